@@ -1,0 +1,1 @@
+"""Both kinds of memory for LangGraph and LangChain."""
