@@ -3,7 +3,7 @@
     MemError(Exception)
     ├── ScopeError(ValueError)            no owner, an empty id
     ├── FilterError(ValueError)           an unknown field or operator, a wrong type
-    ├── InvalidRequest(ValueError)        an argument that cannot be: an empty query, `top_k` below 1, a date that is none
+    ├── InvalidRequest(ValueError)        an argument that cannot be: an empty query, `top_k` below 1, no date
     ├── NotFound(LookupError)             update, delete or restore of an unknown id
     ├── ExtractionError                   the model failed, or gave nothing valid after one retry; nothing was written
     ├── StoreError                        the backend failed; the cause is kept
