@@ -1,0 +1,30 @@
+"""Fakes and suites for testing an agent's memory, and for testing a store or a backend of your own."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_mem.testing.clock import FakeClock as FakeClock
+    from langchain_mem.testing.conformance import LongTermStoreConformance as LongTermStoreConformance
+    from langchain_mem.testing.conformance import StoreConformance as StoreConformance
+    from langchain_mem.testing.embeddings import FakeEmbeddings as FakeEmbeddings
+    from langchain_mem.testing.model import ScriptedModel as ScriptedModel
+
+_HOMES = {
+    "FakeClock": "clock",
+    "FakeEmbeddings": "embeddings",
+    "LongTermStoreConformance": "conformance",
+    "ScriptedModel": "model",
+    "StoreConformance": "conformance",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a name on first use: the suites need pytest and hypothesis, the clock needs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,72 @@
+"""An embedder that needs no model: texts that share words point the same way."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+from numpy.typing import NDArray
+
+_WORD = re.compile(r"\w+")
+
+
+class FakeEmbeddings(Embeddings):
+    """Hashes each word to a fixed random direction and adds them up: deterministic, and similar for shared words.
+
+    A text without words points at a direction of its own, so that every vector has unit length. What was asked for
+    is counted, and a failure can be ordered.
+
+    Attributes:
+        dims: Length of a vector.
+        texts: Every text embedded as a document, in order.
+        batches: How many calls of `embed_documents` there were.
+        queries: Every text embedded as a query, in order.
+        fail_with: Raised by every call while it is set.
+    """
+
+    def __init__(self, dims: int = 64) -> None:
+        self.dims = dims
+        self.texts: list[str] = []
+        self.batches = 0
+        self.queries: list[str] = []
+        self.fail_with: Exception | type[Exception] | None = None
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """One unit vector of `dims` numbers for each text."""
+        self._fail()
+        self.batches += 1
+        self.texts.extend(texts)
+        return [self._vector(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        """The same vector that `embed_documents` gives this text, counted apart."""
+        self._fail()
+        self.queries.append(text)
+        return self._vector(text)
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """As `embed_documents`."""
+        return self.embed_documents(texts)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """As `embed_query`."""
+        return self.embed_query(text)
+
+    def _fail(self) -> None:
+        if self.fail_with is not None:
+            raise self.fail_with
+
+    def _vector(self, text: str) -> list[float]:
+        words = _WORD.findall(text.casefold()) or [f"no words: {text}"]
+        total = np.sum([_direction(word, self.dims) for word in words], axis=0)
+        unit: list[float] = (total / np.linalg.norm(total)).tolist()
+        return unit
+
+
+@functools.lru_cache(maxsize=4096)
+def _direction(word: str, dims: int) -> NDArray[np.float64]:
+    digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return np.random.default_rng(int.from_bytes(digest)).standard_normal(dims)
