@@ -1,0 +1,215 @@
+"""The nouns: what a memory is in a store, and what operations return.
+
+Results are plain `TypedDict`s of JSON values, so they are safe in graph state. A key without a value is `None`,
+never missing. Instants are ISO 8601 text in UTC, `Z`, microseconds: fixed width, so text order is time order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, NotRequired, TypedDict, cast
+
+Event = Literal["ADD", "UPDATE", "SUPERSEDE", "DELETE", "NONE"]
+"""What an `add` did with one fact."""
+
+State = Literal["live", "superseded", "deleted"]
+"""Whether a memory is shown, was replaced by a newer one, or was deleted and can still be restored."""
+
+
+class Source(TypedDict):
+    """Where a memory, or a change of it, came from."""
+
+    thread_id: str | None
+    checkpoint_id: str | None
+    message_ids: list[str]
+
+
+class ScoreDetails(TypedDict):
+    """How a score came about: `score` is `product` clamped to 0..1, and `product` is `relevance * factor`."""
+
+    relevance: float
+    parts: dict[str, float | None]
+    reranked: float | None
+    factor: float
+    effective_age_seconds: float | None
+    touches: int
+    layer: str
+    product: float
+
+
+class MemoryDict(TypedDict):
+    """One memory, as every operation returns it."""
+
+    id: str
+    memory: str
+    user_id: str | None
+    agent_id: str | None
+    app_id: str | None
+    run_id: str | None
+    org_id: str | None
+    layer: str
+    metadata: dict[str, Any]
+    categories: list[str]
+    confidence: float | None
+    created_at: str
+    updated_at: str
+    expiration_date: str | None
+    event_date: str | None
+    superseded_by: str | None
+    source: Source
+    version: int
+
+
+class FoundMemory(MemoryDict):
+    """One memory that a search found, with its public score in 0..1."""
+
+    score: float
+    score_details: NotRequired[ScoreDetails]
+
+
+class SearchResult(TypedDict):
+    """What `search` returns."""
+
+    results: list[FoundMemory]
+
+
+class AddedMemory(TypedDict):
+    """What `add` did with one fact."""
+
+    id: str
+    memory: str
+    event: Event
+    previous_memory: NotRequired[str]
+
+
+class Rejected(TypedDict):
+    """An operation the model proposed and the package refused, with the reason."""
+
+    operation: dict[str, Any]
+    reason: str
+
+
+class AddResult(TypedDict):
+    """What `add` returns; `rejected` only where something was."""
+
+    results: list[AddedMemory]
+    batch_id: str
+    rejected: NotRequired[list[Rejected]]
+
+
+class Page(TypedDict):
+    """One page of `get_all`; `next` and `previous` are page numbers or `None`."""
+
+    results: list[MemoryDict]
+    count: int
+    page: int
+    page_size: int
+    next: int | None
+    previous: int | None
+
+
+class Change(TypedDict):
+    """One entry of a memory's history."""
+
+    memory_id: str
+    event: str
+    old_memory: str | None
+    new_memory: str | None
+    old_metadata: dict[str, Any] | None
+    new_metadata: dict[str, Any] | None
+    created_at: str
+    source: Source
+    batch_id: str | None
+    reason: str | None
+    version: int
+
+
+class Snapshot(TypedDict):
+    """What a change may alter, as it stood after the change."""
+
+    memory: str
+    metadata: dict[str, Any]
+    categories: list[str]
+    confidence: float | None
+    expiration_date: str | None
+    event_date: str | None
+    superseded_by: str | None
+    state: State
+
+
+class LogEntry(TypedDict):
+    """One change as a memory carries it."""
+
+    event: str
+    version: int
+    created_at: str
+    batch_id: str | None
+    reason: str | None
+    source: Source
+    after: Snapshot
+
+
+class StoredMemory(MemoryDict):
+    """A memory as it lies in the store: what is public, and what the package needs beside it.
+
+    A memory carries its own history, so that both land in one write on every store.
+    """
+
+    state: State
+    log: list[LogEntry]
+    cites: list[str]
+    group: str | None
+    position: str
+    role: str | None
+    feedback: dict[str, Any] | None
+    schema: str | None
+    previous_home: list[str] | None
+
+
+PUBLIC: Final = tuple(MemoryDict.__annotations__)
+"""The keys of a memory that operations return, in order."""
+
+SNAPSHOT: Final = tuple(Snapshot.__annotations__)
+"""The keys that a change may alter."""
+
+_IDS: Final = uuid.UUID("5f0c8f3e-8d43-4a5d-9b0e-6d1f6f2f7c11")
+
+
+def public(stored: Mapping[str, Any]) -> MemoryDict:
+    """A memory as operations return it."""
+    return cast(MemoryDict, {key: stored[key] for key in PUBLIC})
+
+
+def source_of(
+    thread_id: str | None = None, checkpoint_id: str | None = None, message_ids: Sequence[str] = ()
+) -> Source:
+    """A source, complete."""
+    return {"thread_id": thread_id, "checkpoint_id": checkpoint_id, "message_ids": list(message_ids)}
+
+
+def fold(text: str) -> str:
+    """What two texts share when they are the same fact: case, spacing and Unicode form folded.
+
+    >>> fold("Likes  Tea ") == fold("likes tea")
+    True
+    """
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def id_for(home: Sequence[str], text: str, attempt: int = 0) -> str:
+    """The id a text has in a namespace: the same text in the same place is the same memory, in any process.
+
+    Args:
+        home: The memory's namespace.
+        text: Its text; `fold` of it counts.
+        attempt: 0, or more where that id's memory has meanwhile been changed to another text.
+    """
+    return str(uuid.uuid5(_IDS, "\x1f".join([*home, fold(text), str(attempt)])))
+
+
+def batch_id_for(*parts: str) -> str:
+    """A batch's id, derived from what identifies it, so that a repeated run finds its result."""
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
