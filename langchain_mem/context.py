@@ -7,7 +7,7 @@ recalled from being extracted again: `strip_recalled` removes it before anything
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.messages import HumanMessage
@@ -102,11 +102,7 @@ def _line(memory: Mapping[str, Any]) -> str:
     when = memory.get("event_date")
     return f"- {text} ({when[:10]})" if when else f"- {text}"
 
-    """A message's text without what this package put there.
 
-    Args:
-        text: Any text.
-        also: Something further to do to what is left.
-    """
-    left = _FENCED.sub("", text).strip()
-    return also(left) if also else left
+def strip_recalled(text: str) -> str:
+    """A message's text without what this package put there."""
+    return _FENCED.sub("", text).strip()

@@ -22,7 +22,7 @@ from typing import Final, Literal, TypeAlias
 from langchain_mem.errors import ScopeError
 
 Namespace: TypeAlias = tuple[str, ...]
-"""A path of labels in a store."""
+"""A path of labels, such as `("memories", "user", "alex")`. A prefix of one is a prefix of whole labels."""
 
 Owner: TypeAlias = Literal["user", "agent", "app", "org", "run"]
 """What kind of thing a memory belongs to."""

@@ -21,9 +21,7 @@ from numpy.typing import NDArray
 
 from langchain_mem.errors import EmbeddingMismatch
 from langchain_mem.filters import ALWAYS, Condition
-
-Namespace: TypeAlias = tuple[str, ...]
-"""A path of labels, such as `("memories", "user", "alex")`. A prefix of one is a prefix of whole labels."""
+from langchain_mem.scopes import Namespace as Namespace  # backends need not know where it is defined
 
 Vectors: TypeAlias = NDArray[np.float32]
 """Shape (n, dims): one unit-length row for each indexed passage of an item; n is 0 for an item without any."""
@@ -100,7 +98,7 @@ class Write:
 
     address: Address
     row: Row | None
-    expects: str | None | Unconditional = ANY
+    expects: str | Unconditional | None = ANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
