@@ -30,6 +30,25 @@ KEYS = [
     "a", "b", "n", "tags", "a.b", "a.b.n", "", "'", '"', "%", "_", "\\", "é", "🙂", "AND", "gt", "a b", "0", "\x00",
 ]  # fmt: skip
 
+COMMON_KEYS = ["a", "b", "n", "tags", "a.b"]
+COMMON = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    1.0,
+    2,
+    "1",
+    "a",
+    "ab",
+    ["a"],
+    [1, "a"],
+    2**53 + 1,
+    float(2**53),
+    "2024-07-04T09:30:00Z",
+]
+
 MOMENTS = [
     datetime(2024, 7, 3, 23, 59, 59, 999999, UTC),
     datetime(2024, 7, 4, tzinfo=UTC),
@@ -65,16 +84,23 @@ def numbers(draw: st.DrawFn) -> int | float:
 
 def scalars() -> st.SearchStrategy[Any]:
     """Every JSON value that is not a list or a dict, `None` included."""
-    return st.none() | st.booleans() | numbers() | texts()
+    common = st.sampled_from([each for each in COMMON if not isinstance(each, list)])
+    return common | common | st.none() | st.booleans() | numbers() | texts()
+
+
+def keys() -> st.SearchStrategy[str]:
+    """Keys of a user's dicts: mostly one of a few."""
+    return st.sampled_from(COMMON_KEYS) | st.sampled_from(COMMON_KEYS) | st.sampled_from(KEYS)
 
 
 def json_values() -> st.SearchStrategy[Any]:
     """JSON values, a little nested."""
-    return st.recursive(
+    nested = st.recursive(
         scalars(),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys(), inner, max_size=3),
         max_leaves=5,
     )
+    return st.sampled_from(COMMON) | nested
 
 
 def dates() -> st.SearchStrategy[date | datetime]:
@@ -84,12 +110,12 @@ def dates() -> st.SearchStrategy[date | datetime]:
 
 def store_values() -> Values:
     """Values of a plain store: any JSON under any key."""
-    return st.dictionaries(st.sampled_from(KEYS), json_values(), max_size=5)
+    return st.dictionaries(keys(), json_values(), max_size=6)
 
 
 def store_filters() -> Values:
     """Filters over a plain store, in LangGraph's language and beyond it."""
-    names = st.sampled_from([*KEYS, "a.a", "a.b", "a.b.n", "missing"])
+    names = keys() | st.sampled_from(["a.a", "b.a", "a.b.n", "missing"])
     leaves = st.dictionaries(names, _conditions_on_a_value("$") | _nested("$"), min_size=1, max_size=2)
     return _logic(leaves, ["$and"], ["$or"], ["$not"])
 
@@ -101,7 +127,7 @@ def memory_values() -> Values:
         Kind.texts: st.lists(texts(), max_size=3),
         Kind.number: numbers(),
         Kind.instant: st.sampled_from(MOMENTS).map(iso),
-        Kind.value: st.dictionaries(st.sampled_from(KEYS), json_values(), max_size=4),
+        Kind.value: st.dictionaries(keys(), json_values(), max_size=5),
     }
     ids = dict.fromkeys(OWNER_FIELDS, st.none() | st.sampled_from(IDS))
     return st.fixed_dictionaries({name: st.none() | drawn[kind] for name, kind in FIELDS.items()} | ids)
@@ -175,6 +201,5 @@ def _conditions_on_categories() -> st.SearchStrategy[Any]:
 
 def _nested(mark: str) -> st.SearchStrategy[Any]:
     """A bare dict, of plain data or with operators further down."""
-    keys = st.sampled_from(["a", "b", "n", "tags", "a.b"])
     inner = scalars() | _conditions_on_a_value(mark)
-    return st.dictionaries(keys, inner | st.dictionaries(keys, inner, min_size=1, max_size=2), max_size=2)
+    return st.dictionaries(keys(), inner | st.dictionaries(keys(), inner, min_size=1, max_size=2), max_size=2)
