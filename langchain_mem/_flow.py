@@ -137,8 +137,11 @@ def _one_by_one(*bodies: Body[R]) -> list[R]:
 
 
 async def _together(*bodies: Body[R]) -> list[R]:
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(arun(body)) for body in bodies]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(arun(body)) for body in bodies]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None  # the one `run` would raise, so that both forms fail alike
     return [task.result() for task in tasks]
 
 
