@@ -1,0 +1,312 @@
+"""What the three savers share: retention, pruning, copying, erasing, and the life of the object."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+
+from langchain_mem.checkpointers._rows import Rows, ThreadIds
+from langchain_mem.checkpointers._sweeper import Clock, Sweeper
+from langchain_mem.checkpointers.retention import Retention, Swept, Wants, release
+from langchain_mem.errors import InvalidRequest, ScopeError
+
+logger = logging.getLogger(__name__)
+
+_PAGE = 256
+"""Threads a sweep treats in one transaction: few enough that writers wait for milliseconds only."""
+
+
+def utc_now() -> datetime:
+    """The clock savers use unless given another."""
+    return datetime.now(UTC)
+
+
+class Retaining(BaseCheckpointSaver[str], ABC):
+    """A saver that forgets. Stands before one of LangGraph's savers in the bases of a class."""
+
+    retention: Retention | None
+    clock: Clock
+    _sweeper: Sweeper
+    _engine_errors: ClassVar[tuple[type[Exception], ...]] = ()
+
+    def _retain(self, retention: Retention | None, clock: Clock) -> None:
+        # one sweeper for all clones: compile() may copy a saver shallowly (`with_allowlist`)
+        self.retention = retention
+        self.clock = clock
+        self._sweeper = Sweeper(every=(retention or Retention()).sweep_every, clock=clock)
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[Rows]:
+        """The saver's rows, to read."""
+
+    @abstractmethod
+    def _transaction(self) -> AbstractContextManager[Rows]:
+        """The saver's rows, to change all or nothing."""
+
+    # --- LangGraph's contract
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Stores a checkpoint; a sweep may start in the background. See `BaseCheckpointSaver.put`."""
+        saved = super().put(config, checkpoint, metadata, new_versions)
+        self._tick()
+        return saved
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """Lists checkpoints, newest first. See `BaseCheckpointSaver.list`.
+
+        All are read at once: LangGraph's savers hold their lock from one item to the next, so writing while
+        iterating would wait forever.
+        """
+        return iter([*super().list(config, filter=filter, before=before, limit=limit)])
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """The async form of `list`."""
+        for item in await asyncio.to_thread(self.list, config, filter=filter, before=before, limit=limit):
+            yield item
+
+    def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Thins or deletes threads now, whatever the retention policy says.
+
+        Args:
+            thread_ids: The threads. Unknown ones are passed over.
+            strategy: `"keep_latest"` keeps the newest checkpoint of each namespace and what it is rebuilt from;
+                `"delete"` keeps nothing.
+
+        Raises:
+            InvalidRequest: `strategy` is neither, or `thread_ids` is a single string.
+        """
+        if isinstance(thread_ids, str):
+            raise InvalidRequest("thread_ids must be a sequence of thread ids, not one string.")
+        if strategy not in ("keep_latest", "delete"):
+            raise InvalidRequest(f"strategy must be 'keep_latest' or 'delete', not {strategy!r}.")
+        with self._transaction() as rows:
+            if strategy == "delete":
+                rows.drop(thread_ids)
+            else:
+                _thin(rows, thread_ids, lambda ids: {max(ids)})
+
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """The async form of `prune`."""
+        await asyncio.to_thread(self.prune, thread_ids, strategy=strategy)
+
+    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Deletes the checkpoints that these runs wrote, with their writes.
+
+        A checkpoint of theirs from which a later run's checkpoint is rebuilt (a `DeltaChannel`) stays: without it
+        the later one would lose state without a word.
+
+        Args:
+            run_ids: The runs. Unknown ones are passed over.
+        """
+        with self._transaction() as rows:
+            written = rows.of_runs([str(run) for run in run_ids])
+            for thread, namespaces in written.items():
+                gone = {checkpoint for ids in namespaces.values() for checkpoint in ids}
+                _thin(rows, [thread], partial(_without, gone))
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """The async form of `delete_for_runs`."""
+        await asyncio.to_thread(self.delete_for_runs, run_ids)
+
+    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Copies a thread, with all its checkpoints, namespaces and writes.
+
+        Args:
+            source_thread_id: The thread to copy. If there is none, nothing happens.
+            target_thread_id: The new thread's id.
+
+        Raises:
+            InvalidRequest: The target has checkpoints already; two histories would become one.
+        """
+        with self._transaction() as rows:
+            if rows.ids([target_thread_id]):
+                raise InvalidRequest(f"Thread {target_thread_id!r} exists; copy to a new id, or delete it first.")
+            rows.copy(source_thread_id, target_thread_id)
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """The async form of `copy_thread`."""
+        await asyncio.to_thread(self.copy_thread, source_thread_id, target_thread_id)
+
+    # --- retention
+
+    def sweep(self, now: datetime | None = None) -> Swept:
+        """Applies the retention policy to all threads, now.
+
+        Args:
+            now: The instant ages are measured at; the clock's if None.
+
+        Returns:
+            What was removed; nothing without a policy.
+
+        Raises:
+            InvalidRequest: `now` has no time zone.
+        """
+        if now is not None and now.tzinfo is None:
+            raise InvalidRequest("now must have a time zone, as datetime.now(UTC) does.")
+        swept = Swept()
+        if self.retention is not None:
+            for page in self._pages():
+                swept += self._sweep_page(page, self.retention, now or self.clock())
+        return swept
+
+    async def asweep(self, now: datetime | None = None) -> Swept:
+        """The async form of `sweep`."""
+        return await asyncio.to_thread(self.sweep, now)
+
+    def _pages(self) -> Iterator[ThreadIds]:
+        after = ""
+        while True:
+            with self._reading() as rows:
+                page = rows.page(after=after, size=_PAGE)
+            if not page:
+                return
+            yield page
+            *_, after = page
+
+    def _sweep_page(self, page: ThreadIds, retention: Retention, now: datetime) -> Swept:
+        """One transaction, if any thread of the page is due."""
+        idle = [thread for thread, ids in page.items() if retention.is_idle(ids, now=now)]
+        crowded = [t for t, ids in page.items() if t not in set(idle) and retention.is_crowded(ids, now=now)]
+        if not idle and not crowded:
+            return Swept()
+        with self._transaction() as rows:
+            # read again: a thread may have woken since the page was read
+            still = {thread: ids for thread, ids in rows.ids(idle).items() if retention.is_idle(ids, now=now)}
+            rows.drop(list(still))
+            thinned = _thin(rows, crowded, partial(retention.wants, now=now))
+        count = sum(len(ids) for namespaces in still.values() for ids in namespaces.values())
+        return Swept(threads=tuple(still), checkpoints=count + thinned)
+
+    def _tick(self) -> None:
+        if self.retention is not None:
+            self._sweeper.tick(self._sweep_in_background)
+
+    def _sweep_in_background(self) -> None:
+        try:
+            self.sweep()
+        except self._engine_errors:
+            logger.warning("A sweep of checkpoints failed; the next one tries again.", exc_info=True)
+
+    # --- whose threads
+
+    def threads(self, *, user_id: str | None = None) -> Sequence[str]:
+        """The ids of the threads that hold a checkpoint of a user.
+
+        LangGraph copies `configurable.user_id` into the metadata of each checkpoint; `context.user_id` it does not.
+
+        Args:
+            user_id: The user; None for the threads of all, and of nobody.
+
+        Returns:
+            Thread ids, sorted.
+
+        Raises:
+            ScopeError: `user_id` is empty.
+        """
+        with self._reading() as rows:
+            return sorted(rows.threads(user_id=_valid(user_id)))
+
+    async def athreads(self, *, user_id: str | None = None) -> Sequence[str]:
+        """The async form of `threads`."""
+        return await asyncio.to_thread(self.threads, user_id=user_id)
+
+    def delete_user_threads(self, user_id: str) -> Sequence[str]:
+        """Deletes every thread that holds a checkpoint of a user.
+
+        Args:
+            user_id: The user, as in `threads`.
+
+        Returns:
+            The ids of the threads deleted, sorted.
+
+        Raises:
+            ScopeError: `user_id` is empty.
+        """
+        with self._transaction() as rows:
+            threads = sorted(rows.threads(user_id=_valid(user_id)))
+            rows.drop(threads)
+        return threads
+
+    async def adelete_user_threads(self, user_id: str) -> Sequence[str]:
+        """The async form of `delete_user_threads`."""
+        return await asyncio.to_thread(self.delete_user_threads, user_id)
+
+    # --- the life of the object
+
+    def close(self) -> None:
+        """Waits for a running sweep, then lets go of connections. Closing twice is fine."""
+        self._sweeper.join()
+
+    async def aclose(self) -> None:
+        """The async form of `close`."""
+        await asyncio.to_thread(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def _thin(rows: Rows, threads: Sequence[str], wants: Wants) -> int:
+    """Removes what a policy does not want from these threads; returns how many checkpoints went."""
+    releases = {thread: release(entries, wants) for thread, entries in rows.entries(threads).items()}
+    due: Mapping[str, Any] = {thread: item for thread, item in releases.items() if item.gone}
+    rows.apply(due)
+    return sum(len(item.gone) for item in due.values())
+
+
+def _without(gone: set[str], ids: Sequence[str]) -> set[str]:
+    return set(ids) - gone
+
+
+def _valid(user_id: str | None) -> str | None:
+    if user_id is not None and not str(user_id):
+        raise ScopeError("user_id is empty; name the user whose threads are meant.")
+    return None if user_id is None else str(user_id)

@@ -1,0 +1,205 @@
+"""The rows of LangGraph's Postgres tables, as the retention rule sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from langgraph.checkpoint.serde.types import TASKS
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+
+from langchain_mem.checkpointers._rows import Channels, Row, ThreadIds, by_thread, entries
+from langchain_mem.checkpointers.retention import Entry, Release
+
+_TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
+
+_PAGE = "SELECT DISTINCT thread_id FROM checkpoints WHERE thread_id > %s ORDER BY thread_id LIMIT %s"
+
+_IDS = """
+SELECT thread_id, checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ANY(%s) ORDER BY thread_id
+"""
+
+# A checkpoint of a format before 4 reads its pending sends from its parent's writes.
+_ENTRIES = f"""
+SELECT c.thread_id, c.checkpoint_ns, c.checkpoint_id, c.parent_checkpoint_id,
+    c.metadata -> 'parents', c.metadata -> 'counters_since_delta_snapshot',
+    (c.checkpoint ->> 'v')::int < 4 AND EXISTS (
+        SELECT 1 FROM checkpoint_writes w
+        WHERE w.thread_id = c.thread_id AND w.checkpoint_ns = c.checkpoint_ns
+        AND w.checkpoint_id = c.parent_checkpoint_id AND w.channel = '{TASKS}'
+    )
+FROM checkpoints c WHERE c.thread_id = ANY(%s)
+"""  # noqa: S608 - a constant of LangGraph's
+
+# A value is stored inline if primitive, else as a blob of the channel's version.
+_CHANNELS = """
+SELECT c.checkpoint_id, n.channel,
+    c.checkpoint -> 'channel_versions' ? n.channel,
+    c.checkpoint -> 'channel_values' -> n.channel <> 'null' OR EXISTS (
+        SELECT 1 FROM checkpoint_blobs b
+        WHERE b.thread_id = c.thread_id AND b.checkpoint_ns = c.checkpoint_ns AND b.channel = n.channel
+        AND b.version = c.checkpoint -> 'channel_versions' ->> n.channel AND b.type <> 'empty'
+    ),
+    EXISTS (
+        SELECT 1 FROM checkpoint_writes w
+        WHERE w.thread_id = c.thread_id AND w.checkpoint_ns = c.checkpoint_ns
+        AND w.checkpoint_id = c.checkpoint_id AND w.channel = n.channel
+    )
+FROM checkpoints c CROSS JOIN unnest(%s::text[]) AS n(channel)
+WHERE c.thread_id = %s AND c.checkpoint_ns = %s
+"""
+
+_OF_RUNS = """
+SELECT thread_id, checkpoint_ns, checkpoint_id FROM checkpoints WHERE metadata ->> 'run_id' = ANY(%s)
+"""
+
+_THREADS = """
+SELECT DISTINCT thread_id FROM checkpoints WHERE %(user)s::text IS NULL OR metadata ->> 'user_id' = %(user)s
+"""
+
+_COPY = (
+    """
+    INSERT INTO checkpoints
+        (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata)
+    SELECT %s, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata
+    FROM checkpoints WHERE thread_id = %s
+    """,
+    """
+    INSERT INTO checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
+    SELECT %s, checkpoint_ns, channel, version, type, blob FROM checkpoint_blobs WHERE thread_id = %s
+    """,
+    """
+    INSERT INTO checkpoint_writes
+        (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob)
+    SELECT %s, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob
+    FROM checkpoint_writes WHERE thread_id = %s
+    """,
+)
+
+_KEYS = "unnest(%s::text[], %s::text[], %s::text[]) AS k(thread_id, ns, id)"
+
+_DELETE_WRITES = f"""
+DELETE FROM checkpoint_writes w USING {_KEYS}
+WHERE w.thread_id = k.thread_id AND w.checkpoint_ns = k.ns AND w.checkpoint_id = k.id
+"""  # noqa: S608 - a constant of this file
+
+_DELETE_CHECKPOINTS = f"""
+WITH gone AS (
+    DELETE FROM checkpoints c USING {_KEYS}
+    WHERE c.thread_id = k.thread_id AND c.checkpoint_ns = k.ns AND c.checkpoint_id = k.id
+    RETURNING c.thread_id, c.checkpoint_ns, c.checkpoint -> 'channel_versions' AS versions
+)
+SELECT DISTINCT g.thread_id, g.checkpoint_ns, v.key, v.value
+FROM gone g CROSS JOIN LATERAL jsonb_each_text(g.versions) AS v
+"""  # noqa: S608 - a constant of this file
+
+_REFERRED = """
+SELECT DISTINCT c.thread_id, c.checkpoint_ns, v.key, v.value
+FROM unnest(%s::text[], %s::text[]) AS n(thread_id, ns)
+JOIN checkpoints c ON c.thread_id = n.thread_id AND c.checkpoint_ns = n.ns
+CROSS JOIN LATERAL jsonb_each_text(c.checkpoint -> 'channel_versions') AS v
+"""
+
+_DELETE_BLOBS = """
+DELETE FROM checkpoint_blobs b
+USING unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS k(thread_id, ns, channel, version)
+WHERE b.thread_id = k.thread_id AND b.checkpoint_ns = k.ns AND b.channel = k.channel AND b.version = k.version
+"""
+
+_RELINK = """
+UPDATE checkpoints SET parent_checkpoint_id = %s
+WHERE thread_id = %s AND checkpoint_ns = %s AND checkpoint_id = %s
+"""
+
+
+class PostgresRows:
+    """The rows of a Postgres database, through one cursor in one transaction."""
+
+    def __init__(self, cursor: Cursor[TupleRow]) -> None:
+        self._cursor = cursor
+
+    def _all(self, statement: str, *args: Any) -> list[Any]:
+        # unprepared: a plan for any array suits neither a short one nor a long one
+        return self._cursor.execute(statement.encode(), args, prepare=False).fetchall()
+
+    def page(self, *, after: str, size: int) -> ThreadIds:
+        return self.ids([thread for (thread,) in self._all(_PAGE, after, size)])
+
+    def ids(self, threads: Sequence[str]) -> ThreadIds:
+        return by_thread(self._all(_IDS, [*threads]))
+
+    def entries(self, threads: Sequence[str]) -> Mapping[str, Sequence[Entry]]:
+        saved = self._all(_ENTRIES, [*threads])
+        return entries((_row(*columns) for columns in saved), self._channels)
+
+    def _channels(self, thread: str, ns: str, names: Collection[str]) -> Mapping[str, Channels]:
+        channels: dict[str, Channels] = {}
+        for id_, channel, is_known, is_stored, is_written in self._all(_CHANNELS, [*names], thread, ns):
+            one, had = frozenset({channel}), channels.get(id_, Channels())
+            channels[id_] = Channels(
+                needs=had.needs | one if is_known and not is_stored else had.needs,
+                holds=had.holds | one if is_stored else had.holds,
+                writes=had.writes | one if is_written else had.writes,
+            )
+        return channels
+
+    def of_runs(self, run_ids: Sequence[str]) -> ThreadIds:
+        return by_thread(self._all(_OF_RUNS, [*run_ids]))
+
+    def threads(self, *, user_id: str | None) -> Sequence[str]:
+        found = self._cursor.execute(_THREADS, {"user": user_id}).fetchall()
+        return [thread for (thread,) in found]
+
+    def copy(self, source: str, target: str) -> None:
+        for statement in _COPY:
+            self._cursor.execute(statement, (target, source))
+
+    def drop(self, threads: Sequence[str]) -> None:
+        for table in _TABLES:
+            statement = f"DELETE FROM {table} WHERE thread_id = ANY(%s)"  # noqa: S608 - a constant of this file
+            self._cursor.execute(statement.encode(), ([*threads],), prepare=False)
+
+    def apply(self, releases: Mapping[str, Release]) -> None:
+        gone = [(thread, ns, id_) for thread, item in releases.items() for ns, id_ in item.gone]
+        if not gone:
+            return
+        self._cursor.execute(_DELETE_WRITES.encode(), _columns(gone), prepare=False)
+        freed = set(self._all(_DELETE_CHECKPOINTS, *_columns(gone)))
+        self._relink(releases)
+        if freed:
+            referred = self._all(_REFERRED, *_columns({(thread, ns) for thread, ns, *_ in freed}))
+            self._delete_blobs(freed.difference(referred))
+
+    def _relink(self, releases: Mapping[str, Release]) -> None:
+        links = [(p, thread, *key) for thread, item in releases.items() for key, p in item.parents.items()]
+        self._cursor.executemany(_RELINK, links)
+
+    def _delete_blobs(self, blobs: Collection[tuple[str, ...]]) -> None:
+        if blobs:
+            self._cursor.execute(_DELETE_BLOBS, _columns(blobs), prepare=False)
+
+
+def _row(
+    thread: str,
+    ns: str,
+    id_: str,
+    parent: str | None,
+    parents: Mapping[str, str] | None,
+    counters: Mapping[str, Any] | None,
+    sends_in_parent: bool,
+) -> Row:
+    return Row(
+        thread=thread,
+        namespace=ns,
+        id=id_,
+        parent=parent,
+        parents=parents or {},
+        deltas=counters or (),
+        sends_in_parent=sends_in_parent,
+    )
+
+
+def _columns(rows: Collection[tuple[str, ...]]) -> list[list[str]]:
+    """Rows as columns, one array each."""
+    return [list(column) for column in zip(*rows, strict=True)]
