@@ -44,6 +44,8 @@ from tests.strategies import (
 
 law = settings(max_examples=100, deadline=None)
 
+NAN = float("nan")
+
 MEMORY: dict[str, Any] = dict.fromkeys(FIELDS) | {
     "id": "m1",
     "memory": "Likes to Play in the Straße",
@@ -156,8 +158,8 @@ FAIL: list[dict[str, Any]] = [
     {"metadata.n": "10"},
     {"metadata.n": {"gt": "9"}},
     {"metadata.n": {"gt": None}},
-    {"metadata.n": float("nan")},
-    {"metadata.n": {"lt": float("nan")}},
+    {"metadata.n": NAN},
+    {"metadata.n": {"lt": NAN}},
     {"metadata.place": {"eq": {"city": "Oslo"}}},
     {"metadata.food.deeper": "vegan"},
     {"metadata": {"food": {}}},
@@ -527,6 +529,26 @@ def test_langgraph_filters(value: dict[str, Any], ranges: dict[str, int], text: 
     store.put(("a",), "k", value)
     for asked in (filters, {"n": ranges}, {"s": {"$ne": text}}, {"o": {"x": x}}):
         assert bool(store.search(("a",), filter=asked)) is store_holds(asked, value)
+
+
+@pytest.mark.parametrize(
+    "operand",
+    [
+        NAN,
+        [1, NAN],
+        {"eq": {"x": [NAN]}},
+        {"in": [NAN]},
+        {"contains": NAN},
+        {"gt": NAN},
+        {"gte": True},
+        {"lt": [1]},
+        {"lte": None},
+    ],
+    ids=str,
+)
+def test_what_cannot_hold_is_never(operand: Any) -> None:
+    """NaN, and a range of what has no order, leave nothing for an engine to compile."""
+    assert parse({"metadata.n": operand}) == NEVER
 
 
 def test_never_is_no_condition_at_all() -> None:
