@@ -4,14 +4,14 @@ A chat turn says little by itself: "Yes, two of them!" is found by the words aro
 words, by those of its window (itself and the memory on either side in its group), and by those of its whole group (the
 session it stood in):
 
-    idf(t)   = ln(1 + (N + 100 - df + 0.5) / (df + 0.5))
+    idf(t)   = ln(1 + (N + 30 - df + 0.5) / (df + 0.5))
     tf'(t,x) = tf / (tf + k1·(1 - b + b·|x| / avg|x|))           x = the memory, its window, or its group
     score(x) = Σ_t idf(t)·tf'(t,x) / Σ_t idf(t)                  t over the query's words; 0 ≤ score < 1
 
 This is BM25 (Robertson & Zaragoza 2009, in Lucene's form) over the most it could be: the share of the query's rare
 words that were found. A word that no memory has counts among them, so a query of unknown words scores 0 and one known
-word in ten scores a tenth. The 100 are imagined memories without the word, because in a store of two the counts say nothing
-about which words are rare.
+word in ten scores a tenth. The 30 are imagined memories without the word, because in a store of two the counts say
+nothing about which words are rare.
 
 Only the query's own rows of the index are ever scored, so one index serves all three widths, and building it costs
 little more than reading the words. (`bm25s` scores every word of every text ahead: three indexes, and 0.8 s to import.)
@@ -31,7 +31,7 @@ import Stemmer  # type: ignore[import-not-found]  # a C extension without stubs
 
 K1 = 1.5  # BM25's usual saturation …
 B = 0.75  # … and length normalization (Robertson & Zaragoza 2009, section 3.6)
-BACKGROUND = 100  # imagined memories without the word: rarity in a small store is near a large one's
+BACKGROUND = 30  # imagined memories without the word: rarity in a small store is near a large one's
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 """One number a document, or a row of them a query word."""
@@ -47,7 +47,7 @@ _STOP_WORDS = frozenset(
     they they're they've this those through to too under until up us very was wasn't we we'll we're we've were
     weren't what what's when where which while who whom whose why will with won't would wouldn't you you're you've
     your yours
-    """.split()  # noqa: SIM905 - a list of 190 quoted words reads worse
+    """.split()
 )
 # Thai, Lao, Myanmar, Khmer, kana, Han, Hangul
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
