@@ -251,7 +251,7 @@ class Rows:
         await self.ready()
         return None if self._lexical is None else await self._lexical.lexical(query, words)
 
-    async def touch(self, marks: Mapping[Address, Sequence[datetime]], *, keep: int) -> None:
+    async def touch(self, marks: Mapping[Address, Sequence[datetime]], keep: int) -> None:
         """Notes that rows were used, and keeps the `keep` newest; does nothing where the backend cannot."""
         await self.ready()
         if self._touching is not None and marks:
