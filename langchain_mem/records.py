@@ -159,6 +159,7 @@ class StoredMemory(MemoryDict):
     """
 
     state: State
+    digest: str
     log: list[LogEntry]
     cites: list[str]
     group: str | None
@@ -166,7 +167,6 @@ class StoredMemory(MemoryDict):
     role: str | None
     feedback: dict[str, Any] | None
     schema: str | None
-    previous_home: list[str] | None
 
 
 PUBLIC: Final = tuple(MemoryDict.__annotations__)
@@ -197,6 +197,11 @@ def fold(text: str) -> str:
     True
     """
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def digest(text: str) -> str:
+    """A short stand-in for `fold(text)`, to find the same fact by."""
+    return hashlib.blake2b(fold(text).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def id_for(home: Sequence[str], text: str, attempt: int = 0) -> str:

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypedDict
 
 from langchain_mem.errors import ScopeError
 
@@ -49,6 +49,17 @@ class Layer(StrEnum):
     CONVERSATION = "conversation"
 
 
+class Ids(TypedDict, total=False):
+    """The ids a call may name, as keywords; `session_id` is another word for `run_id`."""
+
+    user_id: str | None
+    agent_id: str | None
+    app_id: str | None
+    run_id: str | None
+    session_id: str | None
+    org_id: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What a call may see or touch.
@@ -73,6 +84,23 @@ class Scope:
     def __post_init__(self) -> None:
         for owner in _OWNERS:
             _check(f"{owner}_id", self.id_of(owner))
+
+    @classmethod
+    def of(cls, ids: Ids) -> Scope:
+        """The scope a call's keywords name.
+
+        Raises:
+            ScopeError: An id is not one, or `run_id` and `session_id` differ.
+            TypeError: A keyword is no id.
+        """
+        named: dict[str, str | None] = dict(ids)  # type: ignore[arg-type]
+        session, run = named.pop("session_id", None), named.pop("run_id", None)
+        if session is not None and run is not None and session != run:
+            raise ScopeError("session_id and run_id are one thing; they differ here.")
+        unknown = named.keys() - {"user_id", "agent_id", "app_id", "org_id"}
+        if unknown:
+            raise TypeError(f"unexpected keyword argument {', '.join(map(repr, sorted(unknown)))}")
+        return cls(**named, run_id=run if session is None else session)
 
     def __bool__(self) -> bool:
         """Whether the scope names anyone at all."""

@@ -1,0 +1,248 @@
+"""Messages to candidates: the one model call, and reading what it says.
+
+The model answers through structured output, or in text where it has none. Its answer is read leniently as a whole and
+strictly one operation at a time: one that cannot be is rejected with the reason, the rest stands. Only an answer with
+no operations in it at all is asked for once more, with the error shown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from langchain_mem import prompts
+from langchain_mem._flow import call
+from langchain_mem.errors import ExtractionError, InvalidRequest
+from langchain_mem.expiry import instant, iso, to_instant
+from langchain_mem.reconcile import Action, Operation
+from langchain_mem.records import Rejected, StoredMemory
+from langchain_mem.turns import Turn, text_of
+
+QUIET: Final[RunnableConfig] = {"tags": ["nostream", "langsmith:nostream"], "run_name": "langchain_mem"}
+"""How the package calls a model: its tokens are not streamed to the user of the graph it runs in."""
+
+
+class Proposal(BaseModel):
+    """One operation, as a model writes it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    action: Action
+    text: str = ""
+    memory: int | None = Field(default=None, description="number of the known memory")
+    subject: Literal["user", "assistant"] = "user"
+    layer: Literal["owner", "session"] = "owner"
+    categories: list[str] = []
+    relates_to: list[int] = []
+    event_date: str | None = None
+    expires: str | None = None
+    confidence: float = Field(default=1.0, ge=0, le=1)
+    evidence: list[int] = Field(default=[], description="numbers of messages")
+    reason: str = ""
+
+    @field_validator("action", "subject", "layer", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("text", "subject", "layer", "categories", "relates_to", "confidence", "evidence", "reason",
+                     mode="before")  # fmt: skip
+    @classmethod
+    def _absent(cls, value: Any, info: Any) -> Any:
+        """A model writes null where it means the default."""
+        return cls.model_fields[info.field_name].get_default() if value is None else value
+
+    @field_validator("event_date", "expires", mode="after")
+    @classmethod
+    def _no_date(cls, value: str | None) -> str | None:
+        return value if value and value.strip().lower() not in ("null", "none", "n/a") else None
+
+
+class Extraction(BaseModel):
+    """What to remember of this conversation."""
+
+    operations: list[Proposal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a model is asked to extract from.
+
+    Attributes:
+        turns: The conversation.
+        known: Live memories the conversation may be about; the model sees their numbers, never their ids.
+        observed: When the conversation took place, for turns without a time of their own.
+        subjects: Whose facts are wanted.
+        categories: Names, and what each is for.
+        instructions: The application's own rules.
+    """
+
+    turns: Sequence[Turn]
+    known: Sequence[StoredMemory]
+    observed: datetime
+    subjects: Literal["user", "assistant", "both"]
+    categories: Mapping[str, str]
+    instructions: str | None = None
+
+    def messages(self, *, as_json: bool) -> list[BaseMessage]:
+        """The prompt: rules first, then what is known and said, as data."""
+        rules = prompts.rules(self.categories, self.instructions, subjects=self.subjects, as_json=as_json)
+        known = prompts.known([memory["memory"] for memory in self.known])
+        said = prompts.conversation(self.turns, self.observed)
+        return [SystemMessage(rules), HumanMessage(f"{known}\n\n{said}")]
+
+
+async def propose(model: BaseChatModel, request: Request) -> tuple[list[Operation], list[Rejected]]:
+    """Asks the model once, and once more if its answer holds no operations. A body.
+
+    Returns:
+        The operations that can be read, and those that cannot, with the reason.
+
+    Raises:
+        ExtractionError: The model failed, or gave nothing to read twice.
+    """
+    structured = _structured(model)
+    messages = request.messages(as_json=structured is None)
+    reply = await ask(structured or model, messages)
+    try:
+        found = read(reply)
+    except ValueError as error:
+        again = [*messages, AIMessage(_said(reply) or "…"), HumanMessage(prompts.RETRY.format(error=error))]
+        found = _read_or_fail(await ask(structured or model, again))
+    return _checked(found, request)
+
+
+def _read_or_fail(reply: AIMessage) -> list[Any]:
+    try:
+        return read(reply)
+    except ValueError as error:
+        raise ExtractionError(f"The model gave no valid output, twice; nothing was written. Last: {error}") from error
+
+
+def _structured(model: BaseChatModel) -> Runnable[Any, Any] | None:
+    """The model with structured output; `None` where it has none. A plain schema leaves the reading to us."""
+    schema = {**Extraction.model_json_schema(), "title": "Extraction"}
+    try:
+        return model.with_structured_output(schema, include_raw=True)
+    except NotImplementedError:
+        return None
+
+
+async def ask(model: Runnable[Any, Any], messages: Sequence[BaseMessage]) -> AIMessage:
+    """One call of a model, quiet. A body.
+
+    Raises:
+        ExtractionError: The model failed; its own error is the cause.
+    """
+    try:
+        answer = await call(model.invoke, model.ainvoke, list(messages), QUIET)
+    except Exception as error:  # every provider has an error tree of its own
+        raise ExtractionError(f"The model failed, nothing was written: {error!r}") from error
+    raw = answer["raw"] if isinstance(answer, Mapping) and "raw" in answer else answer
+    return raw if isinstance(raw, AIMessage) else AIMessage(text_of(getattr(raw, "content", raw)))
+
+
+_THINKING: Final = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+
+
+def read(reply: AIMessage) -> list[Any]:
+    """The operations in a model's answer: arguments of its tool calls, else JSON anywhere in its text.
+
+    Raises:
+        ValueError: There are none; says what was expected.
+    """
+    payloads = [tool_call["args"] for tool_call in reply.tool_calls]
+    payloads += _objects(_said(reply)) if not payloads else []
+    found = [payload for payload in map(_operations, payloads) if payload is not None]
+    if not found:
+        raise ValueError('Expected a JSON object with a list "operations".')
+    return [operation for operations in found for operation in operations]
+
+
+def _said(reply: AIMessage) -> str:
+    broken = " ".join(str(tool_call["args"] or "") for tool_call in reply.invalid_tool_calls)
+    return f"{text_of(reply.content)} {broken}".strip()
+
+
+def _operations(payload: Any) -> list[Any] | None:
+    if isinstance(payload, Mapping):
+        payload = payload.get("operations")
+    if isinstance(payload, str):  # a model may write the list as a string within the object
+        payload = next(_objects(payload), None)
+    return payload if isinstance(payload, list) else None
+
+
+def _objects(text: str) -> Iterator[Any]:
+    """Every JSON object or list that stands in a text, outermost first; fences and chatter are passed over."""
+    decoder, text, at = json.JSONDecoder(), _THINKING.sub("", text), 0
+    while (start := _opening(text, at)) is not None:
+        try:
+            found, at = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            at = start + 1
+        else:
+            yield found
+
+
+def _opening(text: str, at: int) -> int | None:
+    found = re.compile(r"[{\[]").search(text, at)
+    return found.start() if found else None
+
+
+def _checked(found: Sequence[Any], request: Request) -> tuple[list[Operation], list[Rejected]]:
+    operations: list[Operation] = []
+    rejected: list[Rejected] = []
+    for item in found:
+        try:
+            operations.append(_operation(Proposal.model_validate(item), request))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            rejected.append(_rejected(item, f"{'.'.join(map(str, first['loc'])) or 'operation'}: {first['msg']}"))
+        except InvalidRequest as error:
+            rejected.append(_rejected(item, str(error)))
+    return operations, rejected
+
+
+def _rejected(item: Any, reason: str) -> Rejected:
+    return {"operation": dict(item) if isinstance(item, Mapping) else {"given": repr(item)}, "reason": reason}
+
+
+def _operation(proposal: Proposal, request: Request) -> Operation:
+    """A proposal with its numbers looked up and its dates worked out.
+
+    Raises:
+        InvalidRequest: A number names no memory, or a date is none.
+    """
+    target = None if proposal.action is Action.ADD else _known(proposal.memory, request.known)
+    subject = proposal.subject if request.subjects == "both" else request.subjects
+    return Operation(
+        action=proposal.action,
+        text=" ".join(proposal.text.split()),
+        target=target,
+        subject=subject,
+        layer=proposal.layer,
+        categories=tuple(name for name in dict.fromkeys(proposal.categories) if name in request.categories),
+        relates_to=tuple(request.known[n]["id"] for n in proposal.relates_to if 0 <= n < len(request.known)),
+        event_date=iso(instant(proposal.event_date)) if proposal.event_date else None,
+        expires=iso(to_instant(proposal.expires, now=request.observed)) if proposal.expires else None,
+        confidence=proposal.confidence,
+        evidence=tuple(proposal.evidence),
+        reason=proposal.reason,
+    )
+
+
+def _known(number: int | None, known: Sequence[StoredMemory]) -> StoredMemory | None:
+    if number is None:
+        return None
+    if not 0 <= number < len(known):
+        raise InvalidRequest(f"memory {number} is not among the {len(known)} known ones, numbered from 0")
+    return known[number]

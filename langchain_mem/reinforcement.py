@@ -1,0 +1,101 @@
+"""Uses of memories, written off the caller's path.
+
+A search must not wait for the note that it used something. Uses are gathered and written by one daemon thread, at the
+latest when the memory is flushed or closed; a process killed in between loses only uses, never a memory. Until they
+are written, searches of this process count them all the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from langchain_mem.backends.base import Address
+from langchain_mem.errors import StoreError
+
+Touches: TypeAlias = Mapping[Address, Sequence[datetime]]
+"""Uses to record: when each memory was used."""
+
+_LOG: Final = logging.getLogger("langchain_mem")
+
+
+class Reinforcement:
+    """Gathers uses and hands them to `write` from a thread of its own.
+
+    Args:
+        write: Records uses in the store; called without a lock held, never twice at once.
+        delay: Seconds to gather before writing, so that a burst of searches is one write.
+    """
+
+    def __init__(self, write: Callable[[Touches], None], *, delay: float = 0.2) -> None:
+        self._write = write
+        self._delay = delay
+        self._pending: dict[Address, list[datetime]] = {}
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._wake = threading.Event()
+        self._closed = threading.Event()
+        self._worker: threading.Thread | None = None
+
+    def record(self, addresses: Iterable[Address], now: datetime) -> None:
+        """Notes that memories were used; returns at once."""
+        with self._lock:
+            for address in addresses:
+                self._pending.setdefault(address, []).append(now)
+            if self._worker is None and self._pending:
+                self._worker = threading.Thread(target=self._work, name="langchain-mem-touches", daemon=True)
+                self._worker.start()
+        self._wake.set()
+
+    def pending(self, address: Address) -> Sequence[datetime]:
+        """Uses of a memory that are not written yet."""
+        return self._pending.get(address, ())
+
+    def flush(self) -> None:
+        """Writes what is pending and waits for it.
+
+        Raises:
+            StoreError: The store failed; what was pending stays pending.
+        """
+        with self._writing:
+            with self._lock:
+                batch = {address: tuple(instants) for address, instants in self._pending.items()}
+            if batch:
+                self._write(batch)
+                self._forget(batch)
+
+    def close(self) -> None:
+        """Writes what is pending and stops the thread."""
+        self._closed.set()
+        self._wake.set()
+        try:
+            self.flush()
+        finally:
+            worker, self._worker = self._worker, None
+            if worker is not None and worker is not threading.current_thread():
+                worker.join()
+
+    def _forget(self, written: Touches) -> None:
+        with self._lock:
+            for address, instants in written.items():
+                left = self._pending[address][len(instants) :]
+                if left:
+                    self._pending[address] = left
+                else:
+                    del self._pending[address]
+
+    def _work(self) -> None:
+        while not self._closed.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            self._closed.wait(self._delay)
+            if self._closed.is_set():
+                return
+            try:
+                self.flush()
+            except StoreError:
+                # the uses stay pending and go with the next ones, or with flush(), which raises
+                _LOG.warning("Uses of memories could not be written; trying again later.", exc_info=True)
