@@ -11,11 +11,17 @@ if TYPE_CHECKING:
     from langchain_mem.testing.conformance import StoreConformance as StoreConformance
     from langchain_mem.testing.embeddings import FakeEmbeddings as FakeEmbeddings
     from langchain_mem.testing.model import ScriptedModel as ScriptedModel
+    from langchain_mem.testing.model import ScriptExhausted as ScriptExhausted
+    from langchain_mem.testing.peer import Fault as Fault
+    from langchain_mem.testing.peer import OpenAIPeer as OpenAIPeer
 
 _HOMES = {
     "FakeClock": "clock",
     "FakeEmbeddings": "embeddings",
+    "Fault": "peer",
     "LongTermStoreConformance": "conformance",
+    "OpenAIPeer": "peer",
+    "ScriptExhausted": "model",
     "ScriptedModel": "model",
     "StoreConformance": "conformance",
 }
