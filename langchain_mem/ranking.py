@@ -11,7 +11,7 @@ Relevance is how good the best of the store is, times how near to the best of ev
 
     share      = Σ part / Σ best part in the store                    over the parts this memory has
     share     += 0.5·max(0, cited - share)                            cited = the best share among those it rests on
-    confidence = σ(20·(semantic - 0.3) + 15·mean(words) - 3)          of the memory for which it is highest
+    confidence = σ(20·(max(semantic, 0.2) - 0.3) + 15·mean(words) - 3)    of the memory for which it is highest
     relevance  = confidence · σ(12·(share - 0.7))                     σ(x) = 1 / (1 + e^-x)
 
 Scores are added, not ranks, and with equal weights. The share ranks; being a ratio, it needs no scale, and the logistic
@@ -39,6 +39,7 @@ MIDPOINT = 0.7  # … around this share
 LENDING = 0.5  # of what the best cited memory has more
 # Chosen so that random letters stay under 0.1 and paraphrases without a common word (cosine 0.34 and up) come over it.
 NEUTRAL_COSINE = 0.3  # says neither yes nor no: what MiniLM gives the nearest of a thousand memories for random letters
+UNRELATED_COSINE = 0.2  # lower ones say no more against a memory than this, so that an exact word is never outvoted
 MEANING, WORDS, DOUBT = 20.0, 15.0, 3.0  # half sure at a cosine of 0.45, or at a fifth of the query's rare words
 
 SAME_STATEMENT = (
@@ -280,8 +281,8 @@ def _share(parts: Floats) -> Floats:
 
 def _confidence(semantic: Floats, words: Floats) -> float:
     """How good the best document is by itself, from 0 to 1; a missing embedding says neither yes nor no."""
-    meaning = np.where(np.isnan(semantic), NEUTRAL_COSINE, semantic) - NEUTRAL_COSINE
-    evidence = MEANING * meaning + WORDS * np.nanmean(words, axis=0) - DOUBT
+    meaning = np.where(np.isnan(semantic), NEUTRAL_COSINE, np.maximum(semantic, UNRELATED_COSINE))
+    evidence = MEANING * (meaning - NEUTRAL_COSINE) + WORDS * np.nanmean(words, axis=0) - DOUBT
     return float(_logistic(evidence).max(initial=0.0))
 
 
