@@ -32,19 +32,21 @@ import numpy as np
 from langchain_mem.lexical import Floats, InvertedIndex
 
 # Chosen on three LoCoMo conversations (Maharana et al. 2024), each judged by what the other two chose. The optimum is
-# flat: 10 to 16 about 0.7 and lending 0.3 to 0.7 move recall by under two points. Weights for the parts, chosen so, did
+# flat: 10 to 16 about 0.7 and lending 0.3 to 0.7 move recall by two points at most. Weights for the parts, chosen so, did
 # worse on the third conversation than equal ones.
 STEEPNESS = 12.0  # of relevance over the share …
 MIDPOINT = 0.7  # … around this share
 LENDING = 0.5  # of what the best cited memory has more
 # Chosen so that random letters stay under 0.1 and paraphrases without a common word (cosine 0.34 and up) come over it.
-NEUTRAL_COSINE = 0.3  # says neither yes nor no: what MiniLM gives the nearest of a thousand memories for random letters
+NEUTRAL_COSINE = (
+    0.3  # says neither yes nor no: the most that MiniLM gave random letters and the nearest of a thousand memories
+)
 UNRELATED_COSINE = 0.2  # lower ones say no more against a memory than this, so that an exact word is never outvoted
 MEANING, WORDS, DOUBT = 20.0, 15.0, 3.0  # half sure at a cosine of 0.45, or at a fifth of the query's rare words
 
-SAME_STATEMENT = (
-    0.75  # between an old and a new value of one fact MiniLM gives 0.75 to 0.9, between two facts under 0.55
-)
+# The cosine from which two memories are about the same thing: MiniLM gave ten of twelve pairs of an old and a new value
+# at least this much, and no two different facts more than 0.55.
+SAME_STATEMENT = 0.75
 
 Position = int | float | str
 Item = TypeVar("Item")
