@@ -32,8 +32,8 @@ import numpy as np
 from langchain_mem.lexical import Floats, InvertedIndex
 
 # Chosen on three LoCoMo conversations (Maharana et al. 2024), each judged by what the other two chose. The optimum is
-# flat: 10 to 16 about 0.7 and lending 0.3 to 0.7 move recall by two points at most. Weights for the parts, chosen so, did
-# worse on the third conversation than equal ones.
+# flat: 10 to 16 about 0.7 and lending 0.3 to 0.7 move recall by two points at most. Weights for the parts, chosen so,
+# did worse on the third conversation than equal ones.
 STEEPNESS = 12.0  # of relevance over the share …
 MIDPOINT = 0.7  # … around this share
 LENDING = 0.5  # of what the best cited memory has more
