@@ -213,6 +213,14 @@ class Retaining(BaseCheckpointSaver[str], ABC):
         count = sum(len(ids) for namespaces in still.values() for ids in namespaces.values())
         return Swept(threads=tuple(still), checkpoints=count + thinned)
 
+    def join(self) -> None:
+        """Waits for a sweep that runs in the background, if one does."""
+        self._sweeper.join()
+
+    async def ajoin(self) -> None:
+        """The async form of `join`."""
+        await asyncio.to_thread(self.join)
+
     def _tick(self) -> None:
         if self.retention is not None:
             self._sweeper.tick(self._sweep_in_background)
@@ -240,7 +248,7 @@ class Retaining(BaseCheckpointSaver[str], ABC):
             ScopeError: `user_id` is empty.
         """
         with self._reading() as rows:
-            return sorted(rows.threads(user_id=_valid(user_id)))
+            return sorted(rows.threads(user_id=_valid(user_id)), key=str)
 
     async def athreads(self, *, user_id: str | None = None) -> Sequence[str]:
         """The async form of `threads`."""
@@ -259,7 +267,7 @@ class Retaining(BaseCheckpointSaver[str], ABC):
             ScopeError: `user_id` is empty.
         """
         with self._transaction() as rows:
-            threads = sorted(rows.threads(user_id=_valid(user_id)))
+            threads = sorted(rows.threads(user_id=_valid(user_id)), key=str)
             rows.drop(threads)
         return threads
 
@@ -271,7 +279,7 @@ class Retaining(BaseCheckpointSaver[str], ABC):
 
     def close(self) -> None:
         """Waits for a running sweep, then lets go of connections. Closing twice is fine."""
-        self._sweeper.join()
+        self.join()
 
     async def aclose(self) -> None:
         """The async form of `close`."""

@@ -127,10 +127,10 @@ class PostgresRows:
         return self.ids([thread for (thread,) in self._all(_PAGE, after, size)])
 
     def ids(self, threads: Sequence[str]) -> ThreadIds:
-        return by_thread(self._all(_IDS, [*threads]))
+        return by_thread(self._all(_IDS, _texts(threads)))
 
     def entries(self, threads: Sequence[str]) -> Mapping[str, Sequence[Entry]]:
-        saved = self._all(_ENTRIES, [*threads])
+        saved = self._all(_ENTRIES, _texts(threads))
         return entries((_row(*columns) for columns in saved), self._channels)
 
     def _channels(self, thread: str, ns: str, names: Collection[str]) -> Mapping[str, Channels]:
@@ -145,7 +145,7 @@ class PostgresRows:
         return channels
 
     def of_runs(self, run_ids: Sequence[str]) -> ThreadIds:
-        return by_thread(self._all(_OF_RUNS, [*run_ids]))
+        return by_thread(self._all(_OF_RUNS, _texts(run_ids)))
 
     def threads(self, *, user_id: str | None) -> Sequence[str]:
         found = self._cursor.execute(_THREADS, {"user": user_id}).fetchall()
@@ -158,7 +158,7 @@ class PostgresRows:
     def drop(self, threads: Sequence[str]) -> None:
         for table in _TABLES:
             statement = f"DELETE FROM {table} WHERE thread_id = ANY(%s)"  # noqa: S608 - a constant of this file
-            self._cursor.execute(statement.encode(), ([*threads],), prepare=False)
+            self._cursor.execute(statement.encode(), (_texts(threads),), prepare=False)
 
     def apply(self, releases: Mapping[str, Release]) -> None:
         gone = [(thread, ns, id_) for thread, item in releases.items() for ns, id_ in item.gone]
@@ -198,6 +198,11 @@ def _row(
         deltas=counters or (),
         sends_in_parent=sends_in_parent,
     )
+
+
+def _texts(values: Sequence[str]) -> list[str]:
+    """As LangGraph's tables hold them, whatever a caller uses for ids."""
+    return [str(value) for value in values]
 
 
 def _columns(rows: Collection[tuple[str, ...]]) -> list[list[str]]:

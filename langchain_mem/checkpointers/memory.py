@@ -112,7 +112,8 @@ class _MemoryRows:
         self._blobs = saver.blobs
 
     def page(self, *, after: str, size: int) -> ThreadIds:
-        following = sorted(thread for thread in self._storage if thread > after)
+        # LangGraph's saver takes any key for a thread, a number too
+        following = sorted((thread for thread in self._storage if str(thread) > str(after)), key=str)
         return self.ids(following[:size])
 
     def ids(self, threads: Sequence[str]) -> ThreadIds:
