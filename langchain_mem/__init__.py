@@ -1,1 +1,3 @@
 """Both kinds of memory for LangGraph and LangChain."""
+
+__all__: list[str] = []

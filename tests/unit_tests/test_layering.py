@@ -1,0 +1,146 @@
+"""Imports point down: each module stands on a floor and imports from its own floor or from those below."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import langchain_mem
+
+ROOT = Path(langchain_mem.__file__).parent
+
+FLOORS = {
+    # Surfaces: what LangGraph, LangChain and people meet. A few lines a method; they decide nothing.
+    4: "cli middleware nodes retriever server testing tools",
+    # Operations on any LangGraph store.
+    3: """activity adding addition engine extraction foreign learning ledger memory plans reinforcement repository retrieval
+       writing""",
+    # The two contracts of LangGraph.
+    2: "checkpointers operations rows store sweeping",
+    # Places. A backend sees no clock, no embedder and no model.
+    1: "_minilm backends embeddings",
+    # Pure: no input or output, and no clock.
+    0: """_decay_fit _decay_plot _flow checkpointers.retention conditions context decay errors expiry filters grounding
+       history lexical prompts ranking reconcile records redaction scopes turns""",
+}
+
+FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}
+
+UPWARD = {("memory", "tools"), ("memory", "retriever")}
+"""`memory.tools()` and `memory.as_retriever()` hand out surfaces, and import them inside themselves."""
+
+HEAVY = {"chromadb", "langchain", "langchain_openai", "langgraph", "psycopg", "torch", "transformers"}
+
+
+def _name(path: Path) -> str:
+    """The module's name below the package: "store", "backends.base", and "" for the package itself."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+WALL_CLOCKS = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns")
+
+MODULES = {_name(path): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+BELOW = [name for name in MODULES if name]  # the package itself hands out everything, lazily
+LOWER = [name for name in BELOW if FLOOR.get(name, FLOOR.get(name.split(".")[0])) in (0, 1)]
+
+
+def _floor(name: str) -> int:
+    """The floor of a module, or else of the package it is in."""
+    while name not in FLOOR:
+        package, _, module = name.rpartition(".")
+        if not package:
+            pytest.fail(f"langchain_mem.{name or module} stands on no floor: add it to FLOORS, as low as it can be.")
+        name = package
+    return FLOOR[name]
+
+
+def _statements(tree: ast.AST, *, inside: bool) -> Iterator[ast.AST]:
+    """What runs: not what only type checkers read; with `inside`, also what functions run when called."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        if inside or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from _statements(node, inside=inside)
+
+
+def _targets(node: ast.AST) -> list[str]:
+    """The modules of this package that one statement imports; `from package import module` counts as the module."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        inner = [f"{node.module}.{alias.name}" for alias in node.names]
+        modules = [name for name in inner if name.removeprefix("langchain_mem.") in MODULES]
+        names = modules if len(modules) == len(inner) else [node.module, *modules]
+    else:
+        return []
+    ours = [name for name in names if name.split(".")[0] == "langchain_mem"]
+    return [name.removeprefix("langchain_mem").removeprefix(".") for name in ours]
+
+
+def _imports(name: str, *, inside: bool) -> set[str]:
+    return {target for node in _statements(MODULES[name], inside=inside) for target in _targets(node)}
+
+
+@pytest.mark.parametrize("name", BELOW)
+def test_imports_point_down(name: str):
+    """A module imports from its own floor or below, also inside its functions."""
+    allowed = {target for importer, target in UPWARD if importer == name}
+    targets = _imports(name, inside=True) - allowed - {""}
+    upward = sorted(target for target in targets if _floor(target) > _floor(name))
+    assert not upward, f"{name} stands on floor {_floor(name)} and may not import {upward}"
+
+
+def test_the_exceptions_are_made_inside_functions():
+    """What may point up is imported when called, never when the module is loaded."""
+    assert not [(name, up) for name, up in UPWARD if name in MODULES and up in _imports(name, inside=False)]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_are_absolute(name: str):
+    """An import says where a thing comes from; the other tests here rely on it."""
+    nodes = ast.walk(MODULES[name])
+    assert not [ast.unparse(node) for node in nodes if isinstance(node, ast.ImportFrom) and node.level]
+
+
+def test_nothing_imports_the_front_door():
+    """Inside the package a name comes from where it is defined: the public names are for users."""
+    assert not [name for name in BELOW if "" in _imports(name, inside=True)]
+
+
+def test_modules_load_in_some_order():
+    """On one floor, too, no two modules need each other to be loaded first."""
+    try:
+        TopologicalSorter({name: _imports(name, inside=False) for name in BELOW}).prepare()
+    except CycleError as error:
+        pytest.fail(f"These import each other: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("name", LOWER)
+def test_the_lower_floors_read_no_clock(name: str):
+    """Time enters above, as `clock`, and travels as an argument."""
+    calls = {ast.unparse(node.func) for node in ast.walk(MODULES[name]) if isinstance(node, ast.Call)}
+    clocks = sorted(call for call in calls if call.endswith(WALL_CLOCKS))
+    assert not clocks, f"{name} reads the clock: {clocks}"
+
+
+def test_flow_needs_only_the_standard_library():
+    """The two drivers can be read, and copied, on their own."""
+    nodes = ast.walk(MODULES["_flow"])
+    imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    assert {module.split(".")[0] for module in imported} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("module", ["langchain_mem", "langchain_mem.testing", "langchain_mem.checkpointers"])
+def test_importing_loads_nothing_heavy(module: str):
+    """The engines, the frameworks and the models are loaded when they are used."""
+    code = f"import sys, {module}; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
