@@ -19,8 +19,8 @@ FLOORS = {
     # Surfaces: what LangGraph, LangChain and people meet. A few lines a method; they decide nothing.
     4: "cli middleware nodes retriever server testing tools",
     # Operations on any LangGraph store.
-    3: """activity adding addition engine extraction foreign learning ledger memory plans reinforcement repository retrieval
-       writing""",
+    3: """activity adding addition engine extraction foreign learning ledger memory plans reinforcement repository
+       retrieval writing""",
     # The two contracts of LangGraph.
     2: "checkpointers operations rows store sweeping",
     # Places. A backend sees no clock, no embedder and no model.
