@@ -1,0 +1,73 @@
+"""A folder that Chroma keeps its files in: opened once in a process, by one process at a time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import ClassVar
+
+import chromadb
+from chromadb.api import ClientAPI
+from chromadb.config import Settings
+
+from langchain_mem.backends.chroma_lock import FolderLock
+from langchain_mem.backends.chroma_shelf import Shelf
+from langchain_mem.backends.chroma_table import Table, engine_errors
+
+
+class Folder:
+    """An open folder, with one client for all in this process who use it.
+
+    `acquire` and `release` count the users: the last one closes the client and gives the lock back.
+    """
+
+    _open: ClassVar[dict[tuple[int, Path], Folder]] = {}  # by process too: what a fork inherits is not its own
+    _guard: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.mutex = threading.RLock()
+        self._users = 0
+        self._shelves: dict[str, Shelf] = {}
+        self._lock = FolderLock(path)
+        self._lock.acquire()
+        self._client = _client(path)
+
+    @classmethod
+    def acquire(cls, path: str | Path) -> Folder:
+        """The open folder at this path, opened if this process has not.
+
+        Raises:
+            StoreLocked: Another process has it open.
+        """
+        place = Path(path).expanduser().resolve()
+        with cls._guard:
+            folder = cls._open.get((os.getpid(), place)) or cls(place)
+            cls._open[os.getpid(), place] = folder
+            folder._users += 1
+            return folder
+
+    def release(self) -> None:
+        """Says that one user is done; the last one closes the folder."""
+        with self._guard, self.mutex:
+            self._users -= 1
+            if self._users == 0:
+                self._open.pop((os.getpid(), self.path), None)
+                self._client.close()
+                self._lock.release()
+
+    def shelf(self, collection: str, *, small: int) -> Shelf:
+        """The rows of a collection, the same for all who ask; the first says how large a small scope is."""
+        with self.mutex:
+            if collection not in self._shelves:
+                self._shelves[collection] = Shelf(self._table(collection), self.mutex, exclusive=True, small=small)
+            return self._shelves[collection]
+
+    def _table(self, collection: str) -> Table:
+        return Table.open(self._client, collection)
+
+
+def _client(path: Path) -> ClientAPI:
+    with engine_errors():
+        return chromadb.PersistentClient(path, settings=Settings(anonymized_telemetry=False))

@@ -1,0 +1,83 @@
+"""Scopes of a Chroma collection that are held in memory, so that a small one is searched exactly and fast."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from langchain_mem._flow import run
+from langchain_mem.backends.base import ANY, Address, Namespace, Row, Write
+from langchain_mem.backends.dictionary import DictionaryBackend
+
+MOST_ROWS: Final = 20_000
+"""Rows held at a time, roughly 100 MB at 384 dimensions; scopes not used for longest go first."""
+
+EVER: Final = datetime.min.replace(tzinfo=UTC)
+"""An instant by which nothing has expired."""
+
+
+class Held:
+    """Whole scopes, each with all its rows, in a `DictionaryBackend`.
+
+    Valid only where every write goes through here too, which the lock on the folder makes so.
+
+    Attributes:
+        rows: The rows of all scopes that are held. Ask it only about what `covers` says is here.
+    """
+
+    def __init__(self, most: int = MOST_ROWS) -> None:
+        self.rows = DictionaryBackend()
+        self._most = most
+        self._sizes: OrderedDict[Namespace, int] = OrderedDict()
+
+    def covers(self, prefix: Namespace) -> bool:
+        """Whether all rows below this prefix are here; asking counts as using them."""
+        scope = self._above(prefix)
+        if scope is not None:
+            self._sizes.move_to_end(scope)
+        return scope is not None
+
+    def hold(self, prefix: Namespace, rows: Sequence[Row]) -> None:
+        """Takes in a scope: all its rows, the expired ones too. Others may have to go for it."""
+        for below in [scope for scope in self._sizes if scope[: len(prefix)] == prefix]:
+            self._drop(below)
+        while self._sizes and sum(self._sizes.values()) + len(rows) > self._most:
+            self._drop(next(iter(self._sizes)))
+        self._sizes[prefix] = len(rows)
+        self._write([Write(address=row.address, row=row) for row in rows], EVER)
+
+    def at(self, addresses: Sequence[Address]) -> list[Row | None]:
+        """What is at addresses that are covered, expired or not."""
+        return run(self.rows.get(addresses, EVER))
+
+    def write(self, batch: Sequence[Write], now: datetime) -> None:
+        """Repeats a batch that the collection has taken, as far as it concerns a scope that is here."""
+        here = [replace(write, expects=ANY) for write in batch if self._counted(write)]
+        self._write(here, now)
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        for scope in list(self._sizes):
+            self._drop(scope)
+
+    def _counted(self, write: Write) -> bool:
+        scope = self._above(write.address.namespace)
+        if scope is not None and write.row is not None:
+            self._sizes[scope] += 1
+        return scope is not None
+
+    def _above(self, namespace: Namespace) -> Namespace | None:
+        prefixes = (namespace[:depth] for depth in range(len(namespace) + 1))
+        return next((prefix for prefix in prefixes if prefix in self._sizes), None)
+
+    def _drop(self, scope: Namespace) -> None:
+        del self._sizes[scope]
+        rows = run(self.rows.scan((scope,), EVER, sys.maxsize - 1)) or []
+        self._write([Write(address=row.address, row=None) for row in rows], EVER)
+
+    def _write(self, batch: Sequence[Write], now: datetime) -> None:
+        run(self.rows.write(batch, now))

@@ -1,0 +1,151 @@
+"""One Chroma collection as a table of records: what Chroma's client does, within the bounds of one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar, cast
+
+import httpx
+import numpy as np
+from chromadb.api import ClientAPI
+from chromadb.api.models.Collection import Collection
+from chromadb.errors import ChromaError
+from numpy.typing import NDArray
+
+from langchain_mem.backends.chroma_filters import Where
+from langchain_mem.backends.chroma_rows import Record
+from langchain_mem.errors import StoreError
+
+T = TypeVar("T")
+
+CLOUD_BATCH: Final = 300
+"""Records that Chroma Cloud takes in one call, by its default quota."""
+
+_CLOUD = ".trychroma.com"
+_CONFIGURATION: Final = {"hnsw": {"space": "ip", "ef_construction": 200, "ef_search": 400}}
+"""Inner product of unit vectors is their cosine, and unlike `cosine` gives vectors back as they came."""
+
+
+@contextmanager
+def engine_errors() -> Iterator[None]:
+    """Raises what Chroma raises as `StoreError`, with the engine's own error as its cause.
+
+    Raises:
+        StoreError: Chroma refused or failed, or its server did not answer.
+    """
+    try:
+        yield
+    except (ChromaError, httpx.HTTPError, ValueError, OSError) as error:
+        raise StoreError(f"Chroma failed: {error}") from error
+
+
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The items in order, at most `size` at a time."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+class Table:
+    """One collection. Ids and records may be many; each call to Chroma takes no more than it can.
+
+    Attributes:
+        batch: How many records one call takes. An upsert of so many is done whole or not at all.
+        journals: Whether metadata may be as long as a page of the journal is; in Chroma Cloud it may not.
+    """
+
+    def __init__(self, collection: Collection, batch: int, *, journals: bool = True) -> None:
+        self._collection = collection
+        self.batch = batch
+        self.journals = journals
+
+    @classmethod
+    def open(cls, client: ClientAPI, name: str) -> Table:
+        """The collection of this name, made if there is none."""
+        with engine_errors():
+            collection = client.get_or_create_collection(
+                name, configuration=cast(Any, _CONFIGURATION), embedding_function=None
+            )
+            most = client.get_max_batch_size()
+        cloud = (client.get_settings().chroma_server_host or "").endswith(_CLOUD)
+        return cls(collection, min(most, CLOUD_BATCH) if cloud else most, journals=not cloud)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the collection says of itself."""
+        return self._collection.metadata or {}
+
+    def describe(self, metadata: Mapping[str, Any]) -> None:
+        """Sets what the collection says of itself."""
+        with engine_errors():
+            self._collection.modify(metadata=dict(metadata))
+
+    def empty(self) -> bool:
+        """Whether there is no record at all."""
+        with engine_errors():
+            return self._collection.count() == 0
+
+    def read(self, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
+        """The records with these ids, those that exist, in no order."""
+        pages = (self._get(ids=list(page), vectors=vectors) for page in chunks(ids, self.batch))
+        return [record for page in pages for record in page]
+
+    def find(
+        self, where: Where, *, containing: Where = None, vectors: bool = True, limit: int | None = None
+    ) -> list[Record]:
+        """The records that `where` describes and whose text `containing` does, at most `limit` of them."""
+        return self._get(where=where, where_document=containing, vectors=vectors, limit=limit)
+
+    def ids(self, where: Where, limit: int | None = None) -> list[str]:
+        """The ids of the records that `where` describes, at most `limit` of them."""
+        with engine_errors():
+            return list(self._collection.get(where=where, limit=limit, include=[])["ids"])
+
+    def nearest(self, vector: NDArray[np.float32], count: int, where: Where) -> list[Record]:
+        """About the `count` records that `where` describes whose vectors are nearest, nearest first."""
+        columns = ["metadatas", "documents", "embeddings"]
+        with engine_errors():
+            found = cast(
+                Mapping[str, Any],
+                self._collection.query(
+                    query_embeddings=[vector], n_results=count, where=where, include=cast(Any, columns)
+                ),
+            )
+        return list(_records({column: found[column][0] for column in ("ids", *columns)}))
+
+    def upsert(self, records: Sequence[Record]) -> None:
+        """Puts records; whole if they are at most `batch`."""
+        for page in chunks(records, self.batch):
+            with engine_errors():
+                self._collection.upsert(
+                    ids=[record.id for record in page],
+                    embeddings=np.stack([record.embedding for record in page]),
+                    metadatas=[dict(record.metadata) for record in page],
+                    documents=[record.document for record in page],
+                )
+
+    def update(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Merges metadata into the records with these ids; `None` removes a key, an absent id is no error."""
+        for page in chunks(list(changes), self.batch):
+            with engine_errors():
+                self._collection.update(ids=list(page), metadatas=[dict(changes[id_]) for id_ in page])
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Deletes records; whole if they are at most `batch`, an absent id is no error."""
+        for page in chunks(ids, self.batch):
+            with engine_errors():
+                self._collection.delete(ids=list(page))
+
+    def _get(self, *, vectors: bool, **what: Any) -> list[Record]:
+        include = ["metadatas", "documents", *(["embeddings"] if vectors else [])]
+        with engine_errors():
+            return list(_records(cast(Mapping[str, Any], self._collection.get(**what, include=include))))
+
+
+def _records(found: Mapping[str, Any]) -> Iterable[Record]:
+    ids = found["ids"]
+    embeddings = found["embeddings"]
+    vectors = np.zeros((len(ids), 0)) if embeddings is None else np.asarray(embeddings)
+    columns = (ids, vectors.astype(np.float32), found["metadatas"], found["documents"])
+    return (
+        Record(id_, vector, metadata or {}, text or "") for id_, vector, metadata, text in zip(*columns, strict=True)
+    )
