@@ -18,11 +18,10 @@ from langchain_mem.errors import Conflict, EmbeddingMismatch
 from langchain_mem.filters import matches, parse_store
 from langchain_mem.rows import Delete, Put, Rows
 from langchain_mem.testing.clock import FakeClock
-from langchain_mem.testing.conformance import StoreConformance, keys
+from langchain_mem.testing.conformance import StoreConformance
 from langchain_mem.testing.embeddings import FakeEmbeddings
-from langchain_mem.testing.forms import Forms
+from langchain_mem.testing.forms import NS, Forms, keys
 
-NS = ("notes", "alex")
 A, B, C = (Address(NS, key) for key in "abc")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, TypeVar
 
@@ -15,6 +15,15 @@ from langchain_mem.testing.clock import FakeClock
 from langchain_mem.testing.embeddings import FakeEmbeddings
 
 R = TypeVar("R")
+
+
+NS = ("notes", "alex")
+"""Where the suites put what can be anywhere."""
+
+
+def keys(items: Sequence[Any]) -> list[str]:
+    """The keys of items, in their order."""
+    return [item.key for item in items]
 
 
 class Forms:
