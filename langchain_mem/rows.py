@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import TTLConfig, get_text_at_path, tokenize_path
-from numpy.typing import NDArray
 
-from langchain_mem._flow import call
 from langchain_mem.backends.base import (
     ANY,
     Address,
@@ -37,7 +34,8 @@ from langchain_mem.backends.base import (
     Vectors,
     Write,
 )
-from langchain_mem.errors import EmbeddingMismatch, InvalidRequest, StoreError
+from langchain_mem.errors import InvalidRequest
+from langchain_mem.vectors import Encoder, Vector, digest, unit
 
 Clock: TypeAlias = Callable[[], datetime]
 """Where the time comes from: gives the present instant, timezone-aware."""
@@ -112,7 +110,6 @@ class Rows:
 
     Attributes:
         backend: Where the rows are kept.
-        embedder: Who makes the vectors; `None` where nobody does, or before the first use where `dims` was unset.
         fields: Paths of the texts to index.
         ttl: LangGraph's configuration of sliding expiry.
     """
@@ -131,21 +128,22 @@ class Rows:
         self.backend = backend
         self.fields = tuple(fields)
         self.ttl = ttl
-        self.embedder: Embedder | None = None
-        self._embeddings = embeddings
-        self._name = embedder_id or embedder_name(embeddings)
+        self._encoder = Encoder(embeddings, dims=dims, name=embedder_id) if embeddings is not None else None
         self._clock = clock
         self._ready = False
         self._scanning = backend if isinstance(backend, Scanning) else None
         self._lexical = backend if isinstance(backend, Lexical) else None
         self._touching = backend if isinstance(backend, Touching) else None
-        if embeddings is not None and dims is not None:
-            self.embedder = Embedder(self._name, dims)
 
     @property
     def embeds(self) -> bool:
         """Whether texts become vectors here."""
-        return self._embeddings is not None
+        return self._encoder is not None
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """Who makes the vectors; `None` where nobody does, or where `dims` is yet to be learned at the first use."""
+        return None if self._encoder is None else self._encoder.identity
 
     @property
     def touching(self) -> bool:
@@ -164,10 +162,7 @@ class Rows:
         """
         if self._ready:
             return
-        if self._embeddings is not None and self.embedder is None:
-            probe = await call(self._embeddings.embed_query, self._embeddings.aembed_query, "dimensions")
-            self.embedder = Embedder(self._name, len(probe))
-        await self.backend.setup(self.embedder)
+        await self.backend.setup(await self._encoder.identify() if self._encoder else None)
         self._ready = True
 
     async def close(self) -> None:
@@ -191,18 +186,16 @@ class Rows:
         """
         last = {change.address: change for change in changes}
         puts = [replace(each, value=json_object(each.value)) for each in last.values() if isinstance(each, Put)]
-        at = self.now(now)
-        await self.ready()
-        before = await self.backend.get([put.address for put in puts], at) if puts else []
-        known = await self._vectors(puts, before)
-        writes = [
-            Write(address=put.address, row=self._row(put, old, known, at), expects=put.expects)
-            for put, old in zip(puts, before, strict=True)
-        ]
         deletes = [each for each in last.values() if isinstance(each, Delete)]
+        now = self.now(now)
+        await self.ready()
+        before = await self._before(puts, now)
+        known = await self._vectors(puts, before.values())
+        rows = [self._row(put, before.get(put.address), known, now) for put in puts]
+        writes = [Write(address=row.address, row=row, expects=put.expects) for row, put in zip(rows, puts, strict=True)]
         writes += [Write(address=each.address, row=None, expects=each.expects) for each in deletes]
         if writes:
-            await self.backend.write(writes, at)
+            await self.backend.write(writes, now)
 
     async def search(self, query: Query) -> list[Match]:
         """The rows that a query describes. A query vector of zeros points nowhere and finds nothing."""
@@ -258,27 +251,14 @@ class Rows:
             await self._touching.touch(marks, keep)
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
-        """Shape (len(texts), dims), unit length or zeros; `None` where there is no embedder.
-
-        Raises:
-            EmbeddingMismatch: The vectors have another length than the store's.
-        """
-        if self._embeddings is None:
-            return None
+        """Shape (len(texts), dims); `None` where there is no embedder. See `Encoder.documents`."""
         await self.ready()
-        if not texts:
-            return self._none()
-        given = await call(self._embeddings.embed_documents, self._embeddings.aembed_documents, list(texts))
-        return self._unit(given, len(texts))
+        return None if self._encoder is None else await self._encoder.documents(texts)
 
-    async def embed_query(self, text: str) -> NDArray[np.float32] | None:
-        """Shape (dims,), unit length or zeros, as `embed_query` of the embedder has it; `None` without one."""
-        if self._embeddings is None:
-            return None
+    async def embed_query(self, text: str) -> Vector | None:
+        """Shape (dims,); `None` where there is no embedder. See `Encoder.query`."""
         await self.ready()
-        given = await call(self._embeddings.embed_query, self._embeddings.aembed_query, text)
-        vector: NDArray[np.float32] = self._unit([given], 1)[0]
-        return vector
+        return None if self._encoder is None else await self._encoder.query(text)
 
     def texts(self, value: Mapping[str, Any], fields: Sequence[str] | None = None) -> list[str]:
         """The passages of a value at these paths, or at the store's own, as LangGraph reads paths."""
@@ -287,24 +267,32 @@ class Rows:
             text for path in paths for text in get_text_at_path(value, path if path == "$" else tokenize_path(path))
         ]
 
-    async def _vectors(self, puts: Sequence[Put], before: Sequence[Row | None]) -> dict[str, NDArray[np.float32]]:
+    async def _before(self, puts: Sequence[Put], now: datetime) -> dict[Address, Row]:
+        """The rows that these puts replace. Where a put expects nothing, there is nothing to ask for."""
+        asked = [put.address for put in puts if put.expects is not None]
+        rows = await self.backend.get(asked, now) if asked else []
+        return {row.address: row for row in rows if row is not None}
+
+    async def _vectors(self, puts: Sequence[Put], before: Iterable[Row]) -> dict[str, Vector]:
         """From each passage's digest to its vector: of the old rows, of the puts, and of one call to the embedder."""
-        known: dict[str, NDArray[np.float32]] = {}
-        for old in before:
-            known.update(zip(old.digests, old.vectors, strict=True) if old else ())
+        known = {name: vector for old in before for name, vector in zip(old.digests, old.vectors, strict=True)}
         for put in puts:
-            if put.vectors is not None:
-                known.update(
-                    zip(map(_digest, put.texts or ()), self._unit(put.vectors, len(put.texts or ())), strict=True)
-                )
-        passages = {_digest(text): text for put in puts for text in put.texts or () if text.strip()}
-        fresh = {digest: text for digest, text in passages.items() if digest not in known}
+            known.update(self._given(put))
+        passages = {digest(text): text for put in puts for text in put.texts or () if text.strip()}
+        fresh = {name: text for name, text in passages.items() if name not in known}
         vectors = await self.embed(list(fresh.values())) if fresh else None
         return known if vectors is None else known | dict(zip(fresh, vectors, strict=True))
 
-    def _row(self, put: Put, old: Row | None, known: Mapping[str, NDArray[np.float32]], now: datetime) -> Row:
-        digests = [_digest(text) for text in put.texts or ()]
-        digests = [digest for digest in digests if digest in known and known[digest].any()]
+    def _given(self, put: Put) -> Iterable[tuple[str, Vector]]:
+        if put.vectors is None:
+            return ()
+        texts = put.texts or ()
+        embedder = self.embedder or Embedder("the caller", put.vectors.shape[1])
+        return zip(map(digest, texts), unit(put.vectors, len(texts), embedder), strict=True)
+
+    def _row(self, put: Put, old: Row | None, known: Mapping[str, Vector], now: datetime) -> Row:
+        names = [digest(text) for text in put.texts or ()]
+        names = [name for name in names if name in known and known[name].any()]
         expires_at = put.expires_at or (now + put.ttl if put.ttl else None)
         return Row(
             address=put.address,
@@ -314,44 +302,14 @@ class Rows:
             revision=uuid.uuid4().hex,
             expires_at=None if expires_at is None else self.now(expires_at),
             ttl=put.ttl,
-            vectors=np.stack([known[digest] for digest in digests]) if digests else self._none(),
-            digests=tuple(digests),
+            vectors=np.stack([known[name] for name in names]) if names else self._no_vectors(),
+            digests=tuple(names),
             text="\n".join(put.texts or ()),
             touches=tuple(put.touches),
         )
 
-    def _none(self) -> Vectors:
+    def _no_vectors(self) -> Vectors:
         return np.zeros((0, self.embedder.dims if self.embedder else 0), dtype=np.float32)
-
-    def _unit(self, given: Sequence[Sequence[float]] | Vectors, count: int) -> Vectors:
-        """The vectors, checked and brought to length 1; one of zeros stays, for it has no direction."""
-        dims = self.embedder.dims if self.embedder else 0
-        lengths = sorted({len(vector) for vector in given} - {dims})
-        if lengths:
-            raise EmbeddingMismatch(
-                f"The embedder {self._name} gave vectors of {lengths[0]} numbers; this store holds vectors of {dims}. "
-                "Set `dims` of the index to what the embedder gives, or open the store with its own embedder."
-            )
-        vectors = np.asarray(given, dtype=np.float64).reshape(len(given), dims)
-        if len(vectors) != count or not np.isfinite(vectors).all():
-            raise StoreError(
-                f"The embedder {self._name} gave {len(vectors)} vectors for {count} texts, or infinite ones."
-            )
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
-
-
-def embedder_name(embeddings: Embeddings | None) -> str:
-    """What an embedder is remembered by: its class, and its model or function where it has one."""
-    function = getattr(embeddings, "func", None) or getattr(embeddings, "afunc", None)
-    model = getattr(embeddings, "model", None) or getattr(embeddings, "model_name", None)
-    detail = model if isinstance(model, str) else getattr(function, "__qualname__", None)
-    name = type(embeddings).__qualname__
-    return f"{name}:{detail}" if detail else name
-
-
-def _digest(text: str) -> str:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def json_object(value: Mapping[str, Any]) -> dict[str, Any]:

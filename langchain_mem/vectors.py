@@ -1,0 +1,105 @@
+"""Texts become vectors of length 1, by an embedder that a store can recognize again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import TypeAlias
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+from numpy.typing import NDArray
+
+from langchain_mem._flow import call
+from langchain_mem.backends.base import Embedder, Vectors
+from langchain_mem.errors import EmbeddingMismatch, StoreError
+
+Vector: TypeAlias = NDArray[np.float32]
+"""Shape (dims,), of length 1; or all zeros, where an embedder knows no direction for a text."""
+
+
+class Encoder:
+    """An embedder with its name and the length of its vectors.
+
+    Args:
+        embeddings: A LangChain embedder.
+        dims: Length of a vector; `None` to learn it by embedding one text.
+        name: What to remember the embedder by; `None` for its class and model.
+
+    The async methods are bodies; see `langchain_mem._flow`.
+    """
+
+    def __init__(self, embeddings: Embeddings, *, dims: int | None = None, name: str | None = None) -> None:
+        self._embeddings = embeddings
+        self._name = name or embedder_name(embeddings)
+        self._dims = dims
+
+    @property
+    def identity(self) -> Embedder | None:
+        """The name and the length; `None` while the length is not known."""
+        return None if self._dims is None else Embedder(self._name, self._dims)
+
+    async def identify(self) -> Embedder:
+        """The name and the length, which may have to be asked for."""
+        if self._dims is None:
+            self._dims = len(await call(self._embeddings.embed_query, self._embeddings.aembed_query, "dimensions"))
+        return Embedder(self._name, self._dims)
+
+    async def documents(self, texts: Sequence[str]) -> Vectors:
+        """Shape (len(texts), dims): what `embed_documents` gives, in one call.
+
+        Raises:
+            EmbeddingMismatch: The vectors have another length.
+            StoreError: There are not as many as texts, or a number in them is not finite.
+        """
+        embedder = await self.identify()
+        if not texts:
+            return np.zeros((0, embedder.dims), dtype=np.float32)
+        given = await call(self._embeddings.embed_documents, self._embeddings.aembed_documents, list(texts))
+        return unit(given, len(texts), embedder)
+
+    async def query(self, text: str) -> Vector:
+        """Shape (dims,): what `embed_query` gives; raises as `documents`."""
+        embedder = await self.identify()
+        given = await call(self._embeddings.embed_query, self._embeddings.aembed_query, text)
+        vector: Vector = unit([given], 1, embedder)[0]
+        return vector
+
+
+def unit(given: Sequence[Sequence[float]] | Vectors, count: int, embedder: Embedder) -> Vectors:
+    """Vectors checked and brought to length 1; one of zeros stays.
+
+    Args:
+        given: The vectors.
+        count: How many there have to be.
+        embedder: Who made them, and how long they have to be.
+
+    Raises:
+        EmbeddingMismatch: One has another length.
+        StoreError: There are more or fewer, or a number in them is not finite.
+    """
+    lengths = sorted({len(vector) for vector in given} - {embedder.dims})
+    if lengths:
+        raise EmbeddingMismatch(
+            f"{embedder.name} gave vectors of {lengths[0]} dimensions; this store holds vectors of {embedder.dims}. "
+            "Set `dims` of the index to what the embedder gives, or open the store with its own embedder."
+        )
+    vectors = np.asarray(given, dtype=np.float64).reshape(len(given), embedder.dims)
+    if len(vectors) != count or not np.isfinite(vectors).all():
+        raise StoreError(f"{embedder.name} gave {len(vectors)} vectors for {count} texts, or infinite ones.")
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
+
+
+def embedder_name(embeddings: Embeddings) -> str:
+    """What an embedder is remembered by: its class, and its model or its function where it has one."""
+    function = getattr(embeddings, "func", None) or getattr(embeddings, "afunc", None)
+    model = getattr(embeddings, "model", None) or getattr(embeddings, "model_name", None)
+    detail = model if isinstance(model, str) else getattr(function, "__qualname__", None)
+    name = type(embeddings).__qualname__
+    return f"{name}:{detail}" if detail else name
+
+
+def digest(text: str) -> str:
+    """What a passage is remembered by, so that it is not embedded twice: 128 bits in hexadecimal."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
