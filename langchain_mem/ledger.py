@@ -30,7 +30,7 @@ from langchain_mem.records import (
     source_of,
 )
 from langchain_mem.repository import Kept, Save
-from langchain_mem.scopes import TURNS, Layer, Namespace, Scope, escape, ids_of, owner_of
+from langchain_mem.scopes import TURNS, Layer, Namespace, Scope, escape, ids_of, owner_of, reroot
 
 BATCHES: Final = "batches"
 """The root of the journal: which memories each batch changed."""
@@ -104,7 +104,12 @@ class Ledger:
         return len(self._after)
 
     def add(
-        self, draft: Draft, existing: Kept | None = None, vector: NDArray[np.float32] | None = None
+        self,
+        draft: Draft,
+        existing: Kept | None = None,
+        vector: NDArray[np.float32] | None = None,
+        *,
+        memory_id: str | None = None,
     ) -> StoredMemory:
         """Adds a fact, or notes that it is known, or makes it live again.
 
@@ -112,9 +117,10 @@ class Ledger:
             draft: The fact.
             existing: The memory that has its id or its text already.
             vector: The embedding of its `content`, where it is known.
+            memory_id: A free id for it; unset, the text's own.
         """
         if existing is None:
-            memory = self._create(draft, id_for(draft.home, draft.text), vector)
+            memory = self._create(draft, memory_id or id_for(draft.home, draft.text), vector)
         elif self._is_live(existing):
             memory = self._restate(draft, existing)
         else:
@@ -123,10 +129,6 @@ class Ledger:
             )
             self._note(memory, "ADD")
         return memory
-
-    def add_as(self, memory_id: str, draft: Draft) -> StoredMemory:
-        """Adds a fact under an id that is free."""
-        return self._create(draft, memory_id, None)
 
     def update(self, kept: Kept, *, event: str = "UPDATE", reason: str | None = None, **fields: Any) -> StoredMemory:
         """Changes a memory; a new text is a use of it, and embedded."""
@@ -185,6 +187,21 @@ class Ledger:
         """Hides a kept turn with the fact that cites it, or shows it again with it."""
         if self._now(turn)["state"] != state:
             self._change(turn, "DELETE" if state == "deleted" else "RESTORE", state=state)
+
+    def turns_to_settle(self) -> dict[Namespace, dict[str, State]]:
+        """The kept turns whose facts were hidden or shown again, by where they lie: ids and the state to bring them to.
+
+        A turn that some retired fact cites is hidden, whatever else cites it.
+        """
+        wanted: dict[Namespace, dict[str, State]] = {}
+        for address, memory in self._after.items():
+            before = self._before[address].memory
+            if address.namespace[0] != TURNS and (memory["state"] == "live") != (before["state"] == "live"):
+                turns = wanted.setdefault(reroot(address.namespace, TURNS), {})
+                for cited in memory["cites"]:
+                    hidden = memory["state"] != "live" or turns.get(cited) == "deleted"
+                    turns[cited] = "deleted" if hidden else "live"
+        return {home: turns for home, turns in wanted.items() if turns}
 
     def put(self, address: Address, value: Mapping[str, Any] | None, *, expires_at: datetime | None = None) -> None:
         """Writes something that is no memory in the same batch."""

@@ -25,7 +25,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -48,6 +48,10 @@ SAME_STATEMENT = 0.75
 
 Position = int | float | str
 Item = TypeVar("Item")
+
+
+Mask: TypeAlias = np.typing.NDArray[np.bool_]
+"""Shape (documents,): which of them."""
 
 
 class Document(NamedTuple):
@@ -164,6 +168,7 @@ class Corpus:
         cosines: Sequence[float | None] | None = None,
         *,
         neutral_cosine: float = NEUTRAL_COSINE,
+        among: Mask | None = None,
     ) -> Scores:
         """How well each document answers the query.
 
@@ -173,14 +178,16 @@ class Corpus:
                 or for all of them: words alone decide then.
             neutral_cosine: What this embedder gives the nearest memory for a meaningless query; cosines are brought to
                 the default's scale.
+            among: Which documents may be found; what a filter hides is not what the others fall short of.
 
         Returns:
             One `Evidence` a document, in their order.
         """
         semantic = _semantic(cosines, len(self), neutral_cosine)
         lexical, neighbors, session = self._words(query)
-        confidence = _confidence(semantic, np.stack([lexical, neighbors, session]))
-        share, cited = self._lend(_share(np.stack([semantic, lexical, neighbors, session])))
+        found = np.ones(len(self), dtype=bool) if among is None else among
+        confidence = _confidence(semantic, np.stack([lexical, neighbors, session]), found)
+        share, cited = self._lend(_share(np.stack([semantic, lexical, neighbors, session]), found))
         parts = {
             "relevance": confidence * _logistic(STEEPNESS * (share - MIDPOINT)),
             "confidence": np.full(len(self), confidence),
@@ -271,19 +278,19 @@ def _semantic(cosines: Sequence[float | None] | None, size: int, neutral: float)
     return np.clip(rescaled, 0.0, 1.0)
 
 
-def _share(parts: Floats) -> Floats:
+def _share(parts: Floats, among: Mask) -> Floats:
     """For each column, the sum of the parts it has over the sum of the best of the same; 0 where nothing is found."""
     found = np.nan_to_num(parts)
-    best = np.where(np.isnan(parts), 0.0, found.max(axis=1, initial=0.0)[:, None]).sum(axis=0)
+    best = np.where(np.isnan(parts), 0.0, found[:, among].max(axis=1, initial=0.0)[:, None]).sum(axis=0)
     total = found.sum(axis=0)
     return np.asarray(total / np.where(best > 0, best, 1.0))
 
 
-def _confidence(semantic: Floats, words: Floats) -> float:
+def _confidence(semantic: Floats, words: Floats, among: Mask) -> float:
     """How good the best document is by itself, from 0 to 1; a missing embedding says neither yes nor no."""
     meaning = np.where(np.isnan(semantic), NEUTRAL_COSINE, np.maximum(semantic, UNRELATED_COSINE))
     evidence = MEANING * (meaning - NEUTRAL_COSINE) + WORDS * np.nanmean(words, axis=0) - DOUBT
-    return float(_logistic(evidence).max(initial=0.0))
+    return float(_logistic(evidence)[among].max(initial=0.0))
 
 
 def _logistic(x: Floats) -> Floats:

@@ -28,6 +28,7 @@ from langchain_mem.backends.base import (
     Unconditional,
 )
 from langchain_mem.conditions import Condition
+from langchain_mem.expiry import parse_iso
 from langchain_mem.records import StoredMemory
 from langchain_mem.rows import Delete, Put, Rows
 from langchain_mem.scopes import Namespace
@@ -257,6 +258,7 @@ def _change(save: Save) -> Put | Delete:
         value=dict(save.value),
         texts=None if save.text is None else [save.text],
         vectors=None if save.vector is None else save.vector[None, :],
+        updated_at=parse_iso(save.value["updated_at"]) if "updated_at" in save.value else None,
         expires_at=save.expires_at,
         expects=save.expects,
         touches=tuple(save.touches),

@@ -1,0 +1,268 @@
+"""From one call of `add` to a ledger: ask the model once, then decide against what is known. Bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langchain_mem.addition import Addition
+from langchain_mem.conditions import matches
+from langchain_mem.engine import Engine, live
+from langchain_mem.expiry import instant, iso
+from langchain_mem.extraction import Request, propose
+from langchain_mem.ledger import Draft, Ledger, content
+from langchain_mem.ranking import Corpus, Document, dated
+from langchain_mem.reconcile import Action, Decision, Operation, objection, reconcile
+from langchain_mem.records import Rejected, StoredMemory
+from langchain_mem.repository import Kept, View
+from langchain_mem.scopes import TURNS, Namespace, Scope, owner_of, reroot
+from langchain_mem.turns import Role, Turn
+
+SHOWN: Final = 40
+"""At most so many known memories are shown to the model."""
+
+Vector = NDArray[np.float32]
+Enter = Callable[..., Awaitable[list[StoredMemory]]]
+"""`Adding._enter`: puts drafts into a ledger, each as the memory that says the same already where there is one."""
+
+
+class Learning:
+    """Learns from one addition.
+
+    Args:
+        engine: Parts and policies.
+        addition: What was said.
+
+    Attributes:
+        rejected: What the model proposed and was refused.
+    """
+
+    def __init__(self, engine: Engine, addition: Addition) -> None:
+        self._engine = engine
+        self._addition = addition
+        self._turns, self._positions = _heard(addition)
+        self._operations: list[Operation] = []
+        self._vectors: dict[str, Vector] = {}
+        self.rejected: list[Rejected] = []
+
+    async def ask(self) -> None:
+        """Asks the model what to remember, and embeds what it says in one batch. A body.
+
+        Raises:
+            ExtractionError: The model failed, or gave nothing valid.
+        """
+        if self._engine.model is None or not _worth_asking(self._turns, self._subjects()):
+            return
+        known = await self._known()
+        request = Request(
+            turns=self._turns,
+            known=[kept.memory for kept in known],
+            observed=self._addition.at,
+            subjects=self._subjects(),
+            categories=self._engine.categories,
+            instructions=self._instructions(),
+        )
+        operations, self.rejected = await propose(self._engine.model, request)
+        self._operations = [operation for operation in operations if self._allowed(operation)]
+        await self._embed(known)
+
+    async def ledger(self, enter: Enter) -> Ledger:
+        """Decides what the operations come to, against what is known now. A body."""
+        engine, addition = self._engine, self._addition
+        ledger = engine.ledger(at=addition.at, batch_id=addition.batch_id, source=addition.source)
+        if not self._operations:
+            return ledger
+        kept = {one.memory["id"]: one for one in await self._live()}
+        for decision in self._decisions(kept):
+            await self._carry_out(decision, kept, ledger, enter)
+        await self._retire_turns(ledger)
+        return ledger
+
+    def _decisions(self, kept: Mapping[str, Kept]) -> list[Decision]:
+        def similarity(text: str, memory: StoredMemory) -> float:
+            one, other = self._vectors.get(text), self._vectors.get(memory["id"])
+            stored = kept[memory["id"]].vector
+            other = stored if stored is not None else other
+            return 0.0 if one is None or other is None else float(one @ other)
+
+        def same_home(operation: Operation, memory: StoredMemory) -> bool:
+            home, address = self._home(operation), kept[memory["id"]].address.namespace
+            return address == home or (address[:3] == home[:3] and owner_of(address)[2] is None)
+
+        current = [operation for operation in self._operations if self._stands(operation, kept)]
+        return reconcile(current, [one.memory for one in kept.values()], similarity, same_home)
+
+    def _stands(self, operation: Operation, kept: Mapping[str, Kept]) -> bool:
+        return operation.target is None or operation.target["id"] in kept
+
+    async def _carry_out(self, decision: Decision, kept: Mapping[str, Kept], ledger: Ledger, enter: Enter) -> None:
+        operation = decision.operation
+        target = kept[decision.target["id"]] if decision.target else None
+        if decision.action is Action.DELETE and target is not None:
+            ledger.delete(target, reason=operation.reason or None)
+        elif decision.action is Action.UPDATE and target is not None:
+            ledger.update(target, reason=operation.reason or None, **self._refined(operation, target, ledger))
+        elif decision.action is Action.KEEP:
+            if target is not None:
+                ledger.keep(target)
+        else:
+            draft = self._draft(operation, ledger)
+            (memory,) = await enter(ledger, [draft], self._addition.now, self._vectors)
+            if decision.action is Action.SUPERSEDE and target is not None and memory["id"] != target.memory["id"]:
+                ledger.supersede(target, memory, reason=operation.reason or None)
+
+    def _refined(self, operation: Operation, target: Kept, ledger: Ledger) -> dict[str, Any]:
+        """What a refinement changes: the text, and what it adds to the rest."""
+        memory = target.memory
+        cites = self._cites(operation, reroot(target.address.namespace, TURNS), memory["expiration_date"], ledger)
+        return {
+            "memory": operation.text,
+            "categories": list(dict.fromkeys([*memory["categories"], *operation.categories])),
+            "event_date": operation.event_date or memory["event_date"],
+            "cites": list(dict.fromkeys([*memory["cites"], *cites])),
+            "metadata": {**memory["metadata"], **self._addition.metadata},
+        }
+
+    def _draft(self, operation: Operation, ledger: Ledger) -> Draft:
+        home = self._home(operation)
+        expires = self._expires(operation, home)
+        return Draft(
+            home=home,
+            text=operation.text,
+            metadata=self._addition.metadata,
+            categories=list(dict.fromkeys([*self._addition.categories, *operation.categories])),
+            confidence=operation.confidence,
+            event_date=operation.event_date or self._addition.event_date,
+            expiration_date=expires,
+            cites=self._cites(operation, reroot(home, TURNS), expires, ledger),
+            group=self._addition.group,
+            position=self._positions[min(operation.evidence)] if operation.evidence else self._positions[0],
+            relates_to=operation.relates_to,
+        )
+
+    def _cites(self, operation: Operation, home: Namespace, expires: str | None, ledger: Ledger) -> list[str]:
+        """Keeps the turns a fact was drawn from, and says their ids."""
+        if not self._engine.keep_sources:
+            return []
+        drafts = [
+            Draft(
+                home=home,
+                text=self._turns[index].spoken,
+                event_date=self._addition.said_at(self._turns[index]),
+                expiration_date=expires,
+                group=self._addition.group,
+                position=self._positions[index],
+                role=self._turns[index].role,
+            )
+            for index in sorted(set(operation.evidence))
+        ]
+        return [ledger.turn(draft, self._vectors.get(_filed(draft.text, draft.event_date))) for draft in drafts]
+
+    async def _retire_turns(self, ledger: Ledger) -> None:
+        """Hides the kept turns of what this batch deleted or superseded."""
+        await retire_turns(self._engine, ledger, self._addition.now)
+
+    def _home(self, operation: Operation) -> Namespace:
+        role: Role = "assistant" if operation.subject == "assistant" else "user"
+        return self._addition.home(role, session=operation.layer == "session")
+
+    def _expires(self, operation: Operation, home: Namespace) -> str | None:
+        given = operation.expires or self._addition.expiration_date
+        if given is not None or owner_of(home)[2] is None or self._engine.session_ttl is None:
+            return given
+        return iso(self._addition.at + self._engine.session_ttl)
+
+    def _allowed(self, operation: Operation) -> bool:
+        reason = objection(
+            operation,
+            self._turns,
+            observed=self._addition.at,
+            known=list(self._addition.scope.ids().values()),
+            min_confidence=self._engine.min_confidence,
+        )
+        if reason is not None:
+            told = {"action": str(operation.action), "text": operation.text}
+            self.rejected.append({"operation": told, "reason": reason})
+        return reason is None
+
+    async def _live(self) -> list[Kept]:
+        """The memories this addition may be about: its owners', and of sessions only its own."""
+        view = await self._view(self._said())
+        shown = live(self._addition.now)
+        return [kept for kept in view.kept if matches(shown, kept.memory)]
+
+    async def _view(self, query: str) -> View:
+        engine, addition = self._engine, self._addition
+        scope = addition.scope
+        session = scope.run_id or addition.source["thread_id"]
+        seen = Scope(**{**scope.ids(), "run_id": session}) if session else scope
+        places = await engine.repo.places(seen.patterns(), addition.now)
+        view = await engine.repo.load(places, addition.now)
+        if view is not None:
+            return view
+        return await engine.repo.nearest(places, live(addition.now), query, query.split(), addition.now)
+
+    def _said(self) -> str:
+        return "\n".join(turn.text for turn in self._turns)
+
+    async def _known(self) -> list[Kept]:
+        """The live memories to show to the model: all where they are few, else the nearest to what was said."""
+        kept = await self._live()
+        if len(kept) <= SHOWN:
+            return kept
+        said = self._said()
+        cosines = await self._engine.repo.cosines(View(tuple(kept)), said, self._addition.now)
+        corpus = Corpus([Document(str(index), one.memory["memory"]) for index, one in enumerate(kept)])
+        return [kept[index] for index in sorted(corpus.relevance(said, cosines).best(SHOWN))]
+
+    async def _embed(self, known: Sequence[Kept]) -> None:
+        """Embeds the facts and the turns they rest on; with them what is known, where the store keeps its vectors."""
+        if not self._operations:
+            return
+        cited = {index for operation in self._operations for index in operation.evidence}
+        turns = [(self._turns[index].spoken, self._addition.said_at(self._turns[index])) for index in cited]
+        facts = {one.text: _filed(one.text, one.event_date or self._addition.event_date) for one in self._operations}
+        texts = {text: text for text in [*facts.values(), *(_filed(*turn) for turn in turns)] if text}
+        texts |= {one.memory["id"]: content(one.memory) for one in known if one.vector is None}
+        vectors = await self._engine.repo.embed(list(texts.values()))
+        if vectors is not None:
+            self._vectors = dict(zip(texts, vectors, strict=True))
+            self._vectors |= {text: self._vectors[filed] for text, filed in facts.items() if filed in self._vectors}
+
+    def _subjects(self) -> Literal["user", "assistant", "both"]:
+        scope = self._addition.scope
+        if scope.user_id is not None:
+            return "user" if scope.agent_id is None else "both"
+        return "assistant" if scope.agent_id is not None else "both"
+
+    def _instructions(self) -> str | None:
+        engine = self._engine
+        wanted = [engine.instructions] + [engine.agent_instructions] * (self._addition.scope.agent_id is not None)
+        return "\n".join(text for text in wanted if text) or None
+
+
+async def retire_turns(engine: Engine, ledger: Ledger, now: datetime) -> None:
+    """Hides the kept turns that facts retired in this ledger cite, and shows those of facts brought back. A body."""
+    wanted = ledger.turns_to_settle()
+    for home, states in wanted.items():
+        for turn in (await engine.repo.find(states, [home], now)).values():
+            ledger.retire(turn, states[turn.memory["id"]])
+
+
+def _heard(addition: Addition) -> tuple[list[Turn], list[str]]:
+    """The turns that facts may rest on, and their places: system messages configure an agent, tools only work."""
+    roles = {"user", "assistant"} | ({"system"} if addition.scope.user_id is None else set())
+    heard = [(t, p) for t, p in zip(addition.turns, addition.positions, strict=True) if t.role in roles]
+    return [turn for turn, _ in heard], [position for _, position in heard]
+
+
+def _worth_asking(turns: Sequence[Turn], subjects: str) -> bool:
+    return any(turn.role == "user" for turn in turns) if subjects == "user" else bool(turns)
+
+
+def _filed(text: str, event_date: str | None) -> str:
+    return dated(text, instant(event_date) if event_date else None)
