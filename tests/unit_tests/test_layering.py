@@ -19,15 +19,15 @@ FLOORS = {
     # Surfaces: what LangGraph, LangChain and people meet. A few lines a method; they decide nothing.
     4: "cli middleware nodes retriever server testing tools",
     # Operations on any LangGraph store.
-    3: """activity adding addition engine extraction foreign learning ledger memory plans reinforcement repository
-       retrieval writing""",
+    3: """activity adding addition engine extraction foreign learning ledger memory plans reading reinforcement
+       repository retrieval writing""",
     # The two contracts of LangGraph.
-    2: "checkpointers operations rows store sweeping",
+    2: "checkpointers operations rows store sweeping vectors",
     # Places. A backend sees no clock, no embedder and no model.
     1: "_minilm backends embeddings",
     # Pure: no input or output, and no clock.
-    0: """_decay_fit _decay_plot _flow checkpointers.retention conditions context decay errors expiry filters grounding
-       history lexical prompts ranking reconcile records redaction scopes turns""",
+    0: """_decay_fit _decay_plot _flow _secret_rules checkpointers.retention conditions context decay errors expiry
+       filters grounding history lexical prompts ranking reconcile records redaction scopes turns""",
 }
 
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}
