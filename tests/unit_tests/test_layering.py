@@ -19,7 +19,7 @@ FLOORS = {
     # Surfaces: what LangGraph, LangChain and people meet. A few lines a method; they decide nothing.
     4: "cli middleware nodes retriever server testing tools",
     # Operations on any LangGraph store.
-    3: """activity adding addition engine extraction foreign learning ledger memory plans reading reinforcement
+    3: """activity adding addition editing engine extraction foreign learning ledger memory plans reading reinforcement
        repository retrieval writing""",
     # The two contracts of LangGraph.
     2: "checkpointers operations rows store sweeping vectors",
