@@ -1,0 +1,104 @@
+r"""Text and JSON as Postgres takes them, and back exactly as they were.
+
+`text` and `jsonb` refuse the NUL character and lone surrogates. Each becomes three characters that they take:
+
+    U+0000 .. U+0003                     U+0001 and two out of U+0002, U+0003
+    U+D800 .. U+DFFF, U+E000 .. U+E040   U+E000 and two out of U+E001 .. U+E040
+
+The characters that the code is written with are themselves encoded, so that nothing is said twice; a code begins with
+a character that stands nowhere else, so that encoded text is part of encoded text exactly when the text is; and
+its characters stand where those that they replace stood in the order of code points, so that order survives too.
+Hardly any text contains one of these characters, and all other text is stored as it is.
+
+`jsonb` keeps a number's digits but no exponent: `1e16` would come back as an integer. Such floats are written out with
+all their digits and a fraction, which is also what makes them compare exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, Final
+
+from langchain_mem.errors import InvalidRequest
+
+
+def _codes(characters: Sequence[int], lead: str, digits: str) -> Iterator[tuple[int, str]]:
+    written = (lead + first + second for first, second in product(digits, repeat=2))
+    return zip(characters, written, strict=False)  # there are a few more codes than characters
+
+
+_CODES: Final = dict(
+    [
+        *_codes(range(0x04), "\x01", "\x02\x03"),
+        *_codes(range(0xD800, 0xE041), "\ue000", "".join(map(chr, range(0xE001, 0xE041)))),
+    ]
+)
+_CHARACTERS: Final = {code: chr(character) for character, code in _CODES.items()}
+_REFUSED = re.compile("[\x00-\x03\ud800-\ue040]")
+_CODE = re.compile("\x01[\x02\x03]{2}|\ue000[\ue001-\ue040]{2}")
+_UNUSUAL = re.compile(r"\\u000[0-3]|[\ud800-\ue040]|\de\+")  # in JSON that `json` wrote
+_ENCODED = re.compile("\\\\u0001|\ue000")  # in JSON that Postgres wrote
+
+
+def encode(text: str) -> str:
+    """Text as Postgres takes it."""
+    return text.translate(_CODES) if _REFUSED.search(text) else text
+
+
+def decode(text: str) -> str:
+    """Text as it was before `encode`."""
+    return _CODE.sub(lambda code: _CHARACTERS[code[0]], text)
+
+
+def dumps(value: Any) -> str:
+    """JSON as `jsonb` takes and keeps it.
+
+    Raises:
+        InvalidRequest: The value is not JSON, or holds NaN or an infinity, which JSON does not have.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest(f"A value is a JSON object with finite numbers: {error}.") from error
+    return _written(value) if _UNUSUAL.search(text) else text
+
+
+def loads(text: str) -> Any:
+    """The value that `dumps` was given."""
+    value = json.loads(text)
+    return _decoded(value) if _ENCODED.search(text) else value
+
+
+def array(labels: Sequence[str]) -> str:
+    """Labels as the text of a `text[]`, encoded, for arrays of arrays of different lengths, which SQL lacks."""
+    quoted = (encode(label).replace("\\", "\\\\").replace('"', '\\"') for label in labels)
+    return "{" + ",".join(f'"{label}"' for label in quoted) + "}"
+
+
+def _written(value: Any) -> str:
+    match value:
+        case str():
+            return json.dumps(encode(value), ensure_ascii=False)
+        case float() if abs(value) >= 1e16:  # `json` writes an exponent from here on; all of these are whole
+            return f"{int(value)}.0"
+        case dict():
+            return "{" + ",".join(f"{_written(key)}:{_written(each)}" for key, each in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ",".join(map(_written, value)) + "]"
+        case _:
+            return json.dumps(value)
+
+
+def _decoded(value: Any) -> Any:
+    match value:
+        case str():
+            return decode(value)
+        case dict():
+            return {decode(key): _decoded(each) for key, each in value.items()}
+        case list():
+            return [_decoded(each) for each in value]
+        case _:
+            return value
