@@ -163,15 +163,23 @@ async def test_never_blocks_the_event_loop(dsn: str) -> None:
             await saver.adelete_user_threads("nobody")
 
 
+DROP = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
 async def test_a_lost_connection_is_replaced(dsn: str) -> None:
     """After the server dropped every connection, the call that finds out fails and the next one works."""
     async with await PostgresCheckpointer.aopen(dsn) as saver:
         await chat(saver).ainvoke({"log": ["hello"]}, thread())
-        ask(dsn, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
-            "AND datname = current_database()")  # fmt: skip
+        assert await asyncio.to_thread(saver.get_tuple, thread()) is not None
+        ask(dsn, DROP)
         with pytest.raises(psycopg.OperationalError):
             await saver.aget_tuple(thread())
-        assert await saver.aget_tuple(thread()) is not None
+        with pytest.raises(psycopg.OperationalError):
+            await asyncio.to_thread(saver.get_tuple, thread())
+        assert await saver.aget_tuple(thread()) == await asyncio.to_thread(saver.get_tuple, thread())
 
 
 def test_closing_closes_every_connection(fresh_postgres_dsn: str) -> None:
