@@ -35,7 +35,7 @@ from langchain_mem.filters import parse_store
 from langchain_mem.rows import Delete, Put, Rows, json_object
 
 _KINDS: Final = (GetOp, SearchOp, ListNamespacesOp, PutOp)
-_AT_ONCE: Final = 1000  # rows deleted in one write
+AT_ONCE: Final = 1000  # rows deleted in one write
 _LONGEST: Final = 500_000_000  # minutes, some 950 years: what a `timedelta` from now surely holds
 
 
@@ -100,7 +100,7 @@ async def delete_namespace(rows: Rows, prefix: Sequence[str]) -> int:
     now, namespace, deleted = rows.now(), _namespace(prefix), 0
     if not namespace:
         raise InvalidRequest("Name at least one label: an empty prefix would delete the whole store.")
-    query = Query(now=now, prefixes=(namespace,), limit=_AT_ONCE)
+    query = Query(now=now, prefixes=(namespace,), limit=AT_ONCE)
     while found := await rows.search(query):
         await rows.write([Delete(match.row.address) for match in found], now=now)
         deleted += len(found)
