@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
+from langchain_mem._flow import run
+from langchain_mem.backends.base import Address, Query, Row, Write
 from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.store import LongTermStore
 from langchain_mem.testing import FakeClock, LongTermStoreConformance
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MINE = Address(("notes", "alex"), "a")
 
 
 class TestDictionaryBackend(LongTermStoreConformance):
@@ -16,3 +25,78 @@ class TestDictionaryBackend(LongTermStoreConformance):
     def open_store(self, clock: FakeClock) -> Callable[..., LongTermStore]:
         backend = DictionaryBackend()
         return lambda **config: LongTermStore(backend, clock=clock, **config)
+
+
+class Untouchable(Row):
+    """A row that nobody may look at."""
+
+    __slots__ = ()
+
+    def hidden(self, now: datetime) -> bool:
+        raise AssertionError("A row of another owner was looked at.")
+
+
+def row(address: Address, *, kind: type[Row] = Row) -> Row:
+    return kind(address=address, value={"n": 1}, created_at=NOW, updated_at=NOW, revision="1", text="tea")
+
+
+@pytest.fixture
+def backend() -> DictionaryBackend:
+    """One owner with one row, beside another owner whose rows may not be looked at."""
+    backend = DictionaryBackend()
+    rows = [row(MINE), row(Address(("notes", "bob"), "a"), kind=Untouchable)]
+    run(backend.write([Write(address=each.address, row=each) for each in rows], NOW))
+    return backend
+
+
+def test_nobody_elses_rows_are_looked_at(backend: DictionaryBackend) -> None:
+    """Whatever is done in one owner's scope, no row of another owner is looked at."""
+    query = Query(now=NOW, prefixes=(("notes", "alex"),))
+    assert len(run(backend.search(query))) == 1
+    assert run(backend.count(query)) == 1
+    assert len(run(backend.lexical(query, ["tea"]))) == 1
+    assert len(run(backend.scan(query.prefixes, NOW, 9)) or []) == 1
+    assert len(run(backend.get([MINE], NOW))) == 1
+    run(backend.write([Write(address=MINE, row=row(MINE))], NOW))
+    run(backend.refresh([MINE], NOW))
+    run(backend.touch({MINE: [NOW]}, 9))
+
+
+def test_stamp_is_the_scopes_own(backend: DictionaryBackend) -> None:
+    """Another owner's writes leave a scope's stamp alone, and change that of the whole."""
+    before = run(backend.stamp((("notes", "alex"),))), run(backend.stamp(((),)))
+    run(backend.write([Write(address=Address(("notes", "bob"), "b"), row=row(Address(("notes", "bob"), "b")))], NOW))
+    assert run(backend.stamp((("notes", "alex"),))) == before[0]
+    assert run(backend.stamp(((),))) != before[1]
+
+
+def test_rows_are_nobody_elses(backend: DictionaryBackend) -> None:
+    """Values and vectors are copied on the way in and on the way out."""
+    given = replace(row(MINE), value={"tags": []}, vectors=np.ones((1, 2), dtype=np.float32))
+    run(backend.write([Write(address=MINE, row=given)], NOW))
+    query = Query(now=NOW, prefixes=(("notes", "alex"),))
+    got = [given, run(backend.get([MINE], NOW))[0], run(backend.search(query))[0].row]
+    got += run(backend.scan(query.prefixes, NOW, 9)) or []
+    for each in got:
+        assert each is not None
+        each.value["tags"].append("mine")
+        each.vectors[0] = 7
+    kept = run(backend.get([MINE], NOW))[0]
+    assert kept is not None
+    assert (kept.value, kept.vectors.tolist()) == ({"tags": []}, [[1, 1]])
+
+
+def test_threads_may_share_it() -> None:
+    """Readers and writers on many threads see whole batches, and nothing is lost."""
+    backend = DictionaryBackend()
+    scope = ("notes", "alex")
+
+    def write(n: int) -> int:
+        pair = [row(Address(scope, f"{n}-{side}")) for side in "lr"]
+        run(backend.write([Write(address=each.address, row=each) for each in pair], NOW))
+        return len(run(backend.scan((scope,), NOW, 999)) or [])
+
+    with ThreadPoolExecutor(8) as threads:
+        seen = list(threads.map(write, range(100)))
+    assert all(count % 2 == 0 for count in seen)
+    assert max(seen) == 200
