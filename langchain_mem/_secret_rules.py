@@ -212,7 +212,7 @@ def _has_digits(match: Match) -> bool:
     return sum(map(str.isdigit, secret)) >= 2
 
 
-def _is_unlabeled(match: Match) -> bool:
+def _is_an_id(match: Match) -> bool:
     """Whether it is an id. The detector's other pattern masks the label with the secret; the rule `token` does not."""
     return match.re.groups == 0
 
@@ -247,9 +247,7 @@ _URL_PASSWORD = re.compile(r"://[^\s:/?#@\"'<>]*:([^\s/?#\"'<>]+)@(?=[\w\[])")
 RULES: tuple[Rule, ...] = (  # of two that match the same, the first names it
     Rule(name="private-key", hints=("PRIVATE KEY", "Private-Lines: "), find=_KEY_BLOCK),
     Rule(name="card-number", find=_CARD, accepts=_is_card),
-    Rule(
-        name="aws-key", hints=("A3T", "ABIA", "ACCA", "AKIA", "ASIA"), find="aws.AWSKeyDetector", accepts=_is_unlabeled
-    ),
+    Rule(name="aws-key", hints=("A3T", "ABIA", "ACCA", "AKIA", "ASIA"), find="aws.AWSKeyDetector", accepts=_is_an_id),
     Rule(name="discord-token", hints=_DISCORD, find="discord.DiscordBotTokenDetector"),
     Rule(name="github-token", hints=("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), find="github_token.GitHubTokenDetector"),
     Rule(name="gitlab-token", hints=_GITLAB, find="gitlab_token.GitLabTokenDetector"),
