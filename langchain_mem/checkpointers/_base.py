@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
@@ -87,18 +87,6 @@ class Retaining(BaseCheckpointSaver[str], ABC):
         iterating would wait forever.
         """
         return iter([*super().list(config, filter=filter, before=before, limit=limit)])
-
-    async def alist(
-        self,
-        config: RunnableConfig | None,
-        *,
-        filter: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's name
-        before: RunnableConfig | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[CheckpointTuple]:
-        """The async form of `list`."""
-        for item in await asyncio.to_thread(self.list, config, filter=filter, before=before, limit=limit):
-            yield item
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Thins or deletes threads now, whatever the retention policy says.

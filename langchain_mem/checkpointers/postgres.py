@@ -6,7 +6,7 @@ import asyncio
 import copy
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -33,6 +33,7 @@ try:
     from psycopg_pool import ConnectionPool
 
     from langchain_mem.checkpointers._postgres_rows import PostgresRows
+    from langchain_mem.checkpointers._postgres_sealing import Sealing
 except ImportError as error:
     raise MissingDependency('pip install "langchain-mem[postgres]"') from error
 
@@ -43,7 +44,7 @@ _SET_UP_LOCK, _PRUNE_LOCK = 0x6C63_6D65_6D01, 0x6C63_6D65_6D02
 """The advisory locks ("lcmem" and a number) under which processes set up and prune, one at a time."""
 
 
-class PostgresCheckpointer(Retaining, PostgresSaver):
+class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
     """LangGraph's `PostgresSaver` and `AsyncPostgresSaver` in one object, with retention.
 
     Tables are LangGraph's own: a database written by either opens, and goes back. The sync form uses a small pool; the
@@ -139,7 +140,7 @@ class PostgresCheckpointer(Retaining, PostgresSaver):
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_PRUNE_LOCK,))
             yield PostgresRows(cursor)
 
-    async def _async_form(self) -> AsyncPostgresSaver:
+    async def _async_form(self) -> _AsyncForm:
         saver = copy.copy(await self._loops.saver())
         saver.serde = self.serde
         return saver
@@ -147,6 +148,19 @@ class PostgresCheckpointer(Retaining, PostgresSaver):
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The async form of `get_tuple`."""
         return await (await self._async_form()).aget_tuple(config)
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """The async form of `list`."""
+        saver = await self._async_form()
+        for item in [item async for item in saver.alist(config, filter=filter, before=before, limit=limit)]:
+            yield item
 
     async def aput(
         self,
@@ -177,15 +191,19 @@ class PostgresCheckpointer(Retaining, PostgresSaver):
         return await (await self._async_form()).aget_delta_channel_history(config=config, channels=channels)
 
 
+class _AsyncForm(Sealing, AsyncPostgresSaver):
+    """LangGraph's async saver, as ours stores values."""
+
+
 class _Loops:
     """An async saver for each running event loop: its connection and its lock belong to the loop."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._lock = threading.Lock()
-        self._savers: dict[asyncio.AbstractEventLoop, AsyncPostgresSaver] = {}
+        self._savers: dict[asyncio.AbstractEventLoop, _AsyncForm] = {}
 
-    async def saver(self) -> AsyncPostgresSaver:
+    async def saver(self) -> _AsyncForm:
         loop = asyncio.get_running_loop()
         saver = self._savers.get(loop)
         if saver is not None and not saver.conn.closed:
@@ -195,7 +213,7 @@ class _Loops:
             self._forget_closed()
             if loop in self._savers:  # another task of this loop was faster
                 _finish(conn)
-            return self._savers.setdefault(loop, AsyncPostgresSaver(conn))
+            return self._savers.setdefault(loop, _AsyncForm(conn))
 
     def _forget_closed(self) -> None:
         for loop in [loop for loop, saver in self._savers.items() if loop.is_closed() or saver.conn.closed]:

@@ -16,6 +16,7 @@ from blockbuster import blockbuster_ctx
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from langchain_mem.checkpointers import PostgresCheckpointer, Retention, Swept
 from langchain_mem.errors import StoreError
@@ -118,6 +119,26 @@ def test_leaves_no_value_behind(dsn: str, state: type) -> None:
         saver.sweep()
         assert ask(dsn, UNREFERRED) == 0
         assert ask(dsn, "SELECT count(*) FROM checkpoint_blobs") > 0
+
+
+async def test_an_encrypted_thread_goes_on_from_a_readable_one(dsn: str) -> None:
+    """Text that LangGraph's saver left readable is read, and neither form leaves more; their saver reads ours."""
+    serde = EncryptedSerializer.from_pycryptodome_aes(key=b"0123456789abcdef")
+    with PostgresSaver.from_conn_string(dsn) as theirs:
+        theirs.serde = serde
+        chat(theirs, DeltaLog).invoke({"log": ["hello"], "label": "readable"}, thread())
+    async with await PostgresCheckpointer.aopen(dsn, serde=serde) as ours:
+        graph = chat(ours, DeltaLog)
+        await graph.ainvoke({"log": ["again"]}, thread())
+        assert (await graph.aget_state(thread())).values["label"] == "readable"
+        await graph.ainvoke({"log": ["and again"], "label": "sealed"}, thread())
+        ours.prune(["t"])
+        values = graph.get_state(thread()).values
+    assert values["label"] == "sealed"
+    assert "sealed" not in str(rows(dsn))
+    with PostgresSaver.from_conn_string(dsn) as theirs:
+        theirs.serde = serde
+        assert chat(theirs, DeltaLog).get_state(thread()).values == values
 
 
 def test_a_checkpoint_of_an_old_format_keeps_its_sends(dsn: str) -> None:

@@ -512,11 +512,11 @@ class CheckpointerSuite:
         with by_hand(open_saver, retention=Retention(keep_last=2), serde=serde) as saver:
             graph = chat(saver, DeltaLog)
             for turn in range(8):
-                graph.invoke({"log": [f"{SECRET} {turn}"]}, thread())
+                graph.invoke({"log": [f"{SECRET} {turn}"], "label": SECRET}, thread())
             values = graph.get_state(thread()).values
             assert saver.sweep().checkpoints > 0
             assert graph.get_state(thread()).values == values
-            assert SECRET in values["log"][0]
+            assert (values["log"][0], values["label"]) == (f"{SECRET} 0", SECRET)
             assert SECRET.encode() not in self.raw(saver)
 
     def test_unencrypted_checkpoints_are_readable(self, saver: Any) -> None:
