@@ -53,6 +53,11 @@ class Activity:
         recent = [event for event in wanted if since is None or event["created_at"] >= since]
         return recent[:limit]
 
+    def clear(self) -> None:
+        """Removes every event."""
+        with self._lock:
+            self._events.clear()
+
     def forget(self, ids: Mapping[str, str]) -> None:
         """Removes every event that names one of these ids."""
         with self._lock:

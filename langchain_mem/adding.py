@@ -105,7 +105,7 @@ class Adding:
             return done
         result = await (self._learn(addition, dry_run) if infers else self._keep(addition, dry_run))
         if not dry_run:
-            self._report(addition, result)
+            self._report_added(addition, result)
         return result
 
     async def plan(self, messages: Messages, *, source: Mapping[str, Any], **ids: Unpack[Ids]) -> AddResult:
@@ -282,7 +282,7 @@ class Adding:
         value = {"message_ids": list(dict.fromkeys([*before, *addition.source["message_ids"]]))}
         return Save(address=place, value=value, expects=kept.revision if kept else None)
 
-    def _report(self, addition: Addition, result: AddResult) -> None:
+    def _report_added(self, addition: Addition, result: AddResult) -> None:
         results = [dict(each) for each in result["results"]]
         self._engine.activity.record(
             "add", iso(addition.now), addition.scope.ids(), batch_id=result["batch_id"], results=results

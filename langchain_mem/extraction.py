@@ -168,6 +168,18 @@ def read(reply: AIMessage) -> list[Any]:
     return [operation for operations in found for operation in operations]
 
 
+def numbers(reply: AIMessage, count: int) -> list[int]:
+    """The numbers from 0 below `count` that a model's answer names, each once.
+
+    Raises:
+        ValueError: It names one that is not there.
+    """
+    named = [int(number) for number in re.findall(r"\d+", _THINKING.sub("", _said(reply)))]
+    if any(number >= count for number in named):
+        raise ValueError(f"expected numbers from 0 to {count - 1}, got {named}")
+    return list(dict.fromkeys(named))
+
+
 def _said(reply: AIMessage) -> str:
     broken = " ".join(str(tool_call["args"] or "") for tool_call in reply.invalid_tool_calls)
     return f"{text_of(reply.content)} {broken}".strip()

@@ -81,7 +81,7 @@ class ForeignRepository(Repository):
         self, prefixes: Sequence[Namespace], condition: Condition, now: datetime, *, limit: int | None, offset: int
     ) -> tuple[list[Kept], int]:
         found = (await self.nearest(prefixes, condition, "", (), now)).kept
-        newest = sorted(found, key=lambda one: one.memory["updated_at"], reverse=True)
+        newest = sorted(found, key=lambda one: one.memory.get("updated_at", ""), reverse=True)
         return newest[offset : None if limit is None else offset + limit], len(newest)
 
     @override

@@ -17,6 +17,7 @@ from langchain_mem.records import SNAPSHOT, Change, LogEntry, Snapshot, Source, 
 def changed(
     memory: StoredMemory,
     event: str,
+    /,
     *,
     now: str,
     batch_id: str | None = None,

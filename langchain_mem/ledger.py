@@ -130,16 +130,16 @@ class Ledger:
             self._note(memory, "ADD")
         return memory
 
-    def update(self, kept: Kept, *, event: str = "UPDATE", reason: str | None = None, **fields: Any) -> StoredMemory:
+    def update(self, kept: Kept, /, *, event: str = "UPDATE", reason: str | None = None, **fields: Any) -> StoredMemory:
         """Changes a memory; a new text is a use of it, and embedded."""
-        before = self._now(kept)["memory"]
+        before = self.current(kept)["memory"]
         memory = self._change(kept, event, use=fields.get("memory", before) != before, reason=reason, **fields)
         self._note(memory, "UPDATE", before)
         return memory
 
     def supersede(self, kept: Kept, by: StoredMemory, *, reason: str | None = None) -> None:
         """Retires a memory in favor of a newer one; notes it on the newer one's result."""
-        before = self._now(kept)["memory"]
+        before = self.current(kept)["memory"]
         self._change(kept, "SUPERSEDE", reason=reason, state="superseded", superseded_by=by["id"])
         for result in self.results:
             if result["id"] == by["id"]:
@@ -147,7 +147,7 @@ class Ledger:
 
     def delete(self, kept: Kept, *, reason: str | None = None) -> None:
         """Hides a memory; it can be restored until it is purged."""
-        before = self._now(kept)["memory"]
+        before = self.current(kept)["memory"]
         memory = self._change(kept, "DELETE", reason=reason, state="deleted")
         self._note(memory, "DELETE", before)
 
@@ -185,8 +185,19 @@ class Ledger:
 
     def retire(self, turn: Kept, state: State) -> None:
         """Hides a kept turn with the fact that cites it, or shows it again with it."""
-        if self._now(turn)["state"] != state:
+        if self.current(turn)["state"] != state:
             self._change(turn, "DELETE" if state == "deleted" else "RESTORE", state=state)
+
+    def current(self, kept: Kept) -> StoredMemory:
+        """A memory as it will be."""
+        return self._after.get(kept.address, kept.memory)
+
+    def owner(self) -> Scope | None:
+        """The owner of the first memory that changes; `None` where none does."""
+        for address in self._after:
+            kind, owner_id, _ = owner_of(address.namespace)
+            return Scope(**{f"{kind}_id": owner_id})
+        return None
 
     def turns_to_settle(self) -> dict[Namespace, dict[str, State]]:
         """The kept turns whose facts were hidden or shown again, by where they lie: ids and the state to bring them to.
@@ -269,7 +280,7 @@ class Ledger:
 
     def _restate(self, draft: Draft, existing: Kept) -> StoredMemory:
         """A known fact again: only what the repetition brings beside the text is applied."""
-        now = self._now(existing)
+        now = self.current(existing)
         news = {key: value for key, value in _told(draft).items() if key in _REPEATABLE and value}
         if "metadata" in news:
             news["metadata"] = {**now["metadata"], **news["metadata"]}
@@ -281,16 +292,13 @@ class Ledger:
         return memory
 
     def _is_live(self, kept: Kept) -> bool:
-        return is_live(self._now(kept), iso(self.at))
-
-    def _now(self, kept: Kept) -> StoredMemory:
-        return self._after.get(kept.address, kept.memory)
+        return is_live(self.current(kept), iso(self.at))
 
     def _change(
-        self, kept: Kept, event: str, *, use: bool = False, reason: str | None = None, **fields: Any
+        self, kept: Kept, event: str, /, *, use: bool = False, reason: str | None = None, **fields: Any
     ) -> StoredMemory:
         memory = changed(
-            self._now(kept),
+            self.current(kept),
             event,
             now=iso(self.at),
             batch_id=self.batch_id,

@@ -54,6 +54,13 @@ class Reinforcement:
         """Uses of a memory that are not written yet."""
         return self._pending.get(address, ())
 
+    def drop(self, *, user_id: str | None = None) -> None:
+        """Forgets uses that are not written yet: all, or those of one user's memories, given as a label."""
+        with self._writing, self._lock:
+            for address in list(self._pending):
+                if user_id is None or address.namespace[1:3] == ("user", user_id):
+                    del self._pending[address]
+
     def flush(self) -> None:
         """Writes what is pending and waits for it.
 

@@ -152,6 +152,9 @@ class Repository(ABC):
     async def purge(self, now: datetime) -> int:
         """Removes what may be removed for good by now, where the store does not do so by itself."""
 
+    async def compact(self) -> None:  # noqa: B027 - a store without files of its own has nothing to do
+        """Rewrites what the store's files still hold of what was removed."""
+
     async def places(self, patterns: Sequence[Namespace], now: datetime) -> tuple[Namespace, ...]:
         """Patterns with their wildcards worked out."""
         found = await gather(*(self._expand(pattern, now) for pattern in patterns))
@@ -243,6 +246,10 @@ class OwnRepository(Repository):
     @override
     async def purge(self, now: datetime) -> int:
         return await self._rows.purge(now)
+
+    @override
+    async def compact(self) -> None:
+        await self._rows.compact()
 
 
 def _kept(row: Row) -> Kept:

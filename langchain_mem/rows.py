@@ -21,6 +21,7 @@ from langchain_mem.backends.base import (
     ANY,
     Address,
     Backend,
+    Compacting,
     Embedder,
     Lexical,
     Match,
@@ -249,6 +250,12 @@ class Rows:
         await self.ready()
         if self._touching is not None and marks:
             await self._touching.touch(marks, keep)
+
+    async def compact(self) -> None:
+        """Rewrites what the backend's files still hold of what was removed, where it has such files."""
+        await self.ready()
+        if isinstance(self.backend, Compacting):
+            await self.backend.compact()
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Shape (len(texts), dims); `None` where there is no embedder. See `Encoder.documents`."""

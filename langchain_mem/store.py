@@ -61,6 +61,7 @@ class LongTermStore(BaseStore):
             embedder has no `dims` of its own) and `fields` (the whole value where unset).
         embed: The same as `embed` of the index. Neither: a store without vectors.
         ttl: LangGraph's configuration of sliding expiry, in minutes.
+        embedder_id: What to remember the embedder by; its class and model where unset.
         clock: Gives the present instant.
 
     Attributes:
@@ -76,6 +77,7 @@ class LongTermStore(BaseStore):
         index: IndexConfig | None = None,
         embed: Embed | None = None,
         ttl: TTLConfig | None = None,
+        embedder_id: str | None = None,
         clock: Clock = utc_now,
     ) -> None:
         index = index or {}
@@ -87,6 +89,7 @@ class LongTermStore(BaseStore):
             embeddings=embeddings,
             dims=index.get("dims") or getattr(embeddings, "dims", None),
             fields=index.get("fields") or ["$"],
+            embedder_id=embedder_id,
             clock=clock,
         )
         self._sweeper = Sweeper(self.rows.purge)
@@ -98,10 +101,11 @@ class LongTermStore(BaseStore):
         index: IndexConfig | None = None,
         embed: Embed | None = None,
         ttl: TTLConfig | None = None,
+        embedder_id: str | None = None,
         clock: Clock = utc_now,
     ) -> LongTermStore:
         """Opens a store that lives as long as the process; without vectors unless an embedder is given."""
-        return cls(DictionaryBackend(), index=index, embed=embed, ttl=ttl, clock=clock)
+        return cls(DictionaryBackend(), index=index, embed=embed, ttl=ttl, embedder_id=embedder_id, clock=clock)
 
     @classmethod
     def chroma(
@@ -113,6 +117,7 @@ class LongTermStore(BaseStore):
         index: IndexConfig | None = None,
         embed: Embed | None = None,
         ttl: TTLConfig | None = None,
+        embedder_id: str | None = None,
         clock: Clock = utc_now,
     ) -> LongTermStore:
         """Opens a store in a folder, or in a Chroma server.
@@ -124,6 +129,7 @@ class LongTermStore(BaseStore):
             index: See the class. Without an embedder, the local one is used.
             embed: See the class.
             ttl: See the class.
+            embedder_id: See the class.
             clock: See the class.
 
         Raises:
@@ -133,7 +139,7 @@ class LongTermStore(BaseStore):
 
         embed = _embedder(index, embed)
         backend = ChromaBackend(path, client=client, collection=collection)
-        return cls(backend, index=index, embed=embed, ttl=ttl, clock=clock)
+        return cls(backend, index=index, embed=embed, ttl=ttl, embedder_id=embedder_id, clock=clock)
 
     @classmethod
     def postgres(
@@ -145,6 +151,7 @@ class LongTermStore(BaseStore):
         index: IndexConfig | None = None,
         embed: Embed | None = None,
         ttl: TTLConfig | None = None,
+        embedder_id: str | None = None,
         clock: Clock = utc_now,
     ) -> LongTermStore:
         """Opens a store in Postgres with pgvector. It connects at the first use.
@@ -156,6 +163,7 @@ class LongTermStore(BaseStore):
             index: See the class. Without an embedder, the local one is used.
             embed: See the class.
             ttl: See the class.
+            embedder_id: See the class.
             clock: See the class.
 
         Raises:
@@ -164,7 +172,14 @@ class LongTermStore(BaseStore):
         from langchain_mem.backends.postgres import PostgresBackend
 
         embed = _embedder(index, embed)
-        return cls(PostgresBackend(dsn, pool=pool, schema=schema), index=index, embed=embed, ttl=ttl, clock=clock)
+        return cls(
+            PostgresBackend(dsn, pool=pool, schema=schema),
+            index=index,
+            embed=embed,
+            ttl=ttl,
+            embedder_id=embedder_id,
+            clock=clock,
+        )
 
     def setup(self) -> None:
         """Makes the place ready. Optional: the first operation does it."""

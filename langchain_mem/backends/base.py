@@ -5,8 +5,8 @@ set. A backend therefore sees no clock, no embedder and no model; `now` is an ar
 (see `langchain_mem._flow`): `async def`s that await only other bodies and `call(sync_form, async_form)`, so one
 method serves threads and event loops. A backend with nothing to wait for simply awaits nothing.
 
-`Backend` is what every backend does. `Scanning`, `Lexical` and `Touching` are abilities of their own; the store asks
-with `isinstance` and does without where one is missing.
+`Backend` is what every backend does. `Scanning`, `Lexical`, `Touching` and `Compacting` are abilities of their own; the
+store asks with `isinstance` and does without where one is missing.
 """
 
 from __future__ import annotations
@@ -244,6 +244,14 @@ class Touching(Protocol):
 
         Changes neither `updated_at` nor `revision` nor a `stamp`. Concurrent touches all count.
         """
+
+
+@runtime_checkable
+class Compacting(Protocol):
+    """A backend whose files keep what was deleted until they are rewritten."""
+
+    async def compact(self) -> None:
+        """Rewrites the files from what lives, so that what was deleted can be read from them no more."""
 
 
 def check_embedder(recorded: Embedder | None, given: Embedder | None) -> None:
