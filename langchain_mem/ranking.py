@@ -7,15 +7,17 @@ Four parts say how well a memory answers a query. Each is from 0 to 1 and means 
     neighbors    in the memory and the one on either side of it in its group   ├ `langchain_mem.lexical`
     session      in its whole group                                            ┘
 
-Relevance is how good the best of the store is, times how near to the best of everything this memory comes:
+Relevance is how good the best of the store is, times how near to the best this memory comes:
 
     share      = Σ part / Σ best part in the store                    over the parts this memory has
     share     += 0.5·max(0, cited - share)                            cited = the best share among those it rests on
+    share     /= the highest share of a memory that may be found
     confidence = σ(20·(max(semantic, 0.2) - 0.3) + 15·mean(words) - 3)    of the memory for which it is highest
-    relevance  = confidence · σ(12·(share - 0.7))                     σ(x) = 1 / (1 + e^-x)
+    relevance  = confidence · e^(-8·(1 - share)^1.5)                  σ(x) = 1 / (1 + e^-x)
 
-Scores are added, not ranks, and with equal weights. The share ranks; being a ratio, it needs no scale, and the logistic
-spreads it by far more than decay's five-fold band, so that decay reorders near ties only. The confidence is absolute:
+Scores are added, not ranks, and with equal weights. The share ranks; being a ratio, it needs no scale, and the
+exponential spreads it by far more than decay's five-fold band, so that decay reorders near ties only. It falls steeply
+near the best already, where a logistic is flat and would leave the first places to decay. The confidence is absolute:
 nothing in the store shares a word or a meaning with gibberish, so the best of a hopeless pool is still near 0.
 """
 
@@ -31,11 +33,11 @@ import numpy as np
 
 from langchain_mem.lexical import Floats, InvertedIndex
 
-# From three LoCoMo conversations (Maharana et al. 2024). Choosing on two and judging on the third gave a steepness of
-# 10 to 12 and a midpoint of 0.7 to 0.75; near there recall is flat. Weights for the parts, chosen so, did no better
-# than equal ones (twice worse). Lending was tried at 0.3, 0.5, 0.7 and 1 on all three, which differ by 5 points.
-STEEPNESS = 12.0  # of relevance over the share …
-MIDPOINT = 0.7  # … around this share
+# From three LoCoMo conversations (Maharana et al. 2024). A steeper fall costs recall at the threshold of 0.1, a gentler
+# one leaves decay more room. Of the pairs tried (bends of 1 to 2, falls of 4.5 to 14) this one kept most recall under
+# decay: 98 % in each of the three. Weights for the parts, chosen on two conversations and judged on the third, did no
+# better than equal ones (twice worse). Lending was tried at 0.3, 0.5, 0.7 and 1 on all three, which differ by 5 points.
+FALL, BEND = 8.0, 1.5  # of relevance with the distance from the best share: 0.1 at a share of 0.56
 LENDING = 0.5  # of what the best cited memory has more
 # Chosen so that random letters stay under 0.1 and paraphrases without a common word (cosine over 0.34) come over it.
 NEUTRAL_COSINE = 0.3  # says neither yes nor no: about the most MiniLM gave random letters in a store of hundreds
@@ -185,11 +187,11 @@ class Corpus:
         """
         semantic = _semantic(cosines, len(self), neutral_cosine)
         lexical, neighbors, session = self._words(query)
-        found = np.ones(len(self), dtype=bool) if among is None else among
-        confidence = _confidence(semantic, np.stack([lexical, neighbors, session]), found)
-        share, cited = self._lend(_share(np.stack([semantic, lexical, neighbors, session]), found))
+        weighed = self._with_sources(among)
+        confidence = _confidence(semantic, np.stack([lexical, neighbors, session]), weighed)
+        share, cited = self._lend(_share(np.stack([semantic, lexical, neighbors, session]), weighed), among)
         parts = {
-            "relevance": confidence * _logistic(STEEPNESS * (share - MIDPOINT)),
+            "relevance": confidence * np.exp(-FALL * (1 - share) ** BEND),
             "confidence": np.full(len(self), confidence),
             "share": share,
             "semantic": semantic,
@@ -205,11 +207,27 @@ class Corpus:
         own, neighbors, session = (part[self._back] for part in self._index.scores(query))
         return own, np.where(self._alone, np.nan, neighbors), np.where(self._alone, np.nan, session)
 
-    def _lend(self, share: Floats) -> tuple[Floats, Floats]:
-        """Raise the shares of those that cite; return them with the best share each cites (NaN for none)."""
+    def _with_sources(self, among: Mask | None) -> Mask:
+        """Those that may be found and those they rest on: their words count even where they are not shown."""
+        if among is None:
+            return np.ones(len(self), dtype=bool)
+        weighed = among.copy()
+        weighed[self._cited[among[self._citing]]] = True
+        return weighed
+
+    def _lend(self, share: Floats, among: Mask | None) -> tuple[Floats, Floats]:
+        """Raise the shares of those that cite, and bring the best result to 1.
+
+        Returns:
+            The shares, and the best share each cites (NaN for none), both on that scale; what is no result may be
+            cut off at 1.
+        """
         cited = np.full(len(share), np.nan)
         np.fmax.at(cited, self._citing, share[self._cited])
-        return share + LENDING * np.nan_to_num(np.maximum(0.0, cited - share)), cited
+        lent = share + LENDING * np.nan_to_num(np.maximum(0.0, cited - share))
+        results = self._results if among is None else self._results & among
+        best = lent[results].max(initial=0.0) or 1.0
+        return np.minimum(lent / best, 1.0), np.minimum(cited / best, 1.0)
 
 
 def dated(text: str, when: datetime | None) -> str:

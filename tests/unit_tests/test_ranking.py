@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,13 +91,14 @@ def test_a_nearer_meaning_never_lowers(
 
 
 @settings(max_examples=60)
-@given(stores(), texts)
-def test_a_source_never_lowers(store: tuple[list[Document], list[float | None]], query: str) -> None:
+@given(stores(), texts, st.integers(0, 7))
+def test_a_source_never_lowers(store: tuple[list[Document], list[float | None]], query: str, at: int) -> None:
     """What a document rests on adds to its relevance or leaves it."""
     found, cosines = store
-    lent = Corpus(found).relevance(query, cosines).relevance
-    alone = Corpus([document._replace(cites=()) for document in found]).relevance(query, cosines).relevance
-    assert (lent >= alone - 1e-12).all()
+    at %= len(found)
+    alone = [*found[:at], found[at]._replace(cites=()), *found[at + 1 :]]
+    lent = Corpus(found).relevance(query, cosines)[at].relevance
+    assert lent >= Corpus(alone).relevance(query, cosines)[at].relevance - 1e-12
 
 
 @given(st.floats(-1, 1))
@@ -182,9 +184,37 @@ def test_sources_lend_and_are_no_results() -> None:
     other = Document("other", "Jon is allergic to pollen")
     scores = Corpus([other, source, fact]).relevance("shellfish", [0.3, 0.3, 0.3])
     assert scores.best() == [2, 0]
-    assert scores[2].cited == scores[1].share
-    # own share s, source's 1: s + (1 - s) / 2
-    assert scores[2].share == pytest.approx((1 + scores[0].share) / 2)
+    apart = Corpus([other, source._replace(lends_only=False), fact._replace(cites=())])
+    own = apart.relevance("shellfish", [0.3, 0.3, 0.3])[2].share
+    # the fact has the other's own share s, and the source 1: s + (1 - s) / 2 = (s + 1) / 2 is the best there is
+    assert scores[2].share == 1
+    assert scores[0].share == pytest.approx(own / ((own + 1) / 2))
+
+
+def test_a_hidden_source_lends_and_nothing_else_hidden_counts() -> None:
+    """Among what a filter leaves, relevance is as if the rest were not stored; what is cited speaks all the same."""
+    source = Document("turn", "Gina: my shellfish thing came back")
+    fact = Document("fact", "Gina is allergic to prawns", cites=("turn",))
+    hidden = Document("hidden", "Jon sells shellfish and oysters")
+    shown = np.array([False, True, False])
+    scores = Corpus([source, fact, hidden]).relevance("shellfish oysters", [0.3, 0.3, 0.9], among=shown)
+    unheard = Corpus([fact, hidden]).relevance("shellfish oysters", [0.3, 0.9], among=np.array([True, False]))
+    assert scores[1].share == 1
+    assert scores[1].relevance == scores[1].confidence > 5 * unheard[0].relevance
+
+
+def _sum_of_parts() -> float:
+    """Of the better of two memories, alike but for a cosine of 0.8."""
+    best = facts("oslo", "oslo").relevance("oslo", [0.8, 0.8])[0]
+    return 0.8 + best.lexical
+
+
+def test_the_first_places_are_spread_too() -> None:
+    """A memory that comes short of the best by a tenth is a fifth less relevant, not as good as level with it."""
+    best, next_best = facts("oslo", "oslo").relevance("oslo", [0.8, 0.8 - 0.1 * _sum_of_parts()])
+    assert next_best.share == pytest.approx(0.9)
+    # e^(-8 · 0.1^1.5) = 0.776
+    assert next_best.relevance == pytest.approx(0.776 * best.relevance, rel=1e-3)
 
 
 def test_relevance_spreads_wider_than_decay() -> None:
