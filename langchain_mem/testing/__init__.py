@@ -30,8 +30,8 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 if "pytest" in sys.modules:  # a failing assert of a suite says what it saw, as in a test file
-    suites = (f"{__name__}.{module}" for module in ("conformance", "searching", "backends"))
-    sys.modules["pytest"].register_assert_rewrite(*suites)
+    _suites = (f"{__name__}.{module}" for module in ("conformance", "searching", "backends"))
+    sys.modules["pytest"].register_assert_rewrite(*_suites)
 
 
 def __getattr__(name: str) -> Any:
