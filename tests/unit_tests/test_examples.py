@@ -1,0 +1,66 @@
+"""What the documentation shows is what happens."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import sys
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+from pytest_examples import CodeExample, EvalExample, find_examples
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "langchain_mem"
+
+
+def _pages() -> list[list[CodeExample]]:
+    """The fenced Python blocks of README, documentation and docstrings, page by page."""
+    blocks = find_examples(ROOT / "README.md", ROOT / "docs", PACKAGE)
+    return [list(page) for _, page in groupby(blocks, key=lambda block: block.path)]
+
+
+def _name(page: list[CodeExample]) -> str:
+    return str(page[0].path.relative_to(ROOT))
+
+
+def _modules_with_doctests() -> list[Path]:
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if ">>> " in path.read_text("utf-8")]
+
+
+def _is_skipped(block: CodeExample) -> bool:
+    settings = block.prefix_settings()
+    if settings.get("test") != "skip":
+        return False
+    assert settings.get("reason"), f'{block}: test="skip" needs a reason="..."'
+    return True
+
+
+@pytest.fixture
+def main_module_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An example runs as `__main__`; afterwards the test runner is that again."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
+@pytest.mark.usefixtures("main_module_kept")
+@pytest.mark.parametrize("page", _pages(), ids=_name)
+def test_page(
+    page: list[CodeExample], eval_example: EvalExample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The blocks of a page run one after the other, as a reader would run them, and print what they say."""
+    monkeypatch.chdir(tmp_path)
+    eval_example.set_config(line_length=120)
+    names: dict[str, object] = {}
+    for block in page:
+        if not _is_skipped(block):
+            names |= eval_example.run_print_check(block, module_globals=names)
+
+
+@pytest.mark.parametrize("path", _modules_with_doctests(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_doctests(path: Path) -> None:
+    """Every `>>>` of a module is found, runs, and gives what stands below it."""
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    results = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    assert results.failed == 0
+    assert results.attempted == sum(line.strip().startswith(">>> ") for line in path.read_text("utf-8").splitlines())
