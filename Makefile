@@ -2,17 +2,53 @@
 # because pip honors a locally provided CPU build where there is one, and uv does not look for it.
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
+JOBS   ?= 2
+INPUT  ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
 export LANGGRAPH_STRICT_MSGPACK := true
 export ANONYMIZED_TELEMETRY := False
 export XDG_RUNTIME_DIR ?= /tmp
+export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: setup
-setup: $(VENV)/.ready
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint format docs demo bench clean
 
+help:  ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready  ## install the package and its tools into .venv
+
+test: lint  ## lint, then every test, with real services (JOBS=2 at a time)
+	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
+
+lint: setup  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup  ## rewrite the code as ruff has it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: setup  ## build the documentation into site/
+	$(BIN)/mkdocs build --quiet --strict
+
+demo: setup  ## run the demo (INPUT=conversation.json for one of your own)
+	$(BIN)/langchain-mem demo $(INPUT)
+
+bench: setup  ## run every benchmark
+	for script in benchmarks/[a-z]*.py; do $(BIN)/python "$$script" || exit 1; done
+
+clean:  ## remove .venv and everything that is built or cached
+	rm -rf $(VENV) build dist site .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A venv without pip is what a Python without ensurepip leaves behind: it is made again.
 $(VENV)/.ready: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "langchain-mem needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1). Name one: make PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -c "import uv" 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check "$(TORCH)"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -e ".[dev]"
