@@ -31,7 +31,7 @@ from langchain_mem.filters import (
     parse_store,
     widen,
 )
-from tests.strategies import (
+from langchain_mem.testing.strategies import (
     json_values,
     memory_filters,
     memory_values,
