@@ -77,34 +77,51 @@ _COPY = (
     """,
 )
 
+# Rows to delete are looked up by primary key, one key after another: OFFSET 0 keeps the planner from making a join of
+# it, which turns into a scan of the whole table wherever statistics lag.
 _KEYS = "unnest(%s::text[], %s::text[], %s::text[]) AS k(thread_id, ns, id)"
 
 _DELETE_WRITES = f"""
-DELETE FROM checkpoint_writes w USING {_KEYS}
-WHERE w.thread_id = k.thread_id AND w.checkpoint_ns = k.ns AND w.checkpoint_id = k.id
+DELETE FROM checkpoint_writes WHERE ctid = ANY(ARRAY(
+    SELECT w.ctid FROM {_KEYS} CROSS JOIN LATERAL (
+        SELECT ctid FROM checkpoint_writes
+        WHERE thread_id = k.thread_id AND checkpoint_ns = k.ns AND checkpoint_id = k.id OFFSET 0
+    ) AS w
+))
 """  # noqa: S608 - a constant of this file
 
 _DELETE_CHECKPOINTS = f"""
 WITH gone AS (
-    DELETE FROM checkpoints c USING {_KEYS}
-    WHERE c.thread_id = k.thread_id AND c.checkpoint_ns = k.ns AND c.checkpoint_id = k.id
-    RETURNING c.thread_id, c.checkpoint_ns, c.checkpoint -> 'channel_versions' AS versions
+    DELETE FROM checkpoints WHERE ctid = ANY(ARRAY(
+        SELECT c.ctid FROM {_KEYS} CROSS JOIN LATERAL (
+            SELECT ctid FROM checkpoints
+            WHERE thread_id = k.thread_id AND checkpoint_ns = k.ns AND checkpoint_id = k.id OFFSET 0
+        ) AS c
+    ))
+    RETURNING thread_id, checkpoint_ns, checkpoint -> 'channel_versions' AS versions
 )
 SELECT DISTINCT g.thread_id, g.checkpoint_ns, v.key, v.value
 FROM gone g CROSS JOIN LATERAL jsonb_each_text(g.versions) AS v
 """  # noqa: S608 - a constant of this file
 
 _REFERRED = """
-SELECT DISTINCT c.thread_id, c.checkpoint_ns, v.key, v.value
+SELECT DISTINCT n.thread_id, n.ns, v.key, v.value
 FROM unnest(%s::text[], %s::text[]) AS n(thread_id, ns)
-JOIN checkpoints c ON c.thread_id = n.thread_id AND c.checkpoint_ns = n.ns
-CROSS JOIN LATERAL jsonb_each_text(c.checkpoint -> 'channel_versions') AS v
+CROSS JOIN LATERAL (
+    SELECT checkpoint -> 'channel_versions' AS versions FROM checkpoints
+    WHERE thread_id = n.thread_id AND checkpoint_ns = n.ns OFFSET 0
+) AS c
+CROSS JOIN LATERAL jsonb_each_text(c.versions) AS v
 """
 
 _DELETE_BLOBS = """
-DELETE FROM checkpoint_blobs b
-USING unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS k(thread_id, ns, channel, version)
-WHERE b.thread_id = k.thread_id AND b.checkpoint_ns = k.ns AND b.channel = k.channel AND b.version = k.version
+DELETE FROM checkpoint_blobs WHERE ctid = ANY(ARRAY(
+    SELECT b.ctid FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS k(thread_id, ns, channel, version)
+    CROSS JOIN LATERAL (
+        SELECT ctid FROM checkpoint_blobs
+        WHERE thread_id = k.thread_id AND checkpoint_ns = k.ns AND channel = k.channel AND version = k.version OFFSET 0
+    ) AS b
+))
 """
 
 _RELINK = """

@@ -170,6 +170,13 @@ def later(**units: float) -> datetime:
     return datetime.now(UTC) + timedelta(**units)
 
 
+def id_at(written: datetime) -> str:
+    """The version 6 UUID of an instant, worked out from RFC 9562 the other way round."""
+    ticks = (written - datetime(1582, 10, 15, tzinfo=UTC)) // timedelta(microseconds=1) * 10
+    digits = f"{ticks:015x}"
+    return f"{digits[:8]}-{digits[8:12]}-6{digits[12:]}-8000-000000000000"
+
+
 class CheckpointerSuite:
     """Subclass it and give it an `open_saver` fixture."""
 
@@ -310,6 +317,23 @@ class CheckpointerSuite:
             assert await saver.asweep(later(days=31)) == Swept(threads=("old",), checkpoints=3)
             assert await saver.athreads() == []
             assert await saver.aget_tuple(thread("old")) is None
+
+    def test_a_thread_that_wakes_during_a_sweep_stays(self, open_saver: OpenSaver) -> None:
+        """A turn that comes between a sweep's look at a thread and its deletes saves the whole thread."""
+        woken: list[RunnableConfig] = []
+
+        class Waking(Retention):
+            def is_idle(self, namespaces: Any, *, now: datetime) -> bool:
+                idle = super().is_idle(namespaces, now=now)
+                if idle and not woken:
+                    turn = {**generate_checkpoint(), "id": id_at(now)}
+                    woken.append(saver.put(thread(checkpoint_ns=""), turn, generate_metadata(), {}))
+                return idle
+
+        with by_hand(open_saver, retention=Waking(thread_ttl=timedelta(days=30))) as saver:
+            talk(chat(saver), 1)
+            assert saver.sweep(later(days=31)) == Swept()
+            assert len(ids(saver, thread())) == 4
 
     def test_without_a_policy_nothing_goes(self, saver: Any) -> None:
         """A saver opened without retention keeps everything."""

@@ -13,15 +13,9 @@ from langgraph.checkpoint.base.id import uuid6
 from langchain_mem.checkpointers import Retention, Swept
 from langchain_mem.checkpointers.retention import Entry, Release, release, written_at
 from langchain_mem.errors import InvalidRequest
+from tests.unit_tests.checkpointers.suite import id_at
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-
-
-def id_at(written: datetime) -> str:
-    """The version 6 UUID of an instant, worked out from RFC 9562 the other way round."""
-    ticks = (written - datetime(1582, 10, 15, tzinfo=UTC)) // timedelta(microseconds=1) * 10
-    digits = f"{ticks:015x}"
-    return f"{digits[:8]}-{digits[8:12]}-6{digits[12:]}-8000-000000000000"
 
 
 def days_old(*ages: float) -> list[str]:
