@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar, overload
 
 import numpy as np
 
-from langchain_mem.lexical import Floats, InvertedIndex
+from langchain_mem.lexical import Floats, InvertedIndex, tokenize
 
 # From three LoCoMo conversations (Maharana et al. 2024). A steeper fall costs recall at the threshold of 0.1, a gentler
 # one leaves decay more room. Of the pairs tried (bends of 1 to 2, falls of 4.5 to 14) this one kept most recall under
@@ -51,6 +51,9 @@ SAME_STATEMENT = 0.75
 Position = int | float | str
 Item = TypeVar("Item")
 
+
+OPEN_QUESTION = 0.5
+"""The least relevance to a question that names nothing to look for: decay then says what comes first."""
 
 Mask: TypeAlias = np.typing.NDArray[np.bool_]
 """Shape (documents,): which of them."""
@@ -248,6 +251,15 @@ def asks_about_now(query: str) -> bool:
     return _NOW.search(query) is not None
 
 
+def asks_openly(query: str) -> bool:
+    """Whether an English question names nothing to look for, so that anything known answers it.
+
+    >>> asks_openly("What do you know about me?"), asks_openly("What do you know about trains?")
+    (True, False)
+    """
+    return set(tokenize(query)) <= _OPEN_WORDS and re.search(r"\w", query) is not None
+
+
 def prefer_newer(
     ranked: Sequence[Item],
     *,
@@ -323,6 +335,11 @@ _MONTHS = (  # not strftime, whose names depend on the locale
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
 )
+_OPEN_WORDS = frozenset(
+    tokenize("anything everything facts information know known learned memories memory notes person profile recall "
+             "remember remembered say said saved something stored summarize summary tell told user who")
+)  # fmt: skip
+
 _NOW = re.compile(
     r"\b(now|nowadays|today|these days|at the moment|current|currently|presently|latest|newest|most recent"
     r"|still|anymore|any more|yet|is|are|am|(what|where|who|how)['’]s)\b",
