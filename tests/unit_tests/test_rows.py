@@ -101,6 +101,7 @@ class TestEmbedding:
         rows = rows_of(embeddings=Fixed([0.0, 0.0]))
         run(rows.write([Put(A, {"n": 1}, ["tea"])]))
         assert len(read(rows).vectors) == 0
+        run(rows.write([Put(B, {"n": 2}, ["milk"], vectors=np.ones((1, 2), dtype=np.float32))]))
         vector = run(rows.embed_query("tea"))
         assert run(rows.search(Query(now=rows.now(), vector=vector))) == []
 

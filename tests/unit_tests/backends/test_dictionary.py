@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -86,6 +87,16 @@ def test_rows_are_nobody_elses(backend: DictionaryBackend) -> None:
     assert (kept.value, kept.vectors.tolist()) == ({"tags": []}, [[1, 1]])
 
 
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns after each few instructions."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_threads_may_share_it() -> None:
     """Readers and writers on many threads see whole batches, and nothing is lost."""
     backend = DictionaryBackend()
