@@ -19,6 +19,8 @@ from langchain_mem.errors import EmbeddingMismatch, InvalidRequest, StoreError
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,498}[a-zA-Z0-9]")
 
+_NOT_OPEN = "This Chroma backend is closed, or `setup` has not been called."
+
 
 class ChromaBackend:
     """Keeps rows in one Chroma collection.
@@ -123,10 +125,32 @@ class ChromaBackend:
         """Adds these instants to the rows' touches and keeps the `keep` newest; absent rows are skipped."""
         await offload(self._shelf.touch, touches, keep)
 
+    async def compact(self) -> None:
+        """Rewrites the folder from what lives in it, so that deleted text and vectors can be read from no file.
+
+        Deleting frees their place and leaves them there until it is used again. Every other call waits meanwhile. No
+        other client of this folder may be open, here or in another process.
+
+        Raises:
+            StoreError: It failed, and what lives is untouched; or this is a server's collection.
+        """
+        if self._client is not None:
+            raise StoreError(
+                "Only a folder can be compacted. On the server's machine stop the server, open its folder with "
+                "ChromaBackend(path) and compact that."
+            )
+        await offload(self._shared_folder.compact)
+
+    @property
+    def _shared_folder(self) -> Folder:
+        if self._folder is None:
+            raise StoreError(_NOT_OPEN)
+        return self._folder
+
     @property
     def _shelf(self) -> Shelf:
         if self._opened is None:
-            raise StoreError("This Chroma backend is closed, or `setup` has not been called.")
+            raise StoreError(_NOT_OPEN)
         return self._opened
 
     def _setup(self, embedder: Embedder | None) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import chromadb
-from chromadb.api import ClientAPI
+from chromadb.api.client import Client
 from chromadb.config import Settings
 
+from langchain_mem.backends.chroma_compact import compact, scrub
 from langchain_mem.backends.chroma_lock import FolderLock
 from langchain_mem.backends.chroma_shelf import Shelf
 from langchain_mem.backends.chroma_table import Table, engine_errors
@@ -32,7 +33,8 @@ class Folder:
         self._shelves: dict[str, Shelf] = {}
         self._lock = FolderLock(path)
         self._lock.acquire()
-        self._client = _client(path)
+        scrub(path)
+        self._client = persistent_client(path)
 
     @classmethod
     def acquire(cls, path: str | Path) -> Folder:
@@ -55,6 +57,7 @@ class Folder:
             if self._users == 0:
                 self._open.pop((os.getpid(), self.path), None)
                 self._client.close()
+                scrub(self.path)
                 self._lock.release()
 
     def shelf(self, collection: str, *, small: int) -> Shelf:
@@ -64,10 +67,28 @@ class Folder:
                 self._shelves[collection] = Shelf(self._table(collection), self.mutex, exclusive=True, small=small)
             return self._shelves[collection]
 
+    def compact(self) -> None:
+        """Rewrites the files from what lives, so that what was deleted can be read from them no more.
+
+        Raises:
+            StoreError: It failed; what lives is untouched.
+        """
+        with self.mutex:
+            self._client.close()
+            try:
+                compact(self.path, list(self._shelves))
+            finally:
+                self._client = persistent_client(self.path)
+                for name, shelf in self._shelves.items():
+                    shelf.bind(self._table(name))
+                scrub(self.path)
+
     def _table(self, collection: str) -> Table:
         return Table.open(self._client, collection)
 
 
-def _client(path: Path) -> ClientAPI:
+def persistent_client(path: Path) -> Client:
+    """A client of the folder, which reports nothing to anybody."""
     with engine_errors():
-        return chromadb.PersistentClient(path, settings=Settings(anonymized_telemetry=False))
+        client = chromadb.PersistentClient(path, settings=Settings(anonymized_telemetry=False))
+    return cast(Client, client)

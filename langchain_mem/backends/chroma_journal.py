@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -74,8 +74,8 @@ class Journal:
 
 
 def _pages(puts: Sequence[Record], dead: Sequence[str], dims: int, now: datetime, most: int) -> list[Record]:
-    size = max(_PAGE, -(-(len(puts) + len(dead)) // (most - 1)))
-    works = [{"puts": [_plain(record) for record in some], "dead": []} for some in chunks(puts, size)]
+    size = max(_PAGE, -(-(len(puts) + len(dead)) // (most - 2)))
+    works: list[Any] = [{"puts": [_plain(record) for record in some], "dead": []} for some in chunks(puts, size)]
     works += [{"puts": [], "dead": list(some)} for some in chunks(dead, size)]
     return [_page(json.dumps(work), dims, now) for work in works]
 
@@ -85,10 +85,10 @@ def _page(text: str, dims: int, now: datetime) -> Record:
     return Record(identifier, placeholder(identifier, dims), {"s1": JOURNAL, "page": text, "updated": micros(now)}, "")
 
 
-def _plain(record: Record) -> list[object]:
+def _plain(record: Record) -> list[Any]:
     return [record.id, base64.b64encode(record.embedding.tobytes()).decode(), record.metadata, record.document]
 
 
-def _record(plain: Sequence[object]) -> Record:
+def _record(plain: Sequence[Any]) -> Record:
     identifier, embedding, metadata, document = plain
-    return Record(identifier, np.frombuffer(base64.b64decode(embedding), np.float32), metadata, document)  # type: ignore[arg-type]
+    return Record(identifier, np.frombuffer(base64.b64decode(embedding), np.float32), metadata, document)

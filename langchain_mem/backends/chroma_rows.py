@@ -9,7 +9,8 @@ revision, so that a vector left over from an older revision is told apart. What 
     s1, s2 …   the namespace cut to 1, 2, … labels, so that a prefix is one equality
     t.…        one key for each touch: an update merges metadata key by key, so concurrent touches all count
 
-A record in Chroma must have a vector. One whose row has none gets a pseudo-random one, and `data` says so.
+A record in Chroma must have a vector. One whose row has none gets a pseudo-random one, and `data` says so. Its document
+is the row's text in lower case, because `$contains` minds case.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def records_of(row: Row, dims: int, *, kept: Iterable[datetime] = ()) -> list[Re
     metadata = asked | _metadata(row) | touch_keys(added.elements())
     part = asked | {"revision": row.revision}
     return [
-        Record(identifier, first, metadata, _text(row.text)),
+        Record(identifier, first, metadata, _text(row.text).lower()),
         *(Record(id_, vector, part, "") for id_, vector in zip(parts, row.vectors[1:], strict=True)),
     ]
 

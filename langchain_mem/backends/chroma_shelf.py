@@ -36,7 +36,7 @@ from langchain_mem.backends.chroma_journal import ABANDONED, Journal
 from langchain_mem.backends.chroma_rows import Record, record_id
 from langchain_mem.backends.chroma_table import Table
 from langchain_mem.backends.dictionary import DictionaryBackend
-from langchain_mem.errors import Conflict, StoreError
+from langchain_mem.errors import Conflict, EmbeddingMismatch, StoreError
 from langchain_mem.filters import ALWAYS
 
 PLACEHOLDER_DIMS: Final = 2
@@ -100,6 +100,7 @@ class Shelf:
             before = self._before(batch)
             for write in batch:
                 _expect(write, before.get(record_id(write.address)), now)
+                self._measure(write.row)
             puts, dead = self._changes(batch, before, now)
             self._apply(puts, dead, now)
             self._repeat(batch, now)
@@ -190,13 +191,26 @@ class Shelf:
         """Records whose vectors the collection holds, if it does not say yet; compares if it does.
 
         Raises:
-            EmbeddingMismatch: It holds another's.
+            EmbeddingMismatch: It holds another's; or it holds rows, no vectors, and others may be using it.
         """
-        check_embedder(self.embedder, embedder)
-        if "dims" not in self.table.metadata or (embedder and not self.embedder):
-            dims = embedder.dims if embedder else PLACEHOLDER_DIMS
-            name = {"embedder": embedder.name} if embedder else {}
-            self.table.describe({**self.table.metadata, "dims": dims, **name})
+        with self.mutex:
+            check_embedder(self.embedder, embedder)
+            if embedder is not None and self.embedder is None:
+                self._make_room(embedder.dims)
+                self.table.describe({**self.table.metadata, "embedder": embedder.name, "dims": embedder.dims})
+            elif "dims" not in self.table.metadata:
+                self.table.describe({**self.table.metadata, "dims": PLACEHOLDER_DIMS})
+
+    def _make_room(self, dims: int) -> None:
+        """Lets a collection that had no embedder take vectors of this length: Chroma fixes it at the first record."""
+        if "dims" not in self.table.metadata:
+            return
+        if self._held is None and not self.table.empty():
+            raise EmbeddingMismatch(
+                "This collection was made without an embedder, and other processes may be using it: open it without "
+                "one, or copy the memories to a new store with export() and import_()."
+            )
+        self.bind(self.table.rewritten(dims))
 
     def _holds(self, address: Address) -> bool:
         return self._held is not None and self._held.covers(address.namespace)
@@ -240,6 +254,13 @@ class Shelf:
             asked += [each for each, row in zip(held, self._held.at(held), strict=True) if row is not None]
         records = self.table.read([record_id(address) for address in asked], vectors=False)
         return {record.id: record for record in records if rows.is_row(record)}
+
+    def _measure(self, row: Row | None) -> None:
+        if row is not None and len(row.vectors) and row.vectors.shape[1] != self.dims:
+            raise StoreError(
+                f"{row.address} has vectors of {row.vectors.shape[1]} dimensions, and this collection takes "
+                f"{self.dims}. Nothing was written."
+            )
 
     def _changes(
         self, batch: Sequence[Write], before: Mapping[str, Record], now: datetime

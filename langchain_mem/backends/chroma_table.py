@@ -10,11 +10,11 @@ import httpx
 import numpy as np
 from chromadb.api import ClientAPI
 from chromadb.api.models.Collection import Collection
-from chromadb.errors import ChromaError
+from chromadb.errors import ChromaError, NotFoundError
 from numpy.typing import NDArray
 
 from langchain_mem.backends.chroma_filters import Where
-from langchain_mem.backends.chroma_rows import Record
+from langchain_mem.backends.chroma_rows import Record, placeholder
 from langchain_mem.errors import StoreError
 
 T = TypeVar("T")
@@ -22,6 +22,7 @@ T = TypeVar("T")
 CLOUD_BATCH: Final = 300
 """Records that Chroma Cloud takes in one call, by its default quota."""
 
+_COPY = "-copy"  # follows the name of a collection that is being copied
 _CLOUD = ".trychroma.com"
 _CONFIGURATION: Final = {"hnsw": {"space": "ip", "ef_construction": 200, "ef_search": 400}}
 """Inner product of unit vectors is their cosine, and unlike `cosine` gives vectors back as they came."""
@@ -53,21 +54,21 @@ class Table:
         journals: Whether metadata may be as long as a page of the journal is; in Chroma Cloud it may not.
     """
 
-    def __init__(self, collection: Collection, batch: int, *, journals: bool = True) -> None:
+    def __init__(self, client: ClientAPI, collection: Collection, batch: int, *, journals: bool = True) -> None:
+        self._client = client
         self._collection = collection
         self.batch = batch
         self.journals = journals
 
     @classmethod
     def open(cls, client: ClientAPI, name: str) -> Table:
-        """The collection of this name, made if there is none."""
-        with engine_errors():
-            collection = client.get_or_create_collection(
-                name, configuration=cast(Any, _CONFIGURATION), embedding_function=None
-            )
-            most = client.get_max_batch_size()
+        """The collection of this name, made if there is none. Finishes a `rewritten` that was interrupted."""
         cloud = (client.get_settings().chroma_server_host or "").endswith(_CLOUD)
-        return cls(collection, min(most, CLOUD_BATCH) if cloud else most, journals=not cloud)
+        with engine_errors():
+            most = client.get_max_batch_size()
+            _recover(client, name)
+            collection = _collection(client, name)
+        return cls(client, collection, min(most, CLOUD_BATCH) if cloud else most, journals=not cloud)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -107,7 +108,7 @@ class Table:
             found = cast(
                 Mapping[str, Any],
                 self._collection.query(
-                    query_embeddings=[vector], n_results=count, where=where, include=cast(Any, columns)
+                    query_embeddings=cast(Any, [vector]), n_results=count, where=where, include=cast(Any, columns)
                 ),
             )
         return list(_records({column: found[column][0] for column in ("ids", *columns)}))
@@ -135,8 +136,27 @@ class Table:
             with engine_errors():
                 self._collection.delete(ids=list(page))
 
+    def rewritten(self, dims: int | None = None) -> Table:
+        """Copies the records into a new collection, which takes this one's place and name.
+
+        Args:
+            dims: How long vectors are to be; each becomes a placeholder of that length. `None` keeps them.
+
+        Returns:
+            The new collection; this one is gone.
+        """
+        name = self._collection.name
+        with engine_errors():
+            copy = Table(self._client, _collection(self._client, name + _COPY), self.batch, journals=self.journals)
+            copy.describe(self.metadata)
+            for page in chunks(self.ids(None), self.batch):
+                copy.upsert([each if dims is None else _resized(each, dims) for each in self.read(page)])
+            self._client.delete_collection(name)
+            _recover(self._client, name)
+        return copy
+
     def _get(self, *, vectors: bool, **what: Any) -> list[Record]:
-        include = ["metadatas", "documents", *(["embeddings"] if vectors else [])]
+        include: Any = ["metadatas", "documents", *(["embeddings"] if vectors else [])]
         with engine_errors():
             return list(_records(cast(Mapping[str, Any], self._collection.get(**what, include=include))))
 
@@ -149,3 +169,27 @@ def _records(found: Mapping[str, Any]) -> Iterable[Record]:
     return (
         Record(id_, vector, metadata or {}, text or "") for id_, vector, metadata, text in zip(*columns, strict=True)
     )
+
+
+def _resized(record: Record, dims: int) -> Record:
+    return record._replace(embedding=placeholder(record.id, dims))
+
+
+def _collection(client: ClientAPI, name: str) -> Collection:
+    return client.get_or_create_collection(name, configuration=cast(Any, _CONFIGURATION), embedding_function=None)
+
+
+def _recover(client: ClientAPI, name: str) -> None:
+    """Gives a finished copy its name; drops one that may be unfinished, its original being there."""
+    copy = _find(client, name + _COPY)
+    if copy is not None and _find(client, name) is not None:
+        client.delete_collection(name + _COPY)
+    elif copy is not None:
+        copy.modify(name=name)
+
+
+def _find(client: ClientAPI, name: str) -> Collection | None:
+    try:
+        return client.get_collection(name, embedding_function=None)
+    except NotFoundError:
+        return None

@@ -1,0 +1,510 @@
+"""What is Chroma's own: one process a folder, its traps, its approximate index, and that deleting does not erase."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import chromadb
+import numpy as np
+import pytest
+from chromadb.api import ClientAPI
+from chromadb.config import Settings
+
+from langchain_mem._flow import arun, run
+from langchain_mem.backends.base import (
+    Address,
+    Backend,
+    Compacting,
+    Embedder,
+    Lexical,
+    Query,
+    Row,
+    Scanning,
+    Touching,
+    Vectors,
+    Write,
+)
+from langchain_mem.backends.chroma import ChromaBackend
+from langchain_mem.backends.chroma_table import CLOUD_BATCH, Table
+from langchain_mem.errors import EmbeddingMismatch, InvalidRequest, StoreError, StoreLocked
+from langchain_mem.filters import parse_store
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DIMS = 8
+EMBEDDER = Embedder("random", DIMS)
+ALEX = ("memories", "user", "alex")
+EVERYTHING = Query(now=NOW)
+NO_VECTORS = np.zeros((0, 0), dtype=np.float32)
+
+
+def unit(seed: int, count: int = 1) -> Vectors:
+    """Unit vectors that a seed always gives."""
+    vectors = np.random.default_rng(seed).standard_normal((count, DIMS), dtype=np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def row(key: str, value: dict[str, Any] | None = None, **attributes: Any) -> Row:
+    """A row of Alex's."""
+    defaults = {
+        "address": Address(ALEX, key),
+        "value": {"text": key} if value is None else value,
+        "created_at": NOW,
+        "updated_at": NOW,
+        "revision": uuid.uuid4().hex,
+        "vectors": NO_VECTORS,
+    }
+    return Row(**{**defaults, **attributes})
+
+
+def put(backend: Backend, *rows: Row) -> None:
+    run(backend.write([Write(address=each.address, row=each) for each in rows], NOW))
+
+
+def delete(backend: Backend, *keys: str) -> None:
+    run(backend.write([Write(address=Address(ALEX, key), row=None) for key in keys], NOW))
+
+
+def values(backend: Backend, query: Query = EVERYTHING) -> dict[str, Any]:
+    return {match.row.address.key: match.row.value for match in run(backend.search(query))}
+
+
+@pytest.fixture
+def open_backend(tmp_path: Path) -> Iterator[Callable[..., ChromaBackend]]:
+    """Opens the same folder each time; all are closed in the end."""
+    opened: list[ChromaBackend] = []
+
+    def open_backend(embedder: Embedder | None = None, **options: Any) -> ChromaBackend:
+        opened.append(ChromaBackend(tmp_path / "memory", **options))
+        run(opened[-1].setup(embedder))
+        return opened[-1]
+
+    yield open_backend
+    for backend in opened:
+        run(backend.close())
+
+
+@pytest.fixture
+def backend(open_backend: Callable[..., ChromaBackend]) -> ChromaBackend:
+    return open_backend(EMBEDDER)
+
+
+@pytest.fixture
+def over_http(chroma_client: ClientAPI) -> ChromaBackend:
+    backend = ChromaBackend(client=chroma_client, collection=f"test-{uuid.uuid4().hex}")
+    run(backend.setup(EMBEDDER))
+    return backend
+
+
+# Opening
+
+
+def test_abilities(backend: ChromaBackend) -> None:
+    """It scans, searches words, records touches and compacts."""
+    assert all(isinstance(backend, each) for each in (Scanning, Lexical, Touching, Compacting))
+
+
+@pytest.mark.parametrize("name", ["", "ab", "a b c", "-abc", "a/bc", "é" * 3])
+def test_names_that_chroma_refuses(tmp_path: Path, name: str) -> None:
+    """A collection's name that Chroma would refuse is refused at once, with what is allowed."""
+    with pytest.raises(InvalidRequest, match="3 to 500"):
+        ChromaBackend(tmp_path, collection=name)
+
+
+def test_path_or_client(tmp_path: Path, chroma_client: ClientAPI) -> None:
+    """It takes a folder or a client, not both and not neither."""
+    with pytest.raises(InvalidRequest, match="client="):
+        ChromaBackend()
+    with pytest.raises(InvalidRequest, match="client="):
+        ChromaBackend(tmp_path, client=chroma_client)
+
+
+def test_closed_backend_says_so(backend: ChromaBackend) -> None:
+    """What is called after `close` says that the backend is closed."""
+    run(backend.close())
+    with pytest.raises(StoreError, match="closed"):
+        run(backend.count(EVERYTHING))
+    with pytest.raises(StoreError, match="closed"):
+        run(backend.compact())
+
+
+def test_one_process_shares_a_folder(open_backend: Callable[..., ChromaBackend]) -> None:
+    """Backends of one folder see each other's writes at once, and closing one leaves the other open."""
+    one, other = open_backend(EMBEDDER), open_backend(EMBEDDER)
+    put(one, row("a"))
+    assert values(other) == {"a": {"text": "a"}}
+    run(one.close())
+    delete(other, "a")
+    assert values(other) == {}
+
+
+_HOLD = """
+import sys
+from langchain_mem._flow import run
+from langchain_mem.backends.chroma import ChromaBackend
+run(ChromaBackend(sys.argv[1]).setup(None))
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the folder open."""
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", _HOLD, str(folder)], **pipes) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_other_process_is_told_of_http(tmp_path: Path) -> None:
+    """A folder that another process has open is refused with the HTTP mode named, and free once that one is killed."""
+    backend = ChromaBackend(tmp_path)
+    with holding(tmp_path), pytest.raises(StoreLocked, match="HttpClient"):
+        run(backend.setup(None))
+    run(backend.setup(None))
+    run(backend.close())
+
+
+def test_unreachable_server() -> None:
+    """A server that goes away raises `StoreError` with the cause."""
+    client = chromadb.EphemeralClient(settings=Settings(anonymized_telemetry=False))
+    backend = ChromaBackend(client=client, collection=f"test-{uuid.uuid4().hex}")
+    run(backend.setup(EMBEDDER))
+    client.delete_collection(backend._collection)
+    with pytest.raises(StoreError, match="Chroma failed") as raised:
+        put(backend, row("a"))
+    assert raised.value.__cause__ is not None
+
+
+async def test_loop_is_not_blocked(backend: ChromaBackend) -> None:
+    """On an event loop Chroma is called on another thread."""
+    import blockbuster
+
+    with blockbuster.blockbuster_ctx():
+        await arun(backend.write([Write(address=Address(ALEX, "a"), row=row("a"))], NOW))
+        assert await arun(backend.count(EVERYTHING)) == 1
+
+
+# Embedders
+
+
+def test_other_embedder_is_refused(open_backend: Callable[..., ChromaBackend]) -> None:
+    """Another embedder is refused, also after the first has closed, and nothing stays open for it."""
+    run(open_backend(EMBEDDER).close())
+    with pytest.raises(EmbeddingMismatch, match="random"):
+        open_backend(Embedder("other", DIMS))
+    with pytest.raises(EmbeddingMismatch, match="16"):
+        open_backend(Embedder("random", 16))
+
+
+def test_embedder_may_come_later(open_backend: Callable[..., ChromaBackend]) -> None:
+    """A folder begun without an embedder takes one later, and keeps what it has."""
+    backend = open_backend(None)
+    put(backend, row("old", touches=(NOW,)))
+    run(backend.setup(EMBEDDER))
+    put(backend, row("new", vectors=unit(1)))
+    found = run(backend.search(Query(now=NOW, vector=unit(1)[0])))
+    assert [match.row.address.key for match in found] == ["new"]
+    assert set(values(backend)) == {"old", "new"}
+    run(backend.close())
+    [old] = run(open_backend(EMBEDDER).get([Address(ALEX, "old")], NOW))
+    assert old is not None
+    assert old.touches == (NOW,)
+
+
+def test_embedder_comes_too_late_for_a_server(chroma_client: ClientAPI) -> None:
+    """Over HTTP an embedder may come later while there is nothing, and is refused once there are rows."""
+    backend = ChromaBackend(client=chroma_client, collection=f"test-{uuid.uuid4().hex}")
+    other = ChromaBackend(client=chroma_client, collection=f"test-{uuid.uuid4().hex}")
+    run(backend.setup(None))
+    run(backend.setup(EMBEDDER))
+    put(backend, row("a", vectors=unit(1)))
+    run(other.setup(None))
+    put(other, row("a"))
+    with pytest.raises(EmbeddingMismatch, match="without an embedder"):
+        run(other.setup(EMBEDDER))
+
+
+def test_interrupted_rewriting_is_tidied(open_backend: Callable[..., ChromaBackend], tmp_path: Path) -> None:
+    """A copy left by a killed process is dropped beside its original, and takes its place where that is gone."""
+    backend = open_backend(None)
+    put(backend, row("a"))
+    run(backend.close())
+    with chromadb.PersistentClient(tmp_path / "memory", settings=Settings(anonymized_telemetry=False)) as client:
+        client.create_collection("langchain_mem-copy", embedding_function=None)
+    assert set(values(open_backend(None))) == {"a"}
+    run(backend.close())
+
+
+# Traps
+
+
+TRAPS: dict[str, Any] = {
+    "infinity": float("-inf"),
+    "beyond 64 bits": 2**70,
+    "2**53 + 1": 2**53 + 1,
+    "an empty list": [],
+    "an empty dict": {},
+    "a mixed list": [1, "a", None, [2.5, True], {"x": []}],
+    "nothing": None,
+    "1.0 is a float": 1.0,
+    "NUL": "a\x00b",
+    "half a character": "\ud800",
+    "chroma's own words": {"chroma:document": "x", "$and": "y"},
+}
+
+
+@pytest.mark.parametrize("mode", ["backend", "over_http"])
+def test_values_come_back_exactly(request: pytest.FixtureRequest, mode: str) -> None:
+    """Any JSON value comes back as it was, types included, past anything held in memory."""
+    backend: ChromaBackend = request.getfixturevalue(mode)
+    put(backend, *(row(name, {"x": value}, text=name) for name, value in TRAPS.items()))
+    got = run(backend.get([Address(ALEX, name) for name in TRAPS], NOW))
+    assert [repr(each.value["x"]) for each in got if each] == [repr(value) for value in TRAPS.values()]
+
+
+def test_nan_comes_back(backend: ChromaBackend) -> None:
+    """NaN comes back as NaN."""
+    put(backend, row("a", {"x": float("nan")}))
+    assert np.isnan(values(backend)["a"]["x"])
+
+
+def test_text_that_utf_8_cannot_say(backend: ChromaBackend) -> None:
+    """Half a surrogate pair in a text, a key or a label is no error."""
+    odd = Address((*ALEX, "\udfff"), "\ud800")
+    put(backend, row("", address=odd, text="tea \ud800"))
+    assert [match.row.address for match in run(backend.lexical(EVERYTHING, ["tea"]))] == [odd]
+
+
+def test_vectors_come_back_exactly(backend: ChromaBackend) -> None:
+    """Vectors come back bit by bit, in their order."""
+    vectors = unit(3, count=4)
+    put(backend, row("a", vectors=vectors))
+    [got] = run(backend.get([Address(ALEX, "a")], NOW))
+    assert got is not None
+    assert np.array_equal(got.vectors, vectors)
+
+
+def test_fewer_vectors_leave_none_behind(open_backend: Callable[..., ChromaBackend]) -> None:
+    """A row that is put with fewer vectors is found by those only, by the approximate index too."""
+    backend = open_backend(EMBEDDER, exact=0)
+    put(backend, row("a", vectors=unit(1, count=3)))
+    put(backend, row("a", vectors=unit(9)))
+    [match] = run(backend.search(Query(now=NOW, vector=unit(1, count=3)[2], limit=1)))
+    assert match.score == pytest.approx(float(unit(1, count=3)[2] @ unit(9)[0]), abs=1e-5)
+    put(backend, row("a"))
+    assert run(backend.search(Query(now=NOW, vector=unit(9)[0], limit=1))) == []
+
+
+def test_wrong_length_is_refused(backend: ChromaBackend) -> None:
+    """A vector of another length is refused, and nothing of its batch is written."""
+    with pytest.raises(StoreError, match="dimension"):
+        put(backend, row("a"), row("b", vectors=np.ones((1, 3), dtype=np.float32)))
+    assert values(backend) == {}
+
+
+def test_more_than_one_call_takes(open_backend: Callable[..., ChromaBackend]) -> None:
+    """Batches, reads and deletes of more records than Chroma takes in a call or names in a query."""
+    backend = open_backend(None)
+    keys = [str(n) for n in range(5_600)]
+    put(backend, *map(row, keys))
+    got = run(backend.get([Address(ALEX, str(n)) for n in range(40_000)], NOW))
+    assert sum(each is not None for each in got) == 5_600
+    assert run(backend.scan((ALEX,), NOW, 5_599)) is None
+    assert run(backend.count(Query(now=NOW, keys=frozenset(keys[:5_000])))) == 5_000
+    delete(backend, *keys[1:])
+    run(backend.close())
+    assert set(values(open_backend(None))) == {"0"}
+
+
+def test_long_names(backend: ChromaBackend) -> None:
+    """Namespaces and keys of any length, which Chroma Cloud would not take as ids."""
+    address = Address(("x" * 400, "é" * 200), "k" * 1000)
+    put(backend, row("", address=address))
+    assert [match.row.address for match in run(backend.search(EVERYTHING))] == [address]
+
+
+# Broad scopes
+
+
+@pytest.fixture
+def broad(open_backend: Callable[..., ChromaBackend]) -> ChromaBackend:
+    """400 rows of Alex's in a scope too large to be searched exactly; every fourth is `tea`, the first half expired."""
+    backend = open_backend(EMBEDDER, exact=100)
+    expired = NOW - timedelta(days=1)
+    put(
+        backend,
+        *(
+            row(
+                f"{n:03}",
+                {"n": n, "kind": "tea" if n % 4 == 0 else "coffee"},
+                vectors=unit(n),
+                updated_at=NOW - timedelta(hours=n),
+                expires_at=expired if n < 200 else None,
+            )
+            for n in range(400)
+        ),
+    )
+    return backend
+
+
+def keys_of(backend: ChromaBackend, **query: Any) -> list[str]:
+    return [match.row.address.key for match in run(backend.search(Query(now=NOW, **query)))]
+
+
+def test_limit_is_filled(broad: ChromaBackend) -> None:
+    """Filters and expiry come before the limit: the expired half does not crowd out the rest."""
+    tea = parse_store({"kind": "tea", "n": {"$gte": 100}})
+    assert len(keys_of(broad, vector=unit(0)[0], condition=tea, limit=50)) == 50
+    assert len(keys_of(broad, vector=unit(0)[0], condition=tea)) == 50
+    assert run(broad.count(Query(now=NOW, condition=tea))) == 50
+
+
+def test_approximate_index_agrees_with_the_exact_order(broad: ChromaBackend) -> None:
+    """In a scope of 400 the approximate index finds what the exact product finds, whatever the page."""
+    cosines = {f"{n:03}": float(unit(n)[0] @ unit(0)[0]) for n in range(200, 400)}
+    best = sorted(cosines, key=cosines.__getitem__, reverse=True)
+    assert [keys_of(broad, vector=unit(0)[0], limit=20, offset=each) for each in (0, 20, 40)] == [
+        best[:20],
+        best[20:40],
+        best[40:60],
+    ]
+
+
+def test_newest_first_in_a_broad_scope(broad: ChromaBackend) -> None:
+    """Without a vector the newest come first, however far back they are, and pages join."""
+    assert keys_of(broad, limit=3) == ["200", "201", "202"]
+    assert keys_of(broad, limit=2, offset=198) == ["398", "399"]
+    assert keys_of(broad, limit=3, offset=199) == ["399"]
+
+
+def test_scope_may_shrink_and_grow(broad: ChromaBackend) -> None:
+    """A scope is searched rightly while deletes make it small and puts make it broad again."""
+    delete(broad, *(f"{n:03}" for n in range(390)))
+    assert keys_of(broad, prefixes=(ALEX,)) == [str(n) for n in range(390, 400)]
+    assert run(broad.stamp((ALEX,))) is not None
+    put(broad, *(row(f"x{n:03}", vectors=unit(n)) for n in range(150)))
+    assert run(broad.count(Query(now=NOW, prefixes=(ALEX,)))) == 160
+
+
+def test_purge_in_a_broad_scope(broad: ChromaBackend) -> None:
+    """Purging removes the expired, in parts if asked, and says how many."""
+    assert [run(broad.purge(NOW, 150)), run(broad.purge(NOW)), run(broad.purge(NOW))] == [150, 50, 0]
+    assert run(broad.count(Query(now=NOW - timedelta(days=2)))) == 200
+
+
+def test_words_in_a_broad_scope(open_backend: Callable[..., ChromaBackend]) -> None:
+    """A rare word is found beside one that thousands of rows hold, and comes first."""
+    backend = open_backend(None, exact=100)
+    put(backend, *(row(str(n), text="Green tea" if n != 2_345 else "Green Oolong tea") for n in range(2_400)))
+    found = run(backend.lexical(Query(now=NOW, limit=2), ["green", "oolong"]))
+    assert found[0].row.address.key == "2345"
+
+
+# Erasure
+
+
+def occurrences(folder: Path, needle: bytes) -> int:
+    return sum(file.read_bytes().count(needle) for file in folder.rglob("*") if file.is_file())
+
+
+def test_compaction_erases(open_backend: Callable[..., ChromaBackend], tmp_path: Path) -> None:
+    """After deleting and compacting, neither text nor vector is in any file; the rest is there, and open."""
+    backend = open_backend(EMBEDDER)
+    secret = unit(7, count=2)
+    for n in range(4):
+        put(backend, *(row(f"s{i}", {"text": f"Zanzibar {n} {i}"}, text=f"zanzibar {i}") for i in range(300)))
+        put(backend, row("vector", vectors=secret), row(f"kept{n}", vectors=unit(n)))
+        delete(backend, "vector", *(f"s{i}" for i in range(300)))
+    assert occurrences(tmp_path, b"anzibar") > 0
+    run(backend.compact())
+    assert occurrences(tmp_path, b"anzibar") == 0
+    assert occurrences(tmp_path, secret[0].tobytes()) == occurrences(tmp_path, secret[1].tobytes()) == 0
+    found = run(backend.search(Query(now=NOW, vector=unit(2)[0], limit=1)))
+    assert [(match.row.address.key, match.score) for match in found] == [("kept2", pytest.approx(1))]
+    put(backend, row("new"))
+    assert set(values(backend)) == {"kept0", "kept1", "kept2", "kept3", "new"}
+    run(backend.close())
+    assert occurrences(tmp_path, b"anzibar") == 0
+    assert set(values(open_backend(EMBEDDER))) == {"kept0", "kept1", "kept2", "kept3", "new"}
+
+
+def test_compaction_of_a_server_is_refused(over_http: ChromaBackend) -> None:
+    """What a server holds cannot be compacted from here, and the error says what can be done."""
+    with pytest.raises(StoreError, match="stop the server"):
+        run(over_http.compact())
+
+
+# Servers
+
+
+_WRITE = """
+import sys
+from datetime import UTC, datetime, timedelta
+import chromadb
+from chromadb.config import Settings
+from langchain_mem._flow import run
+from langchain_mem.backends.base import Address, Row, Write
+from langchain_mem.backends.chroma import ChromaBackend
+port, collection, writer = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+now = datetime(2026, 1, 1, tzinfo=UTC)
+client = chromadb.HttpClient(host="127.0.0.1", port=port, settings=Settings(anonymized_telemetry=False))
+backend = ChromaBackend(client=client, collection=collection)
+run(backend.setup(None))
+shared = Address(("all",), "shared")
+for n in range(20):
+    row = Row(address=Address(("all", writer), str(n)), value={}, created_at=now, updated_at=now, revision=str(n))
+    run(backend.write([Write(address=row.address, row=row)], now))
+    run(backend.touch({shared: [now + timedelta(seconds=n)]}, 100))
+"""
+
+
+def test_two_processes_write_at_once(chroma_client: ClientAPI, chroma_port: int) -> None:
+    """Two processes that write through one server lose no row and no touch."""
+    name = f"test-{uuid.uuid4().hex}"
+    backend = ChromaBackend(client=chroma_client, collection=name)
+    run(backend.setup(None))
+    put(backend, row("shared", address=Address(("all",), "shared")))
+    command = [sys.executable, "-c", _WRITE, str(chroma_port), name]
+    writers = [subprocess.Popen([*command, writer]) for writer in ("one", "two")]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert run(backend.count(EVERYTHING)) == 41
+    [shared] = run(backend.get([Address(("all",), "shared")], NOW))
+    assert shared is not None
+    assert len(shared.touches) == 40
+
+
+class CloudLike:
+    """A client that says it is Chroma Cloud's."""
+
+    def __init__(self, client: ClientAPI) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_settings(self) -> Settings:
+        return self._client.get_settings().model_copy(update={"chroma_server_host": "api.trychroma.com"})
+
+
+def test_cloud_takes_smaller_calls(chroma_client: ClientAPI) -> None:
+    """For Chroma Cloud calls are of a size that its quota allows, without a journal, and a batch is still complete."""
+    client: Any = CloudLike(chroma_client)
+    name = f"test-{uuid.uuid4().hex}"
+    assert Table.open(client, name).batch == CLOUD_BATCH
+    backend = ChromaBackend(client=client, collection=name)
+    run(backend.setup(None))
+    put(backend, *(row(str(n)) for n in range(700)))
+    delete(backend, *(str(n) for n in range(650)))
+    assert run(backend.count(EVERYTHING)) == 50
