@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
-from langgraph.store.base import TTLConfig, get_text_at_path, tokenize_path
+from langgraph.store.base import get_text_at_path, tokenize_path
 
 from langchain_mem.backends.base import (
     ANY,
@@ -106,13 +106,11 @@ class Rows:
         dims: Length of a vector; `None` to learn it by embedding one text at the first use.
         embedder_id: What to remember the embedder by; unset, its class and model.
         fields: Paths of the texts to index where a put does not say.
-        ttl: LangGraph's configuration of sliding expiry.
         clock: The time for operations that bring no `now`.
 
     Attributes:
         backend: Where the rows are kept.
         fields: Paths of the texts to index.
-        ttl: LangGraph's configuration of sliding expiry.
     """
 
     def __init__(
@@ -123,12 +121,10 @@ class Rows:
         dims: int | None = None,
         embedder_id: str | None = None,
         fields: Sequence[str] = ("$",),
-        ttl: TTLConfig | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self.backend = backend
         self.fields = tuple(fields)
-        self.ttl = ttl
         self._encoder = Encoder(embeddings, dims=dims, name=embedder_id) if embeddings is not None else None
         self._clock = clock
         self._ready = False
