@@ -111,7 +111,7 @@ async def delete_namespace(rows: Rows, prefix: Sequence[str]) -> int:
 async def _get(rows: Rows, gets: Sequence[tuple[GetOp, Address]], now: datetime) -> list[Item | None]:
     found = await rows.read([address for _, address in gets], now=now)
     await rows.refresh([row for (op, _), row in zip(gets, found, strict=True) if row and op.refresh_ttl], now=now)
-    return [row and Item(**_item(row)) for row in found]
+    return [None if row is None else Item(**_item(row)) for row in found]
 
 
 async def _search(rows: Rows, searches: Sequence[tuple[SearchOp, Query | None]]) -> list[list[SearchItem]]:

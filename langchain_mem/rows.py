@@ -315,7 +315,7 @@ class Rows:
         return np.zeros((0, self.embedder.dims if self.embedder else 0), dtype=np.float32)
 
 
-def json_object(value: Mapping[str, Any]) -> dict[str, Any]:
+def json_object(value: object) -> dict[str, Any]:
     """A copy made of nothing but what JSON has, so that every backend gives back what it was given.
 
     Raises:
