@@ -46,7 +46,7 @@ from langchain_mem.errors import Conflict, StoreError
 from langchain_mem.filters import matches
 
 EXACT_LIMIT: Final = 5_000
-"""Scopes of up to so many rows are searched exactly; above, the HNSW index is faster."""
+"""Up to about here an exact search is as fast as one by the HNSW index."""
 
 EF_SEARCH: Final = 200
 """How broadly HNSW searches: pgvector's default of 40 finds the right ten of 100,000 noticeably less often."""
@@ -55,9 +55,9 @@ EF_SEARCH: Final = 200
 class PostgresBackend:
     """Keeps rows in Postgres 14 or later with pgvector 0.8 or later.
 
-    Does what `Backend`, `Scanning`, `Lexical` and `Touching` ask. Safe to use from many threads, event loops and
-    processes. Vectors of up to 2,000 dimensions are indexed as they are and those of up to 4,000 with 16-bit floats, to
-    be scored exactly afterwards; longer ones are searched without an index.
+    Does what `Backend`, `Scanning`, `Lexical`, `Touching` and `Compacting` ask. Safe to use from many threads, event
+    loops and processes. Vectors of up to 2,000 dimensions are indexed as they are and those of up to 4,000 with 16-bit
+    floats, to be scored exactly afterwards; longer ones are searched without an index.
 
     A namespace and a key take up to about 2,600 bytes together, as Postgres has it for what is indexed.
 
@@ -65,9 +65,18 @@ class PostgresBackend:
         dsn: How to connect, as `postgresql://user:password@host/database`; `None` for what the environment says.
         pool: A psycopg pool to use instead, sync or async; it stays open.
         schema: Where the tables are; several stores can share a database.
+        exact: Scopes of up to so many rows are searched exactly, larger ones by the HNSW index.
     """
 
-    def __init__(self, dsn: str | None = None, *, pool: Pool | None = None, schema: str = "langchain_mem") -> None:
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        pool: Pool | None = None,
+        schema: str = "langchain_mem",
+        exact: int = EXACT_LIMIT,
+    ) -> None:
+        self._exact = exact
         self._pools = Pools(dsn, pool)
         self._sql = Statements(schema)
         self._dims = 0
@@ -172,6 +181,13 @@ class PostgresBackend:
         if statements:
             await self._pools.transaction(_sends(*statements))
 
+    async def compact(self) -> None:
+        """Rewrites the tables from what lives; meanwhile nobody reads or writes them.
+
+        The write-ahead log, replicas and backups keep what was deleted for as long as their owner says.
+        """
+        await self._pools.alone(self._sql.vacuum())
+
     async def _is_ready(self, embedder: Embedder | None) -> bool:
         """Whether nothing has to be made or recorded: to open a store that exists needs no lock and no rights."""
         if not (await self._pools.read(self._sql.has_meta()))[0][0]:
@@ -197,7 +213,7 @@ class PostgresBackend:
         if query.keys is not None or query.vector is None or not indexed_type(len(query.vector)):
             return False
         scope = select(Query(now=query.now, prefixes=query.prefixes))
-        return int((await self._pools.read(self._sql.count(scope, EXACT_LIMIT + 1)))[0][0]) > EXACT_LIMIT
+        return int((await self._pools.read(self._sql.count(scope, self._exact + 1)))[0][0]) > self._exact
 
     async def _near(
         self, selection: Selection, vector: NDArray[np.float32], limit: int, offset: int

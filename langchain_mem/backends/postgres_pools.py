@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar
-from weakref import WeakSet
 
 import numpy as np
 from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -28,7 +26,7 @@ try:
     from psycopg.abc import Buffer
     from psycopg.adapt import Dumper, Loader
     from psycopg.errors import DeadlockDetected, SerializationFailure
-    from psycopg.pq import Format
+    from psycopg.pq import Format, TransactionStatus
     from psycopg.rows import tuple_row
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
 except ImportError as error:
@@ -117,16 +115,44 @@ Work: TypeAlias = Callable[[Session], Body[R]]
 """A body to drive on one connection."""
 
 
-@dataclass(eq=False)
 class _LoopPool:
-    """The pool of one event loop, and all of its connections that still live."""
+    """The connections of one event loop.
 
-    pool: AsyncConnectionPool[Any]
-    opened: WeakSet[Any]
+    There is no task in the background, as in psycopg's own `AsyncConnectionPool`: that one ignores being canceled while
+    it connects, so that an `asyncio.run` which ends at such a moment never returns.
+    """
+
+    def __init__(self, dsn: str, options: dict[str, Any]) -> None:
+        self._dsn = dsn
+        self._options = options
+        self._slots = asyncio.Semaphore(_MOST)
+        self._idle: list[psycopg.AsyncConnection[Any]] = []
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """An idle connection or a new one, which goes back afterwards if it is fit to be used again."""
+        async with self._slots:
+            connection = self._idle.pop() if self._idle else await self._connect()
+            try:
+                yield connection
+            finally:
+                await self._give_back(connection)
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(self._dsn, **self._options)
+
+    async def _give_back(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        if connection.closed:
+            self.abandon()  # a server that dropped one connection has dropped the idle ones too
+        elif connection.info.transaction_status != TransactionStatus.IDLE:
+            await connection.close()
+        else:
+            self._idle.append(connection)
 
     def abandon(self) -> None:
-        """Closes the connections without their loop, which has ended."""
-        for connection in self.opened:
+        """Closes idle connections; needs no loop, so that those of a loop that has ended can be closed."""
+        while self._idle:
+            connection = self._idle.pop()
             connection.pgconn.finish()
 
 
@@ -158,6 +184,10 @@ class Pools:
         """Drives a body in one transaction, again where it lost to another transaction. This is a body."""
         return await call(self._transact, self._atransact, work)
 
+    async def alone(self, statement: Statement) -> None:
+        """Runs what Postgres refuses to run in a transaction. This is a body."""
+        await call(self._alone, self._aalone, statement)
+
     async def close(self) -> None:
         """Closes the pools that were opened here. This is a body."""
         await call(self._close, self._aclose)
@@ -171,7 +201,7 @@ class Pools:
         if isinstance(self._given, ConnectionPool):
             return await asyncio.to_thread(self._within, work)
         with _engine_errors():
-            async with (await self._apool()).connection() as connection:
+            async with self._apool().connection() as connection:
                 return await arun(work(Session(connection)))
 
     def _transact(self, work: Work[R]) -> R:
@@ -192,9 +222,30 @@ class Pools:
             return result
 
     async def _atransact_once(self, work: Work[R]) -> R:
-        pool = await self._apool()
-        async with pool.connection() as connection, connection.pipeline(), connection.transaction():
+        async with self._apool().connection() as connection, connection.pipeline(), connection.transaction():
             return await arun(work(Session(connection)))
+
+    def _alone(self, statement: Statement) -> None:
+        with _engine_errors(), self._pool().connection() as connection:
+            before = connection.autocommit
+            connection.set_autocommit(True)
+            try:
+                connection.execute(statement.query.encode())
+            finally:
+                connection.set_autocommit(before)
+
+    async def _aalone(self, statement: Statement) -> None:
+        if isinstance(self._given, ConnectionPool):
+            await asyncio.to_thread(self._alone, statement)
+            return
+        with _engine_errors():
+            async with self._apool().connection() as connection:
+                before = connection.autocommit
+                await connection.set_autocommit(True)
+                try:
+                    await connection.execute(statement.query.encode())
+                finally:
+                    await connection.set_autocommit(before)
 
     def _pool(self) -> ConnectionPool[Any]:
         if isinstance(self._given, ConnectionPool):
@@ -205,52 +256,33 @@ class Pools:
                 self._own = ConnectionPool(self._dsn, kwargs=self._options, min_size=1, max_size=_MOST, open=True)
             return self._own
 
-    async def _apool(self) -> AsyncConnectionPool[Any]:
+    def _apool(self) -> _LoopPool | AsyncConnectionPool[Any]:
         if isinstance(self._given, AsyncConnectionPool):
             return self._given
         loop = asyncio.get_running_loop()
-        if loop not in self._loops:
-            self._forget_ended_loops()
-            await (await psycopg.AsyncConnection.connect(self._dsn, **self._options)).close()
-            self._loops.setdefault(loop, self._loop_pool())
-        pool = self._loops[loop].pool
-        await pool.open()
-        return pool
-
-    def _loop_pool(self) -> _LoopPool:
-        async def remember(connection: Any) -> None:
-            opened.add(connection)
-
-        opened: WeakSet[Any] = WeakSet()
-        pool = AsyncConnectionPool(
-            self._dsn, kwargs=self._options, min_size=1, max_size=_MOST, open=False, configure=remember
-        )
-        return _LoopPool(pool, opened)
-
-    def _forget_ended_loops(self) -> None:
-        for loop in [loop for loop in self._loops if loop.is_closed()]:
-            self._loops.pop(loop).abandon()
+        with self._lock:
+            for ended in [each for each in self._loops if each.is_closed()]:
+                self._loops.pop(ended).abandon()
+            return self._loops.setdefault(loop, _LoopPool(self._dsn, self._options))
 
     def _close(self) -> None:
         with self._lock:
             own, self._own = self._own, None
+            loops, self._loops = self._loops, {}
         if own is not None:
             own.close()
-        for loop in list(self._loops):
-            self._release(loop, self._loops.pop(loop))
+        for loop, pool in loops.items():
+            if loop.is_running():
+                loop.call_soon_threadsafe(pool.abandon)  # its connections are used on its own thread
+            else:
+                pool.abandon()
 
     async def _aclose(self) -> None:
-        here = self._loops.pop(asyncio.get_running_loop(), None)
+        with self._lock:
+            here = self._loops.pop(asyncio.get_running_loop(), None)
         if here is not None:
-            await here.pool.close()
+            here.abandon()
         await asyncio.to_thread(self._close)
-
-    def _release(self, loop: asyncio.AbstractEventLoop, left: _LoopPool) -> None:
-        """Closes the pool of a loop other than the one that runs here."""
-        if loop.is_running():
-            loop.call_soon_threadsafe(lambda: loop.create_task(left.pool.close()))
-        else:
-            left.abandon()
 
 
 def _place(pool: AsyncConnectionPool[Any]) -> tuple[str, dict[str, Any]]:

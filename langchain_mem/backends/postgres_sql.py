@@ -48,7 +48,8 @@ _MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             namespace text[] COLLATE "C" NOT NULL,
             key text COLLATE "C" NOT NULL,
-            value jsonb NOT NULL,
+            value json NOT NULL,
+            fields jsonb NOT NULL GENERATED ALWAYS AS (value::jsonb) STORED,
             created_at timestamptz NOT NULL,
             updated_at timestamptz NOT NULL,
             revision text NOT NULL,
@@ -61,6 +62,7 @@ _MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             CONSTRAINT address UNIQUE (namespace, key) INCLUDE (write)
         ) WITH (fillfactor = 85)
         """,  # room on each page, so that a touch changes no index
+        "COMMENT ON COLUMN {schema}.items.fields IS 'the value for filters; jsonb forgets the order of keys'",
         "COMMENT ON COLUMN {schema}.items.ttl IS 'microseconds'",
         "COMMENT ON COLUMN {schema}.items.write IS 'a new number at every write: what a stamp is made of'",
         "CREATE INDEX items_expires_at ON {schema}.items (expires_at) WHERE expires_at IS NOT NULL",
@@ -107,7 +109,7 @@ class Selection:
 
 def select(query: Query) -> Selection:
     """Which rows a query may return: scope, keys, expiry and condition."""
-    compiler = Compiler("i.value")
+    compiler = Compiler("i.fields")
     parts = [compiler.compile(query.condition), _ALIVE]
     scope, parameters = _scope(query.prefixes)
     parameters["now"] = query.now
@@ -146,6 +148,7 @@ class Statements:
     def __init__(self, schema: str) -> None:
         if not _SCHEMA.fullmatch(schema):
             raise InvalidRequest(f"`schema` is {schema!r}; it takes ASCII letters, digits and `_`, at most 63.")
+        self._name = schema
         self._schema = f'"{schema}"'
         self._items = f"{self._schema}.items"
         self._vectors = f"{self._schema}.vectors"
@@ -164,8 +167,9 @@ class Statements:
         return Statement("SELECT pg_advisory_xact_lock(hashtextextended(%(name)s::text, 0))", key)
 
     def has_meta(self) -> Statement:
-        """Whether anything was ever set up here."""
-        return Statement("SELECT to_regclass(%(name)s::text) IS NOT NULL", {"name": self._meta})
+        """Whether anything was ever set up here: by the catalog, for `to_regclass` answers from a session's memory."""
+        tables = "SELECT FROM pg_catalog.pg_tables WHERE schemaname = %(schema)s AND tablename = 'meta'"
+        return Statement(f"SELECT EXISTS ({tables})", {"schema": self._name})
 
     def meta(self) -> Statement:
         """The schema's version and the embedder: (version, name, dims)."""
@@ -352,6 +356,10 @@ class Statements:
         delete = f"DELETE FROM {self._items} i USING expired WHERE i.id = expired.id RETURNING i.id"
         return Statement(f"WITH expired AS MATERIALIZED ({expired}) {delete}", {"now": now, "limit": limit})
 
+    def vacuum(self) -> Statement:
+        """Rewrites tables and indexes from what lives. Locks them, and runs in no transaction."""
+        return Statement(f"VACUUM (FULL, ANALYZE) {self._items}, {self._vectors}")
+
     def _delete(self, write: Write, parameters: dict[str, Any]) -> Change:
         if write.expects is None:
             absent = f"SELECT 1 WHERE NOT EXISTS (SELECT FROM {self._items} i WHERE {_HERE} AND {_ALIVE})"
@@ -414,7 +422,7 @@ _NEWEST = "ORDER BY i.updated_at DESC, i.namespace, i.key"
 _BEST = "ORDER BY score DESC, i.namespace, i.key"
 
 _CONTENT: Final = {
-    "value": "%(value)s::jsonb",
+    "value": "%(value)s::json",
     "created_at": "%(created_at)s::timestamptz",
     "updated_at": "%(updated_at)s::timestamptz",
     "revision": "%(revision)s::text",

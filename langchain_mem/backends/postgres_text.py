@@ -10,8 +10,8 @@ a character that stands nowhere else, so that encoded text is part of encoded te
 its characters stand where those that they replace stood in the order of code points, so that order survives too.
 Hardly any text contains one of these characters, and all other text is stored as it is.
 
-`jsonb` keeps a number's digits but no exponent: `1e16` would come back as an integer. Such floats are written out with
-all their digits and a fraction, which is also what makes them compare exactly.
+A float is a binary number, and from 1e16 on its shortest decimal form is not quite what it is: `1e23` is less than
+10**23. Such floats are written with all their digits, so that Postgres' exact decimals compare as Python does.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _CHARACTERS: Final = {code: chr(character) for character, code in _CODES.items()
 _REFUSED = re.compile("[\x00-\x03\ud800-\ue040]")
 _CODE = re.compile("\x01[\x02\x03]{2}|\ue000[\ue001-\ue040]{2}")
 _UNUSUAL = re.compile(r"\\u000[0-3]|[\ud800-\ue040]|\de\+")  # in JSON that `json` wrote
-_ENCODED = re.compile("\\\\u0001|\ue000")  # in JSON that Postgres wrote
+_ENCODED = re.compile("\\\\u0001|\ue000")
 
 
 def encode(text: str) -> str:
@@ -54,7 +54,7 @@ def decode(text: str) -> str:
 
 
 def dumps(value: Any) -> str:
-    """JSON as `jsonb` takes and keeps it.
+    """JSON as `json` and `jsonb` take it.
 
     Raises:
         InvalidRequest: The value is not JSON, or holds NaN or an infinity, which JSON does not have.
