@@ -111,3 +111,12 @@ def test_threads_may_share_it() -> None:
         seen = list(threads.map(write, range(100)))
     assert all(count % 2 == 0 for count in seen)
     assert max(seen) == 200
+
+
+def test_emptied_namespaces_leave_nothing(backend: DictionaryBackend) -> None:
+    """A namespace whose last row is deleted takes no place: it is again like one that never was."""
+    deep = Address(("runs", "1", "2", "3"), "a")
+    run(backend.write([Write(address=deep, row=row(deep))], NOW))
+    run(backend.write([Write(address=deep, row=None)], NOW))
+    for depth in range(1, 5):
+        assert run(backend.stamp((deep.namespace[:depth],))) == run(backend.stamp((("never",),)))
