@@ -59,8 +59,9 @@ class Activity:
             self._events.clear()
 
     def forget(self, ids: Mapping[str, str]) -> None:
-        """Removes every event that names one of these ids."""
+        """Removes every event that names one of these ids, or no one: whose such an event is cannot be known."""
         with self._lock:
-            left = [event for event in self._events if not (event["ids"].items() & ids.items())]
+            named = (event for event in self._events if event["ids"])
+            left = [event for event in named if not (event["ids"].items() & ids.items())]
             self._events.clear()
             self._events.extend(left)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Final, NamedTuple, Unpack, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, NamedTuple, Unpack, cast
 
 from langchain_mem.addition import Addition
 from langchain_mem.backends.base import ANY, Address
@@ -17,22 +14,10 @@ from langchain_mem.errors import Conflict, InvalidRequest, NotFound
 from langchain_mem.expiry import instant, iso, parse_iso
 from langchain_mem.learning import Learning
 from langchain_mem.ledger import Draft, Ledger, is_live, journal_address
-from langchain_mem.ranking import dated
 from langchain_mem.records import AddResult, Rejected, StoredMemory, digest, id_for
 from langchain_mem.repository import Kept, Repository, Save
-from langchain_mem.scopes import Ids, Namespace, Scope, escape
+from langchain_mem.scopes import EXTRACTED, PLANS, Ids, Namespace, Scope, escape
 from langchain_mem.turns import Messages, Turn, turns_of
-
-EXTRACTED: Final = "extracted"
-"""The root of the notes on which messages of a thread have been added."""
-
-PLANS: Final = "plans"
-"""The root of plans that await approval."""
-
-SHOWN: Final = 40
-"""At most so many known memories are shown to the model."""
-
-Vectors = Mapping[str, NDArray[np.float32]]
 
 
 class Place(NamedTuple):
@@ -117,17 +102,20 @@ class Adding:
             **ids: As for `add`.
 
         Returns:
-            What would be done.
+            What would be done; `revised` says how often it was planned anew because memories had changed.
         """
         addition = self._addition(messages, None, None, None, None, None, source, Scope.of(ids))
         place = Address(_plans(addition.scope), addition.batch_id)
         (planned,) = await self._engine.repo.fetch([place], addition.now)
-        if planned is not None:
-            return cast(AddResult, cast(dict[str, Any], planned.memory)["result"])
+        before = cast(dict[str, Any], planned.memory) if planned is not None else {}
+        if "result" in before:
+            return cast(AddResult, before["result"])
         learning = await self._asked(addition)
         ledger = await learning.ledger(self._enter)
         saves = await self._saves(addition, ledger)
         result = _result(ledger, learning.rejected)
+        if "revised" in before:
+            result["revised"] = before["revised"]
         value = {"result": result, "saves": [_plain(save) for save in saves]}
         await self._engine.repo.save([Save(address=place, value=value)], addition.now)
         return result
@@ -145,12 +133,12 @@ class Adding:
 
         Raises:
             NotFound: There is no such plan.
-            Conflict: A memory it would change has changed since; nothing was written, and the plan is gone.
+            Conflict: A memory it would change has changed since; nothing was written, and `plan` makes another one.
         """
         scope, now = Scope.of(ids), self._engine.now()
         place = Address(_plans(scope), batch_id)
         (planned,) = await self._engine.repo.fetch([place], now)
-        if planned is None:
+        if planned is None or "result" not in planned.memory:
             raise NotFound(f"There is no plan {batch_id} for this owner; it was carried out or dropped.")
         plan = cast(dict[str, Any], planned.memory)
         result: AddResult = plan["result"] if approve else {"results": [], "batch_id": batch_id}
@@ -158,7 +146,8 @@ class Adding:
         try:
             await self._engine.repo.save([*saves, Save(address=place, value=None)], now)
         except Conflict as error:
-            await self._engine.repo.save([Save(address=place, value=None)], now)
+            revised = {"revised": plan["result"].get("revised", 0) + 1}
+            await self._engine.repo.save([Save(address=place, value=revised)], now)
             raise Conflict("The memories this plan would change have changed since; plan again.") from error
         return result
 
@@ -218,7 +207,9 @@ class Adding:
         ]
 
         async def attempt() -> AddResult:
-            ledger = self._engine.ledger(at=addition.at, batch_id=addition.batch_id, source=addition.source)
+            ledger = self._engine.ledger(
+                at=addition.at, batch_id=addition.batch_id, source=addition.source, now=addition.now
+            )
             await self._enter(ledger, drafts, addition.now)
             return await self._write(addition, ledger, [], dry_run)
 
@@ -237,17 +228,14 @@ class Adding:
             role=turn.role,
         )
 
-    async def _enter(
-        self, ledger: Ledger, drafts: Sequence[Draft], now: datetime, vectors: Vectors | None = None
-    ) -> list[StoredMemory]:
+    async def _enter(self, ledger: Ledger, drafts: Sequence[Draft], now: datetime) -> list[StoredMemory]:
         """Adds drafts to a ledger, each as the memory that says the same already where there is one."""
         places = await find_places(self._engine.repo, drafts, now)
         entered: dict[tuple[Namespace, str], StoredMemory] = {}
         for draft, place in zip(drafts, places, strict=True):
             said = (draft.home, digest(draft.text))
             if said not in entered:
-                vector = (vectors or {}).get(dated(draft.text, _date(draft.event_date)))
-                entered[said] = ledger.add(draft, place.existing, vector, memory_id=place.free_id)
+                entered[said] = ledger.add(draft, place.existing, memory_id=place.free_id)
         return [entered[draft.home, digest(draft.text)] for draft in drafts]
 
     async def _learn(self, addition: Addition, dry_run: bool) -> AddResult:
@@ -267,6 +255,7 @@ class Adding:
     async def _write(self, addition: Addition, ledger: Ledger, rejected: list[Rejected], dry_run: bool) -> AddResult:
         if not dry_run:
             await self._engine.repo.save(await self._saves(addition, ledger), addition.now)
+            await self._engine.tidy(addition.now)
             self._engine.reinforcement.record(ledger.uses(), addition.now)
         return _result(ledger, rejected)
 
@@ -318,7 +307,8 @@ def names(categories: Sequence[str] | None) -> list[str]:
     Raises:
         InvalidRequest: Something is no name.
     """
-    if isinstance(categories, str) or not all(isinstance(name, str) and name for name in categories or ()):
+    several = isinstance(categories, Iterable) and not isinstance(categories, str)
+    if categories is not None and not (several and all(isinstance(name, str) and name for name in categories)):
         raise InvalidRequest(f"categories must be a list of names, not {categories!r}.")
     return list(dict.fromkeys(categories or ()))
 

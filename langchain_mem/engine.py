@@ -16,9 +16,11 @@ from pydantic import BaseModel
 
 from langchain_mem._flow import Body
 from langchain_mem.activity import Activity
+from langchain_mem.backends.base import Address
+from langchain_mem.background import Background
 from langchain_mem.conditions import Condition, Kind, Not, Operator, Or, Path, Test, conjunction
 from langchain_mem.decay import Decay
-from langchain_mem.errors import Conflict, InvalidRequest, ScopeError
+from langchain_mem.errors import Conflict, InvalidRequest, ScopeError, StoreError
 from langchain_mem.expiry import iso, to_instant
 from langchain_mem.filters import owners, parse
 from langchain_mem.ledger import Ledger
@@ -43,6 +45,8 @@ Decays: TypeAlias = Decay | bool | Mapping[str, Decay | bool | None] | None
 """A policy, on or off, or a mapping from app ids to those."""
 
 _ATTEMPTS: Final = 8
+_TIDY_EVERY: Final = timedelta(minutes=1)
+_TIDY_LIMIT: Final = 100
 _LOG: Final = logging.getLogger("langchain_mem")
 
 
@@ -68,9 +72,12 @@ class Engine:
     reranker: Reranker | None
     reinforcement: Reinforcement
     activity: Activity = field(default_factory=Activity)
+    background: Background = field(default_factory=Background)
+    noted: set[Address] = field(default_factory=set)
     corpora: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     _order: itertools.count[int] = field(default_factory=itertools.count)
     _said_verbatim: bool = False
+    _tidied: datetime | None = None
 
     def now(self) -> datetime:
         """The present instant, taken once an operation."""
@@ -125,9 +132,22 @@ class Engine:
         session = scope.run_id is not None and self.session_ttl is not None
         return iso(now + self.session_ttl) if session and self.session_ttl else None
 
-    def ledger(self, *, at: datetime, batch_id: str, source: Source | None = None) -> Ledger:
+    def ledger(
+        self, *, at: datetime, batch_id: str, source: Source | None = None, now: datetime | None = None
+    ) -> Ledger:
         """An empty ledger under this memory's policies."""
-        return Ledger(at=at, batch_id=batch_id, source=source, purge_after=self.purge_after)
+        return Ledger(at=at, batch_id=batch_id, source=source, purge_after=self.purge_after, now=now)
+
+    async def tidy(self, now: datetime) -> None:
+        """Removes a little of what may go for good, at most once a minute, so that writes stay quick. A body."""
+        if self._tidied is not None and timedelta(0) <= now - self._tidied < _TIDY_EVERY:
+            return
+        self._tidied = now
+        try:
+            await self.repo.purge(now, limit=_TIDY_LIMIT)
+        except StoreError:
+            # what was asked for is written, and must not be reported as failed
+            _LOG.warning("What may go for good could not be removed; trying again later.", exc_info=True)
 
     async def view(
         self, scope: Scope, filters: Mapping[str, Any] | None, now: datetime, root: str = MEMORIES

@@ -38,10 +38,9 @@ from langchain_mem.errors import Conflict
 from langchain_mem.expiry import iso, parse_iso
 from langchain_mem.records import StoredMemory
 from langchain_mem.repository import Kept, Repository, Save, View
-from langchain_mem.scopes import Namespace, reroot
+from langchain_mem.scopes import ROOTS, TOUCHES, Namespace, reroot
 
 _PAGE: Final = 1_000
-_TOUCHES: Final = "touches"
 _REVISION: Final = "_revision"
 _GONE: Final = "_gone_at"
 _CONTENT: Final = "_content"
@@ -58,13 +57,14 @@ class ForeignRepository(Repository):
     def __init__(self, store: BaseStore) -> None:
         self.store = store
         self._embeddings: Embeddings | None = getattr(store, "embeddings", None)
+        self._gone: dict[Address, None] = {}
         self._writing = threading.Lock()
         self._writing_on: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     @override
     async def load(self, prefixes: Sequence[Namespace], now: datetime) -> View:
         items = await gather(*(self._list(prefix, now) for prefix in prefixes))
-        touches = await gather(*(self._list(reroot(prefix, _TOUCHES), now) for prefix in prefixes))
+        touches = await gather(*(self._list(reroot(prefix, TOUCHES), now) for prefix in prefixes))
         used = {(item.namespace[1:], item.key): item.value["touches"] for found in touches for item in found}
         kept = [_foreign(item, used.get((item.namespace[1:], item.key), ())) for found in items for item in found]
         return View(tuple(sorted(kept, key=lambda one: one.address)))
@@ -86,7 +86,7 @@ class ForeignRepository(Repository):
 
     @override
     async def fetch(self, addresses: Sequence[Address], now: datetime) -> list[Kept | None]:
-        places = [*addresses, *(Address(reroot(a.namespace, _TOUCHES), a.key) for a in addresses)]
+        places = [*addresses, *(Address(reroot(a.namespace, TOUCHES), a.key) for a in addresses)]
         found = await self._batch([GetOp(place.namespace, place.key, refresh_ttl=False) for place in places])
         items, touches = found[: len(addresses)], found[len(addresses) :]
         return [
@@ -133,7 +133,7 @@ class ForeignRepository(Repository):
     @override
     async def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
         ops: list[Op] = [
-            GetOp(reroot(address.namespace, _TOUCHES), address.key, refresh_ttl=False) for address in touches
+            GetOp(reroot(address.namespace, TOUCHES), address.key, refresh_ttl=False) for address in touches
         ]
         items = await self._batch(ops)
         puts = [
@@ -172,8 +172,21 @@ class ForeignRepository(Repository):
                 return found
 
     @override
-    async def purge(self, now: datetime) -> int:
-        return 0  # what may go is removed by the operations themselves, when they next write to its owner
+    async def purge(self, now: datetime, *, limit: int | None = None) -> int:
+        """Removes what may go: all of it, or with a limit some of what reads came across."""
+        if limit is None:
+            for root in await self._roots():
+                await self._list((root,), now)
+        gone = list(self._gone)[:limit]
+        await self._batch([op for address in gone for op in _removal(address)])
+        for address in gone:
+            self._gone.pop(address, None)
+        return len(gone)
+
+    async def _roots(self) -> list[str]:
+        op = ListNamespacesOp(None, 1, _PAGE, 0)
+        (found,) = await self._batch([op])
+        return sorted({namespace[0] for namespace in found} & set(ROOTS))
 
     async def _list(self, prefix: Namespace, now: datetime) -> list[SearchItem]:
         found: list[SearchItem] = []
@@ -184,7 +197,9 @@ class ForeignRepository(Repository):
             if len(page) < _PAGE:
                 break
         # a store may take `_` in a label for a pattern, and none knows when a memory is to be gone
-        return [item for item in found if in_scope(item.namespace, (prefix,)) and not _gone(item.value, now)]
+        here = [item for item in found if in_scope(item.namespace, (prefix,))]
+        self._gone |= {Address(tuple(item.namespace), item.key): None for item in here if _gone(item.value, now)}
+        return [item for item in here if not _gone(item.value, now)]
 
     async def _batch(self, ops: Sequence[Op]) -> list[Any]:
         return await call(self.store.batch, self.store.abatch, ops)
@@ -229,9 +244,13 @@ def _put_op(save: Save) -> PutOp:
     return PutOp(save.address.namespace, save.address.key, {**value, _CONTENT: save.text}, index=[_CONTENT])
 
 
+def _removal(address: Address) -> tuple[Op, Op]:
+    return _put_op(Save(address=address, value=None)), _touch_op(address, None)
+
+
 def _touch_op(address: Address, touches: Iterable[datetime] | None) -> PutOp:
     value = None if touches is None else {"touches": [iso(touch) for touch in touches]}
-    return PutOp(reroot(address.namespace, _TOUCHES), address.key, value, index=False)
+    return PutOp(reroot(address.namespace, TOUCHES), address.key, value, index=False)
 
 
 def _merged(recorded: Iterable[str], instants: Iterable[datetime], keep: int) -> tuple[datetime, ...]:

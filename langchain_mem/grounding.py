@@ -106,9 +106,9 @@ def invented(candidate: str, evidence: Sequence[str], *, observed: datetime, kno
         The names, numbers, identifiers and dates without ground; empty for a grounded fact.
     """
     said = " ".join([*evidence, *known])
-    folded, words = said.casefold(), _words(said)
+    words, capitals = _words(said), {_bare(word) for word in _WORD.findall(said) if word[0].isupper()}
     stated = claims(candidate)
-    names = [name for name in stated.names if not _said_name(name, folded, words)]
+    names = [name for name in stated.names if not _said_name(name, words, capitals)]
     numbers = [number for number in stated.numbers if number not in _numbers(said)]
     identifiers = [one for one in stated.identifiers if one not in claims(said).identifiers]
     dates = [date[0].strip() for date in _DATE.finditer(candidate) if not _said_date(date[0], said, observed)]
@@ -116,15 +116,17 @@ def invented(candidate: str, evidence: Sequence[str], *, observed: datetime, kno
 
 
 def _words(text: str) -> set[str]:
-    return {_bare(word) for word in _WORD.findall(text)}
+    """The words of a text, and the parts of its hyphenated ones."""
+    words = {_bare(word) for word in _WORD.findall(text)}
+    return words | {part for word in words for part in re.split(r"['’-]", word)}
 
 
-def _said_name(name: str, folded: str, words: set[str]) -> bool:
-    """A name is said as it is, or as a form of the same word: Italian of Italy."""
-    if name in folded:
+def _said_name(name: str, words: set[str], capitals: set[str]) -> bool:
+    """A name is said as it is, or as a form of another name: Italian of Italy. Ann is not said by "planned"."""
+    if name in words or all(part in words for part in re.split(r"['’-]", name)):
         return True
     stem = name[: max(4, len(name) - 3)]
-    return len(name) > 4 and any(word.startswith(stem) for word in words)
+    return len(name) > 4 and any(word.startswith(stem) for word in capitals)
 
 
 def _numbers(text: str) -> set[str]:

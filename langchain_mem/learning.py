@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from langchain_mem.addition import Addition
 from langchain_mem.conditions import matches
-from langchain_mem.engine import Engine, live
+from langchain_mem.engine import Engine, has_any, live
 from langchain_mem.expiry import instant, iso
 from langchain_mem.extraction import Request, propose
 from langchain_mem.ledger import Draft, Ledger, content
 from langchain_mem.ranking import Corpus, Document, dated
-from langchain_mem.reconcile import Action, Decision, Operation, objection, reconcile
+from langchain_mem.reconcile import Action, Decision, Operation, objection, reconcile, statements
 from langchain_mem.records import Rejected, StoredMemory
 from langchain_mem.repository import Kept, View
-from langchain_mem.scopes import TURNS, Namespace, Scope, owner_of, reroot
+from langchain_mem.scopes import MEMORIES, TURNS, Namespace, Scope, owner_of, reroot
 from langchain_mem.turns import Role, Turn
 
 SHOWN: Final = 40
@@ -73,20 +73,21 @@ class Learning:
     async def ledger(self, enter: Enter) -> Ledger:
         """Decides what the operations come to, against what is known now. A body."""
         engine, addition = self._engine, self._addition
-        ledger = engine.ledger(at=addition.at, batch_id=addition.batch_id, source=addition.source)
+        ledger = engine.ledger(at=addition.at, batch_id=addition.batch_id, source=addition.source, now=addition.now)
+        ledger.vectors = self._vectors
         if not self._operations:
             return ledger
         kept = {one.memory["id"]: one for one in await self._live()}
         for decision in self._decisions(kept):
             await self._carry_out(decision, kept, ledger, enter)
-        await self._retire_turns(ledger)
+        await settle_turns(engine, ledger, addition.now)
         return ledger
 
     def _decisions(self, kept: Mapping[str, Kept]) -> list[Decision]:
-        def similarity(text: str, memory: StoredMemory) -> float:
-            one, other = self._vectors.get(text), self._vectors.get(memory["id"])
+        def similarity(operation: Operation, memory: StoredMemory) -> float:
             stored = kept[memory["id"]].vector
-            other = stored if stored is not None else other
+            other = self._vectors.get(content(memory)) if stored is None else stored
+            one = self._vectors.get(self._content(operation))
             return 0.0 if one is None or other is None else float(one @ other)
 
         def same_home(operation: Operation, memory: StoredMemory) -> bool:
@@ -111,9 +112,11 @@ class Learning:
                 ledger.keep(target)
         else:
             draft = self._draft(operation, ledger)
-            (memory,) = await enter(ledger, [draft], self._addition.now, self._vectors)
+            (memory,) = await enter(ledger, [draft], self._addition.now)
             if decision.action is Action.SUPERSEDE and target is not None and memory["id"] != target.memory["id"]:
                 ledger.supersede(target, memory, reason=operation.reason or None)
+                rests = [_rest(text, target) for text in decision.rests]
+                await enter(ledger, rests, self._addition.now)
 
     def _refined(self, operation: Operation, target: Kept, ledger: Ledger) -> dict[str, Any]:
         """What a refinement changes: the text, and what it adds to the rest."""
@@ -122,7 +125,7 @@ class Learning:
         return {
             "memory": operation.text,
             "categories": list(dict.fromkeys([*memory["categories"], *operation.categories])),
-            "event_date": operation.event_date or memory["event_date"],
+            "event_date": operation.event_date or memory["event_date"] or self._addition.event_date,
             "cites": list(dict.fromkeys([*memory["cites"], *cites])),
             "metadata": {**memory["metadata"], **self._addition.metadata},
         }
@@ -148,6 +151,7 @@ class Learning:
         """Keeps the turns a fact was drawn from, and says their ids."""
         if not self._engine.keep_sources:
             return []
+        cited = [index for index in sorted(set(operation.evidence)) if self._may_keep(self._turns[index], home)]
         drafts = [
             Draft(
                 home=home,
@@ -158,13 +162,13 @@ class Learning:
                 position=self._positions[index],
                 role=self._turns[index].role,
             )
-            for index in sorted(set(operation.evidence))
+            for index in cited
         ]
-        return [ledger.turn(draft, self._vectors.get(_filed(draft.text, draft.event_date))) for draft in drafts]
+        return [ledger.turn(draft) for draft in drafts]
 
-    async def _retire_turns(self, ledger: Ledger) -> None:
-        """Hides the kept turns of what this batch deleted or superseded."""
-        await retire_turns(self._engine, ledger, self._addition.now)
+    def _may_keep(self, turn: Turn, home: Namespace) -> bool:
+        """A user's words lie with the user alone, so that erasing the user leaves none with an agent."""
+        return turn.role != "user" or self._addition.scope.user_id is None or owner_of(home)[0] == "user"
 
     def _home(self, operation: Operation) -> Namespace:
         role: Role = "assistant" if operation.subject == "assistant" else "user"
@@ -223,15 +227,27 @@ class Learning:
         """Embeds the facts and the turns they rest on; with them what is known, where the store keeps its vectors."""
         if not self._operations:
             return
-        cited = {index for operation in self._operations for index in operation.evidence}
-        turns = [(self._turns[index].spoken, self._addition.said_at(self._turns[index])) for index in cited]
-        facts = {one.text: _filed(one.text, one.event_date or self._addition.event_date) for one in self._operations}
-        texts = {text: text for text in [*facts.values(), *(_filed(*turn) for turn in turns)] if text}
-        texts |= {one.memory["id"]: content(one.memory) for one in known if one.vector is None}
-        vectors = await self._engine.repo.embed(list(texts.values()))
+        cited = sorted({index for operation in self._operations for index in operation.evidence})
+        turns = [self._turns[index] for index in cited] if self._engine.keep_sources else []
+        texts = [self._content(operation) for operation in self._operations if operation.text]
+        texts += [_filed(turn.spoken, self._addition.said_at(turn)) for turn in turns]
+        texts += [content(one.memory) for one in known if one.vector is None]
+        texts += [text for operation in self._operations for text in self._halves(operation)]
+        wanted = list(dict.fromkeys(texts))
+        vectors = await self._engine.repo.embed(wanted)
         if vectors is not None:
-            self._vectors = dict(zip(texts, vectors, strict=True))
-            self._vectors |= {text: self._vectors[filed] for text, filed in facts.items() if filed in self._vectors}
+            self._vectors = dict(zip(wanted, vectors, strict=True))
+
+    def _content(self, operation: Operation) -> str:
+        """What of an operation's fact is embedded; an update keeps the date of what it refines."""
+        before = operation.target["event_date"] if operation.target and operation.action is Action.UPDATE else None
+        return _filed(operation.text, operation.event_date or before or self._addition.event_date)
+
+    def _halves(self, operation: Operation) -> list[str]:
+        """What may be left of a compound fact that an operation outdates in part."""
+        if operation.action is not Action.SUPERSEDE or operation.target is None:
+            return []
+        return [_filed(text, operation.target["event_date"]) for text in statements(operation.target["memory"])]
 
     def _subjects(self) -> Literal["user", "assistant", "both"]:
         scope = self._addition.scope
@@ -245,12 +261,22 @@ class Learning:
         return "\n".join(text for text in wanted if text) or None
 
 
-async def retire_turns(engine: Engine, ledger: Ledger, now: datetime) -> None:
+async def settle_turns(engine: Engine, ledger: Ledger, now: datetime) -> None:
     """Hides the kept turns that facts retired in this ledger cite, and shows those of facts brought back. A body."""
-    wanted = ledger.turns_to_settle()
-    for home, states in wanted.items():
-        for turn in (await engine.repo.find(states, [home], now)).values():
-            ledger.retire(turn, states[turn.memory["id"]])
+    for home, states in ledger.turns_to_settle().items():
+        found = await engine.repo.find(states, [home], now)
+        retired = await _retired(engine, ledger, home, [key for key, state in states.items() if state == "live"], now)
+        for key, turn in found.items():
+            ledger.retire(turn, "deleted" if key in retired else states[key])
+
+
+async def _retired(engine: Engine, ledger: Ledger, home: Namespace, turns: Sequence[str], now: datetime) -> set[str]:
+    """Those of the turns that a fact which stays retired cites. A body."""
+    if not turns:
+        return set()
+    citing, _ = await engine.repo.select([reroot(home, MEMORIES)], has_any("cites", turns), now, limit=None, offset=0)
+    gone = [memory for memory in map(ledger.current, citing) if memory["state"] != "live"]
+    return {key for memory in gone for key in memory["cites"]}
 
 
 def _heard(addition: Addition) -> tuple[list[Turn], list[str]]:
@@ -262,6 +288,22 @@ def _heard(addition: Addition) -> tuple[list[Turn], list[str]]:
 
 def _worth_asking(turns: Sequence[Turn], subjects: str) -> bool:
     return any(turn.role == "user" for turn in turns) if subjects == "user" else bool(turns)
+
+
+def _rest(text: str, target: Kept) -> Draft:
+    """What still holds of a memory, as a memory of its own in the same place."""
+    memory = target.memory
+    return Draft(
+        home=target.address.namespace,
+        text=text,
+        metadata=memory["metadata"],
+        categories=memory["categories"],
+        confidence=memory["confidence"],
+        event_date=memory["event_date"],
+        expiration_date=memory["expiration_date"],
+        group=memory["group"],
+        position=memory["position"],
+    )
 
 
 def _filed(text: str, event_date: str | None) -> str:

@@ -30,10 +30,7 @@ from langchain_mem.records import (
     source_of,
 )
 from langchain_mem.repository import Kept, Save
-from langchain_mem.scopes import TURNS, Layer, Namespace, Scope, escape, ids_of, owner_of, reroot
-
-BATCHES: Final = "batches"
-"""The root of the journal: which memories each batch changed."""
+from langchain_mem.scopes import BATCHES, TURNS, Layer, Namespace, Scope, escape, ids_of, owner_of, reroot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,23 +76,33 @@ class Ledger:
         batch_id: What `undo` takes.
         source: Which thread, checkpoint and messages it came from.
         purge_after: How long what is expired, superseded or deleted stays; `None` for ever.
+        now: The present, where `at` lies before it: decides what is live.
 
     Attributes:
         results: What was done with each fact, in order.
+        vectors: Embeddings that are known already, by the `content` they are of.
     """
 
     def __init__(
-        self, *, at: datetime, batch_id: str, source: Source | None = None, purge_after: timedelta | None = None
+        self,
+        *,
+        at: datetime,
+        batch_id: str,
+        source: Source | None = None,
+        purge_after: timedelta | None = None,
+        now: datetime | None = None,
     ) -> None:
         self.at = at
+        self.now = now or at
         self.batch_id = batch_id
         self.source = source or source_of()
         self.results: list[AddedMemory] = []
+        self.vectors: Mapping[str, NDArray[np.float32]] = {}
         self._purge_after = purge_after
         self._before: dict[Address, Kept] = {}
         self._after: dict[Address, StoredMemory] = {}
-        self._vectors: dict[Address, NDArray[np.float32]] = {}
         self._used: dict[Address, None] = {}
+        self._moved: list[tuple[Namespace, Namespace, str]] = []
         self._others: list[Save] = []
 
     @property
@@ -103,24 +110,16 @@ class Ledger:
         """How many memories change."""
         return len(self._after)
 
-    def add(
-        self,
-        draft: Draft,
-        existing: Kept | None = None,
-        vector: NDArray[np.float32] | None = None,
-        *,
-        memory_id: str | None = None,
-    ) -> StoredMemory:
+    def add(self, draft: Draft, existing: Kept | None = None, *, memory_id: str | None = None) -> StoredMemory:
         """Adds a fact, or notes that it is known, or makes it live again.
 
         Args:
             draft: The fact.
             existing: The memory that has its id or its text already.
-            vector: The embedding of its `content`, where it is known.
             memory_id: A free id for it; unset, the text's own.
         """
         if existing is None:
-            memory = self._create(draft, memory_id or id_for(draft.home, draft.text), vector)
+            memory = self._create(draft, memory_id or id_for(draft.home, draft.text))
         elif self._is_live(existing):
             memory = self._restate(draft, existing)
         else:
@@ -160,11 +159,12 @@ class Ledger:
         """Puts a memory back to what it was."""
         return self._change(kept, event, use=to["state"] == "live", **to)
 
-    def move(self, kept: Kept, home: Namespace, *, reason: str | None = None) -> StoredMemory:
-        """Puts a memory in another home, with its id and history, for good."""
-        fields: dict[str, Any] = {**dict.fromkeys(_IDS), **ids_of(home)}
-        moved = self._change(kept, "PROMOTE", reason=reason, layer=str(_layer(home)), expiration_date=None, **fields)
+    def move(self, kept: Kept, home: Namespace, *, event: str = "PROMOTE", **fields: Any) -> StoredMemory:
+        """Puts a memory in another home, with its id and history."""
+        ids: dict[str, Any] = dict.fromkeys(_IDS) | ids_of(home)
+        moved = self._change(kept, event, **{**fields, **ids, "layer": str(_layer(home))})
         del self._after[kept.address]
+        self._moved.append((kept.address.namespace, home, kept.address.key))
         self._others.append(Save(address=kept.address, value=None, expects=_expected(kept)))
         address = Address(home, kept.address.key)
         self._after[address] = moved
@@ -172,15 +172,21 @@ class Ledger:
         self._note(moved, "UPDATE", moved["memory"])
         return moved
 
-    def turn(self, draft: Draft, vector: NDArray[np.float32] | None = None) -> str:
+    def copy_turn(self, turn: Kept, home: Namespace) -> None:
+        """Keeps a turn in another home too, for as long as facts there cite it."""
+        ids: dict[str, Any] = dict.fromkeys(_IDS) | ids_of(home)
+        value = {**turn.memory, **ids, "expiration_date": None}
+        self._others.append(
+            Save(address=Address(home, turn.address.key), value=value, text=content(value), vector=turn.vector)
+        )
+
+    def turn(self, draft: Draft) -> str:
         """Keeps a turn as evidence and says its id. The same turn is kept once."""
         memory_id = id_for(draft.home, f"{draft.group}\x1f{draft.position}\x1f{draft.text}")
         address = Address(draft.home, memory_id)
         if address not in self._after:
             self._after[address] = self._fresh(draft, memory_id)
             self._before[address] = Kept(self._after[address], address, None)
-            if vector is not None:
-                self._vectors[address] = vector
         return memory_id
 
     def retire(self, turn: Kept, state: State) -> None:
@@ -206,12 +212,12 @@ class Ledger:
         """
         wanted: dict[Namespace, dict[str, State]] = {}
         for address, memory in self._after.items():
-            before = self._before[address].memory
-            if address.namespace[0] != TURNS and (memory["state"] == "live") != (before["state"] == "live"):
-                turns = wanted.setdefault(reroot(address.namespace, TURNS), {})
-                for cited in memory["cites"]:
-                    hidden = memory["state"] != "live" or turns.get(cited) == "deleted"
-                    turns[cited] = "deleted" if hidden else "live"
+            if address.namespace[0] == TURNS:
+                continue
+            turns = wanted.setdefault(reroot(address.namespace, TURNS), {})
+            before, after = _shown_by(self._before[address].memory), _shown_by(memory)
+            turns |= dict.fromkeys((key for key in after if key not in before and key not in turns), "live")
+            turns |= dict.fromkeys((key for key in before if key not in after), "deleted")
         return {home: turns for home, turns in wanted.items() if turns}
 
     def put(self, address: Address, value: Mapping[str, Any] | None, *, expires_at: datetime | None = None) -> None:
@@ -242,16 +248,15 @@ class Ledger:
             "created_at": iso(self.at),
             "source": self.source,
             "memories": memories,
+            "moved": [[list(here), list(there), key] for here, there, key in self._moved],
             "results": self.results,
         }
 
-    def _create(self, draft: Draft, memory_id: str, vector: NDArray[np.float32] | None) -> StoredMemory:
+    def _create(self, draft: Draft, memory_id: str) -> StoredMemory:
         address = Address(draft.home, memory_id)
         memory = self._after[address] = self._fresh(draft, memory_id)
         self._before[address] = Kept(memory, address, None)
         self._used[address] = None
-        if vector is not None:
-            self._vectors[address] = vector
         self._note(memory, "ADD")
         return memory
 
@@ -284,6 +289,8 @@ class Ledger:
         news = {key: value for key, value in _told(draft).items() if key in _REPEATABLE and value}
         if "metadata" in news:
             news["metadata"] = {**now["metadata"], **news["metadata"]}
+        if draft.cites:
+            news["cites"] = list(dict.fromkeys([*now["cites"], *draft.cites]))
         if all(now[key] == value for key, value in news.items()):  # type: ignore[literal-required]
             self.keep(existing)
             return now
@@ -292,15 +299,16 @@ class Ledger:
         return memory
 
     def _is_live(self, kept: Kept) -> bool:
-        return is_live(self.current(kept), iso(self.at))
+        return is_live(self.current(kept), iso(self.now))
 
     def _change(
         self, kept: Kept, event: str, /, *, use: bool = False, reason: str | None = None, **fields: Any
     ) -> StoredMemory:
+        before = self.current(kept)
         memory = changed(
-            self.current(kept),
+            before,
             event,
-            now=iso(self.at),
+            now=max(iso(self.at), before["updated_at"]),  # an import tells of the past, and a history goes forward
             batch_id=self.batch_id,
             source=self.source,
             reason=reason,
@@ -319,12 +327,12 @@ class Ledger:
         self.results.append(result)
 
     def _save(self, address: Address, memory: StoredMemory) -> Save:
-        before = self._before[address]
+        before, hidden = self._before[address], memory["state"] == "deleted"
         return Save(
             address=address,
             value=memory,
-            text=None if memory["state"] == "deleted" else content(memory),
-            vector=self._vectors.get(address),
+            text=None if hidden else content(memory),
+            vector=None if hidden else self.vectors.get(content(memory), _unchanged(before, memory)),
             touches=[*before.touches, self.at] if address in self._used else before.touches,
             expires_at=self._gone_at(memory),
             expects=_expected(before),
@@ -365,6 +373,11 @@ def journal_address(scope: Scope, source: Source, batch_id: str) -> Address:
     return Address(journal_namespace(scope, source["thread_id"]), batch_id)
 
 
+def _shown_by(memory: StoredMemory) -> list[str]:
+    """The turns that are shown for the sake of a memory."""
+    return memory["cites"] if memory["state"] == "live" else []
+
+
 def _told(draft: Draft) -> dict[str, Any]:
     metadata = dict(draft.metadata)
     if draft.relates_to:
@@ -388,6 +401,10 @@ def _layer(home: Namespace) -> Layer:
 
 def _with_digest(memory: StoredMemory) -> StoredMemory:
     return cast(StoredMemory, {**memory, "digest": digest(memory["memory"])})
+
+
+def _unchanged(kept: Kept, memory: StoredMemory) -> NDArray[np.float32] | None:
+    return kept.vector if content(kept.memory) == content(memory) else None
 
 
 def _expected(kept: Kept) -> str | Unconditional | None:

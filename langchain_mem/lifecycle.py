@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict, Unpack, cast
+from typing import Any, Final, Protocol, TypedDict, Unpack
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from langchain_mem import prompts
-from langchain_mem._flow import call
-from langchain_mem.adding import EXTRACTED, PLANS
+from langchain_mem._flow import call, offload
 from langchain_mem.backends.base import ANY, Address
 from langchain_mem.conditions import Kind, Not, Operator, Or, Path, Test, conjunction
-from langchain_mem.editing import Deleted, Editing
-from langchain_mem.engine import Engine, is_in, live
-from langchain_mem.errors import InvalidRequest
-from langchain_mem.expiry import iso, parse_iso
-from langchain_mem.extraction import ask
-from langchain_mem.ledger import BATCHES, Draft, content
-from langchain_mem.records import PUBLIC, MemoryDict, StoredMemory, digest, public
+from langchain_mem.engine import is_in, live, settled
+from langchain_mem.errors import ExtractionError, InvalidRequest, NotFound
+from langchain_mem.expiry import iso
+from langchain_mem.extraction import ask, numbers
+from langchain_mem.ledger import Draft, Ledger
+from langchain_mem.records import MemoryDict, public
 from langchain_mem.repository import Kept, Save
-from langchain_mem.scopes import MEMORIES, TURNS, Ids, Namespace, Scope, escape, reroot
+from langchain_mem.scopes import EXTRACTED, MEMORIES, ROOTS, THREADS, TURNS, Ids, Namespace, Scope, escape, reroot
 from langchain_mem.turns import text_of
-
-FORMAT: Final = "langchain-mem/1"
-"""What a line of an export says it is."""
-
-THREADS: Final = "threads"
-"""The root of the index from owners to their threads."""
-
-ROOTS: Final = (MEMORIES, TURNS, BATCHES, EXTRACTED, PLANS, THREADS, "touches")
-"""Every root under which something of an owner may lie."""
+from langchain_mem.writing import Deleted, Writing
 
 _PIECE: Final = 500
-
-
-Exported: TypeAlias = tuple[Address, StoredMemory, Sequence[str]]
-"""A memory as a line of an export holds it: where, what, and its uses."""
 
 
 class Threads(Protocol):
@@ -67,20 +52,8 @@ class Erased(TypedDict):
     threads: list[str]
 
 
-class Imported(TypedDict):
-    """What `import_` returns."""
-
-    imported: int
-    skipped: int
-    replaced: int
-
-
-class Lifecycle:
+class Lifecycle(Writing):
     """What begins and ends. Every `async def` is a body; `Memory` has both forms of it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._editing = Editing(engine)
 
     async def end_session(
         self,
@@ -112,18 +85,80 @@ class Lifecycle:
         summary = await self._sum_up(scope, kept, now) if kept and owned else None
         promoted: list[MemoryDict] = []
         if promote and owned and kept:
-            promoted = await self._editing.promote(run_id=run_id, user_id=user_id, agent_id=agent_id)
+            promoted = await self.promote(run_id=run_id, user_id=user_id, agent_id=agent_id)
         gone = {memory["id"] for memory in promoted}
-        left = [{"memory_id": one.memory["id"]} for one in kept if one.memory["id"] not in gone]
+        left = [one.memory["id"] for one in kept if one.memory["id"] not in gone]
         if left:
-            await self._clear(left)
+            await self._clear(left, scope)
         if checkpointer is not None:
             await call(checkpointer.delete_thread, checkpointer.adelete_thread, run_id)
         return {"summary": summary, "promoted": promoted, "cleared": len(left)}
 
-    async def _clear(self, notes: Sequence[Mapping[str, Any]]) -> None:
-        for start in range(0, len(notes), _PIECE):
-            await self._editing.batch_delete(notes[start : start + _PIECE])
+    async def promote(
+        self, *, ids: Sequence[str] | None = None, run_id: str, user_id: str | None = None, agent_id: str | None = None
+    ) -> list[MemoryDict]:
+        """Moves what lasts from a session to its owner, with ids and history, and clears its expiration.
+
+        Args:
+            ids: Which notes; `None` lets the model decide, or takes all where there is none.
+            run_id: The session.
+            user_id: The owner.
+            agent_id: The owner, where it is an agent.
+
+        Returns:
+            What was moved.
+
+        Raises:
+            ScopeError: No owner is named.
+            NotFound: An id is no note of this session.
+            ExtractionError: The model failed.
+        """
+        scope = Scope(user_id=user_id, agent_id=agent_id, run_id=run_id)
+        home = scope.without_run().home()
+        chosen = await self._worth_promoting(scope, ids)
+
+        async def attempt() -> list[MemoryDict]:
+            now = self._engine.now()
+            kept = await self._engine.repo.find(chosen, [scope.home(), Scope(run_id=run_id).home()], now)
+            missing = [memory_id for memory_id in chosen if memory_id not in kept]
+            if missing:
+                raise NotFound(f"No notes of session {run_id!r}: {', '.join(missing)}.")
+            ledger = self._ledger(now)
+            await self._copy_turns(ledger, kept.values(), home, now)
+            moved = [ledger.move(kept[memory_id], home, expiration_date=None) for memory_id in chosen]
+            await self._save(ledger, scope, now, "promote")
+            return [public(memory) for memory in moved]
+
+        return await settled(attempt)
+
+    async def _copy_turns(self, ledger: Ledger, notes: Iterable[Kept], home: Namespace, now: datetime) -> None:
+        """Keeps what the notes rest on with their new owner: the session's own turns end with it."""
+        for note in notes:
+            turns = await self._engine.repo.find(note.memory["cites"], [reroot(note.address.namespace, TURNS)], now)
+            for turn in turns.values():
+                ledger.copy_turn(turn, reroot(home, TURNS))
+
+    async def _worth_promoting(self, scope: Scope, ids: Sequence[str] | None) -> list[str]:
+        if ids is not None:
+            return list(dict.fromkeys(ids))
+        now = self._engine.now()
+        places = [scope.home(), Scope(run_id=scope.run_id).home()]
+        kept, _ = await self._engine.repo.select(places, live(now), now, limit=None, offset=0)
+        notes = [one.memory for one in kept]
+        if self._engine.model is None or not notes:
+            return [note["id"] for note in notes]
+        listed = prompts.known([note["memory"] for note in notes])
+        reply = await ask(self._engine.model, [SystemMessage(prompts.PROMOTE), HumanMessage(listed)])
+        try:
+            return [notes[number]["id"] for number in numbers(reply, len(notes))]
+        except ValueError as error:
+            raise ExtractionError(f"The model named no notes to promote; nothing was written: {error}") from error
+
+    async def _clear(self, notes: Sequence[str], scope: Scope) -> None:
+        async def attempt() -> None:
+            await self._delete_kept(list((await self._present(notes, scope)).values()), scope, "end_session")
+
+        await settled(attempt)
 
     async def _sum_up(self, scope: Scope, kept: Sequence[Kept], now: datetime) -> MemoryDict:
         """An episodic memory of the owner's: what the session was about."""
@@ -157,7 +192,7 @@ class Lifecycle:
         """
         if len(Scope.of(ids).ids()) != 1:
             raise InvalidRequest("delete_users takes exactly one of user_id, agent_id, run_id, app_id and org_id.")
-        return await self._editing.delete_all(**ids)
+        return await self._delete_all(Scope.of(ids), None, "delete_users")
 
     async def reset(self, confirm: bool = True) -> int:
         """Removes everything of every owner, for good.
@@ -175,6 +210,7 @@ class Lifecycle:
             raise InvalidRequest("reset removes everything for good; it needs confirm=True.")
         now = self._engine.now()
         self._engine.reinforcement.drop()
+        self._engine.noted.clear()
         removed = await self._remove([(root,) for root in ROOTS], now)
         self._engine.activity.clear()
         return removed
@@ -191,6 +227,8 @@ class Lifecycle:
             How many records went, and which threads.
         """
         scope, now = Scope(user_id=user_id), self._engine.now()
+        await offload(self._engine.background.discard, scope.owner())
+        self._engine.noted = {place for place in self._engine.noted if place.namespace[1:] != ("user", escape(user_id))}
         threads = await self._threads(scope, now)
         if checkpointer is not None:
             threads = await self._delete_threads(checkpointer, user_id, threads)
@@ -199,6 +237,21 @@ class Lifecycle:
         self._engine.activity.forget({"user_id": user_id})
         self._engine.corpora.clear()
         return {"erased": erased, "threads": sorted(threads)}
+
+    async def note_thread(self, thread_id: str | None, **ids: Unpack[Ids]) -> None:
+        """Notes that an owner was in a thread, so that `erase` finds it; once for each process.
+
+        Args:
+            thread_id: The thread; `None` notes nothing.
+            **ids: Whose.
+        """
+        if thread_id is None:
+            return
+        kind, owner_id = Scope.of(ids).owner()
+        place, now = Address((THREADS, kind, escape(owner_id)), thread_id), self._engine.now()
+        if place not in self._engine.noted:
+            await self._engine.repo.save([Save(address=place, value={"noted_at": iso(now)})], now)
+            self._engine.noted.add(place)
 
     async def _threads(self, scope: Scope, now: datetime) -> set[str]:
         kind, owner_id = scope.owner()
@@ -249,65 +302,6 @@ class Lifecycle:
         """Rewrites what the store's files still hold of what was removed; may take minutes on a large store."""
         await self._engine.repo.compact()
 
-    async def export(self, *, filters: Mapping[str, Any] | None = None, **ids: Unpack[Ids]) -> list[str]:
-        """Memories with their history and kept turns, as lines of JSON that `import_` takes.
-
-        Args:
-            filters: Narrows what the ids allow; without ids it must name an owner.
-            **ids: Whose memories.
-
-        Raises:
-            ScopeError: No owner is named.
-        """
-        now = self._engine.now()
-        places, asked = await self._engine.view(Scope.of(ids), filters, now)
-        shown = is_in("state", ("live", "superseded"))
-        kept, _ = await self._engine.repo.select(places, conjunction(asked, shown), now, limit=None, offset=0)
-        cited: dict[Namespace, set[str]] = {}
-        for one in kept:
-            cited.setdefault(reroot(one.address.namespace, TURNS), set()).update(one.memory["cites"])
-        for home, keys in cited.items():
-            kept += (await self._engine.repo.find(keys, [home], now)).values()
-        return [_line(one) for one in sorted(kept, key=lambda one: one.address)]
-
-    async def import_(self, lines: Iterable[str], *, on_conflict: Literal["skip", "replace"] = "skip") -> Imported:
-        """Takes memories that `export` wrote, with ids, history, uses and turns.
-
-        Args:
-            lines: Lines of JSON.
-            on_conflict: What to do where a live memory has the id: leave it or replace it.
-
-        Raises:
-            InvalidRequest: A line is no such memory; says which. Nothing was written.
-        """
-        if on_conflict not in ("skip", "replace"):
-            raise InvalidRequest(f'on_conflict is "skip" or "replace", not {on_conflict!r}.')
-        entries = [_entry(line, place) for place, line in enumerate(lines, 1) if line.strip()]
-        counts: Imported = {"imported": 0, "skipped": 0, "replaced": 0}
-        now = self._engine.now()
-        for start in range(0, len(entries), _PIECE):
-            await self._take(entries[start : start + _PIECE], on_conflict, counts, now)
-        return counts
-
-    async def _take(
-        self,
-        entries: Sequence[tuple[Address, StoredMemory, Sequence[str]]],
-        on_conflict: str,
-        counts: Imported,
-        now: datetime,
-    ) -> None:
-        present = await self._engine.repo.fetch([address for address, _, _ in entries], now)
-        saves = []
-        for (address, memory, touches), kept in zip(entries, present, strict=True):
-            taken = kept is not None and kept.memory["state"] == "live"
-            if taken and on_conflict == "skip":
-                counts["skipped"] += 1
-                continue
-            counts["replaced" if taken else "imported"] += 1
-            saves.append(_imported(address, memory, touches))
-        if saves:
-            await self._engine.repo.save(saves, now)
-
     async def _raw(self, prefix: Namespace, now: datetime) -> tuple[list[Kept], int]:
         return await self._engine.repo.select([prefix], conjunction(), now, limit=None, offset=0)
 
@@ -324,35 +318,3 @@ class Lifecycle:
 
 def _fields(save: Save) -> dict[str, Any]:
     return {name: getattr(save, name) for name in Save.__slots__}
-
-
-def _line(kept: Kept) -> str:
-    entry = {
-        "format": FORMAT,
-        "namespace": list(kept.address.namespace),
-        "touches": [iso(touch) for touch in kept.touches],
-        "memory": kept.memory,
-    }
-    return json.dumps(entry, ensure_ascii=False)
-
-
-def _entry(line: str, place: int) -> tuple[Address, StoredMemory, list[str]]:
-    try:
-        entry = json.loads(line)
-        namespace, memory, touches = entry["namespace"], entry["memory"], entry["touches"]
-        well_formed = entry["format"] == FORMAT and set(PUBLIC) <= memory.keys() and namespace[0] in (MEMORIES, TURNS)
-        if not (well_formed and all(isinstance(label, str) for label in namespace) and memory["log"]):
-            raise ValueError("it is no exported memory")
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise InvalidRequest(f"Line {place} is none that export() wrote: {error}.") from error
-    address = Address(tuple(namespace), memory["id"])
-    return address, cast(StoredMemory, {**memory, "digest": digest(memory["memory"])}), touches
-
-
-def _imported(address: Address, memory: StoredMemory, touches: Sequence[str]) -> Save:
-    return Save(
-        address=address,
-        value=memory,
-        text=content(memory),
-        touches=[parse_iso(touch) for touch in touches],
-    )

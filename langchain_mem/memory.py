@@ -14,8 +14,9 @@ from langchain_core.language_models import BaseChatModel
 from langgraph.store.base import BaseStore
 from pydantic import BaseModel
 
-from langchain_mem._flow import Body, arun, call, run
+from langchain_mem._flow import Body, arun, offload, run
 from langchain_mem.adding import Adding
+from langchain_mem.background import Background
 from langchain_mem.context import render
 from langchain_mem.editing import Editing
 from langchain_mem.engine import Decays, Engine, Reinforce, Reranker, decay_of
@@ -31,6 +32,8 @@ from langchain_mem.retrieval import Retrieval
 from langchain_mem.rows import utc_now
 from langchain_mem.scopes import Ids
 from langchain_mem.store import LongTermStore
+from langchain_mem.transfer import Transfer
+from langchain_mem.undoing import Undoing
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -64,16 +67,20 @@ def _coroutine(body: Callable[Concatenate[_Operations, P], Body[R]]) -> Callable
     return form
 
 
-class _Operations(Adding, Retrieval, Reading, Editing, Lifecycle):
+class _Operations(Adding, Retrieval, Reading, Editing, Undoing, Lifecycle, Transfer):
     """Every operation as a body."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._editing = self
 
     async def flush(self) -> None:
-        """Writes uses of memories that are not written yet."""
-        await call(self._engine.reinforcement.flush, _in_thread(self._engine.reinforcement.flush))
+        """Waits for extraction in the background, and writes uses of memories that are not written yet.
+
+        Raises:
+            MemError: An extraction failed since the last flush, or the store did.
+        """
+        await offload(self._engine.background.flush)
+        await offload(self._engine.reinforcement.flush)
 
 
 def _in_thread(function: Callable[[], R]) -> Callable[[], Body[R]]:
@@ -166,6 +173,26 @@ class MemoryBase:
         return self._engine.model
 
     @property
+    def operations(self) -> _Operations:
+        """The operations as bodies, for surfaces that run in both forms; see `langchain_mem._flow`."""
+        return self._operations
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """Where the time comes from."""
+        return self._engine.clock
+
+    @property
+    def reinforce(self) -> Reinforce:
+        """Which memories a search counts as used."""
+        return self._engine.reinforce
+
+    @property
+    def background(self) -> Background:
+        """Where extraction goes that a reply does not wait for."""
+        return self._engine.background
+
+    @property
     def decay(self) -> Decays:
         """The decay in force; may be set, on and off again, and loses nothing."""
         return self._engine.decay
@@ -199,7 +226,10 @@ class MemoryBase:
         return render(listed, token_budget=token_budget, template=template)
 
     def _close_parts(self) -> None:
-        self._engine.reinforcement.close()
+        try:
+            self._engine.background.flush()
+        finally:
+            self._engine.reinforcement.close()
 
 
 class Memory(MemoryBase):

@@ -19,8 +19,8 @@ from langchain_mem.turns import Turn
 SAME_MEANING: Final = 0.95
 """The cosine from which two facts are taken to be one, where their names, numbers and times agree."""
 
-Similarity: TypeAlias = Callable[[str, StoredMemory], float]
-"""The cosine of a text and a memory; 0 where it is not known."""
+Similarity: TypeAlias = Callable[["Operation", StoredMemory], float]
+"""The cosine of an operation's fact and a memory; 0 where it is not known."""
 
 
 class Action(StrEnum):
@@ -68,11 +68,19 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What will be done about one fact, and why it may differ from what was proposed."""
+    """What will be done about one fact.
+
+    Attributes:
+        action: May differ from what was proposed.
+        operation: The proposal.
+        target: The memory it is done to.
+        rests: Of a superseded compound fact, the statements that still hold.
+    """
 
     action: Action
     operation: Operation
     target: StoredMemory | None = None
+    rests: tuple[str, ...] = ()
 
 
 def objection(
@@ -154,8 +162,7 @@ def reconcile(
             if fold(operation.text) in written:
                 continue
             written.add(fold(operation.text))
-        decisions.append(decision)
-        decisions += _remainder(decision, operations)
+        decisions.append(replace(decision, rests=_rests(decision, operations)))
     return decisions
 
 
@@ -171,17 +178,18 @@ def _decide(
     if target is not None and fold(target["memory"]) == fold(operation.text):
         return Decision(Action.KEEP, operation, target)
     for memory in live:
-        if memory is not target and same_home(operation, memory) and _same(operation.text, memory, similarity):
+        if memory is not target and same_home(operation, memory) and _same(operation, memory, similarity):
             # a known statement that replaces another one still retires it
             retires = operation.action is Action.SUPERSEDE and target is not None
             return Decision(Action.SUPERSEDE if retires else Action.KEEP, operation, target if retires else memory)
     return Decision(operation.action, operation, target)
 
 
-def _same(text: str, memory: StoredMemory, similarity: Similarity) -> bool:
-    if fold(text) == fold(memory["memory"]):
+def _same(operation: Operation, memory: StoredMemory, similarity: Similarity) -> bool:
+    text, known = operation.text, memory["memory"]
+    if fold(text) == fold(known):
         return True
-    return similarity(text, memory) >= SAME_MEANING and may_say_the_same(text, memory["memory"])
+    return similarity(operation, memory) >= SAME_MEANING and may_say_the_same(text, known)
 
 
 _CLAUSES: Final = re.compile(r",?\s+and\s+|;\s+")
@@ -192,20 +200,20 @@ _PREDICATE: Final = re.compile(
 _LEAST_WORDS: Final = 3  # of a clause that says something by itself
 
 
-def _remainder(decision: Decision, operations: Sequence[Operation]) -> list[Decision]:
+def _rests(decision: Decision, operations: Sequence[Operation]) -> tuple[str, ...]:
     """What a superseded compound fact said beside what is now outdated: "lives in Berlin and has a dog" has a dog."""
     if decision.action is not Action.SUPERSEDE or decision.target is None:
-        return []
+        return ()
     said = fold(" ".join(operation.text for operation in operations))
     outdated = _verb(decision.operation.text)
-    return [
-        Decision(Action.ADD, replace(decision.operation, action=Action.ADD, text=text, target=None))
-        for text in _statements(decision.target["memory"])
+    return tuple(
+        text
+        for text in statements(decision.target["memory"])
         if _verb(text) not in (outdated, None) and not _covered(text, said)
-    ]
+    )
 
 
-def _statements(compound: str) -> list[str]:
+def statements(compound: str) -> list[str]:
     """The clauses of a compound fact that can stand alone, each with its subject; none where it is one statement."""
     first, *others = _CLAUSES.split(compound.rstrip("."))
     own = [clause for clause in others if len(clause.split()) >= _LEAST_WORDS and _PREDICATE.match(clause)]

@@ -93,11 +93,12 @@ class Rejected(TypedDict):
 
 
 class AddResult(TypedDict):
-    """What `add` returns; `rejected` only where something was."""
+    """What `add` returns; `rejected` only where something was, `revised` only where a plan was made anew."""
 
     results: list[AddedMemory]
     batch_id: str
     rejected: NotRequired[list[Rejected]]
+    revised: NotRequired[int]
 
 
 class Page(TypedDict):

@@ -149,8 +149,8 @@ class Repository(ABC):
         """Namespaces that start with a pattern, in which `*` is any label."""
 
     @abstractmethod
-    async def purge(self, now: datetime) -> int:
-        """Removes what may be removed for good by now, where the store does not do so by itself."""
+    async def purge(self, now: datetime, *, limit: int | None = None) -> int:
+        """Removes what may be removed for good by now, at most `limit` values of it, and says how many."""
 
     async def compact(self) -> None:  # noqa: B027 - a store without files of its own has nothing to do
         """Rewrites what the store's files still hold of what was removed."""
@@ -163,7 +163,12 @@ class Repository(ABC):
     async def _expand(self, pattern: Namespace, now: datetime) -> list[Namespace]:
         if "*" not in pattern:
             return [pattern]
-        return [namespace[: len(pattern)] for namespace in await self.namespaces(pattern, now)]
+        found = [namespace[: len(pattern)] for namespace in await self.namespaces(pattern, now)]
+        return [labels for labels in found if _fits(labels, pattern)]  # a store may read `*` as any number of labels
+
+
+def _fits(labels: Namespace, pattern: Namespace) -> bool:
+    return all(wanted in ("*", label) for label, wanted in zip(labels, pattern, strict=False))
 
 
 class OwnRepository(Repository):
@@ -244,8 +249,8 @@ class OwnRepository(Repository):
         return await self._rows.namespaces(NamespaceQuery(now=now, prefix=pattern))
 
     @override
-    async def purge(self, now: datetime) -> int:
-        return await self._rows.purge(now)
+    async def purge(self, now: datetime, *, limit: int | None = None) -> int:
+        return await self._rows.purge(now, limit=limit)
 
     @override
     async def compact(self) -> None:

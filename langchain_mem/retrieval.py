@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, Unpack, cast
 import numpy as np
 
 from langchain_mem._flow import offload
+from langchain_mem.backends.base import Address
 from langchain_mem.conditions import Condition, conjunction, matches
 from langchain_mem.decay import Decay, Explanation
 from langchain_mem.engine import Engine, Reinforce, decay_of, is_in, live
@@ -149,6 +150,7 @@ class Retrieval:
         """
         scope, now = Scope.of(ids), self._engine.now()
         check_search(query, top_k if limit is None else limit, threshold)
+        _check_choices(order, reinforce, history)
         then = now if as_of is None else instant(as_of)
         places, asked = await self._engine.view(scope, filters, now)
         chosen = self._engine.decay_for(scope.app_id) if decay is None else decay_of(decay)
@@ -176,6 +178,16 @@ class Retrieval:
             self._used(hits, now, reinforce or self._engine.reinforce)
         self._report(search, hits)
         return {"results": results}
+
+    async def count_used(self, memories: Sequence[Mapping[str, Any]]) -> None:
+        """Counts memories as used, as `reinforce="returned"` counts all that a search returns.
+
+        Args:
+            memories: As a search returned them.
+        """
+        kept = [memory for memory in memories if memory["layer"] != Layer.CONVERSATION]
+        addresses = [Address(_home(memory), memory["id"]) for memory in kept]
+        self._engine.reinforcement.record(addresses, self._engine.now())
 
     async def _view(self, search: Search, as_of: str | None) -> View:
         """What lies in scope with the turns kept beside it; as it stood at an instant, if one is given."""
@@ -208,7 +220,7 @@ class Retrieval:
         best = [at for at in scores.best(threshold=search.threshold) if eligible[at]]
         hits = [_hit(view.kept[members[at]], scores[at], members[at]) for at in best]
         facts = [hit for hit in hits if hit.kept.memory["layer"] != Layer.CONVERSATION][: search.pool]
-        turns = [hit for hit in hits if hit.kept.memory["layer"] == Layer.CONVERSATION][: search.top_k]
+        turns = _each_once([hit for hit in hits if hit.kept.memory["layer"] == Layer.CONVERSATION])[: search.top_k]
         if search.rerank:
             await self._rerank(search.query, facts)
         self._decay(search, facts)
@@ -268,6 +280,11 @@ class Retrieval:
         self._engine.activity.record("search", iso(search.now), search.scope.ids(), query=search.query, results=shown)
 
 
+def _home(memory: Mapping[str, Any]) -> Namespace:
+    """Where a memory lies, by the ids it carries."""
+    return Scope(**{name: memory[name] for name in ("user_id", "agent_id", "app_id", "org_id", "run_id")}).home()
+
+
 def check_search(query: str, top_k: int, threshold: float) -> None:
     """Refuses a search that cannot be.
 
@@ -280,6 +297,15 @@ def check_search(query: str, top_k: int, threshold: float) -> None:
         raise InvalidRequest(f"top_k must be a whole number, 1 or more, not {top_k!r}.")
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
         raise InvalidRequest(f"threshold must be a number from 0 to 1, not {threshold!r}.")
+
+
+def _check_choices(order: object, reinforce: object, history: object) -> None:
+    if order not in ("layer", "score"):
+        raise InvalidRequest(f'order is "layer" or "score", not {order!r}.')
+    if reinforce not in (None, "returned", "used", "none"):
+        raise InvalidRequest(f'reinforce is "returned", "used" or "none", not {reinforce!r}.')
+    if isinstance(history, str) or not (history is None or isinstance(history, bool | Sequence)):
+        raise InvalidRequest(f"history is True, False or a list of messages, not {history!r}.")
 
 
 def _shown(now: datetime, show_expired: bool, latest_only: bool) -> Condition:
@@ -312,6 +338,14 @@ def _document(kept: Kept) -> Document:
         cites=tuple(memory["cites"]),
         lends_only=False,
     )
+
+
+def _each_once(turns: Sequence[Hit]) -> list[Hit]:
+    """Kept turns, one of those that several owners keep."""
+    best: dict[tuple[str, str], Hit] = {}
+    for hit in turns:
+        best.setdefault((hit.kept.memory["position"], hit.kept.memory["memory"]), hit)
+    return list(best.values())
 
 
 def _hit(kept: Kept, evidence: Evidence, index: int) -> Hit:

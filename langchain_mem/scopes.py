@@ -33,6 +33,24 @@ MEMORIES: Final = "memories"
 TURNS: Final = "turns"
 """The root of kept turns: evidence for the facts that cite them, and raw history."""
 
+BATCHES: Final = "batches"
+"""The root of the journal: which memories each batch changed."""
+
+EXTRACTED: Final = "extracted"
+"""The root of the notes on which messages of a thread have been added."""
+
+PLANS: Final = "plans"
+"""The root of plans that await approval."""
+
+THREADS: Final = "threads"
+"""The root of the index from owners to their threads."""
+
+TOUCHES: Final = "touches"
+"""The root of uses, on stores that cannot keep them beside what was used."""
+
+ROOTS: Final = (MEMORIES, TURNS, BATCHES, EXTRACTED, PLANS, THREADS, TOUCHES)
+"""Every root under which something of an owner may lie."""
+
 _OWNERS: Final[tuple[Owner, ...]] = ("user", "agent", "app", "org", "run")
 _OWN: Final = "own"
 _RUN: Final = "run"

@@ -17,17 +17,17 @@ ROOT = Path(langchain_mem.__file__).parent
 
 FLOORS = {
     # Surfaces: what LangGraph, LangChain and people meet. A few lines a method; they decide nothing.
-    4: "cli middleware nodes retriever server testing tools",
+    4: "chat_history cli identity middleware nodes retriever server testing tools",
     # Operations on any LangGraph store.
-    3: """activity adding addition editing engine extraction foreign learning ledger memory plans reading reinforcement
-       repository retrieval writing""",
+    3: """activity adding addition background consent documents editing engine extraction foreign identity learning ledger
+       lifecycle memory reading reinforcement repository retrieval transfer undoing usage writing""",
     # The two contracts of LangGraph.
     2: "checkpointers operations rows store sweeping vectors",
     # Places. A backend sees no clock, no embedder and no model.
     1: "_minilm backends embeddings",
     # Pure: no input or output, and no clock.
-    0: """_decay_fit _decay_plot _flow _secret_rules checkpointers.retention conditions context decay errors expiry
-       filters grounding history lexical prompts ranking reconcile records redaction scopes turns""",
+    0: """_decay_fit _decay_plot _flow _secret_rules checkpointers.retention conditions consent context decay errors expiry
+       filters grounding history lexical prompts ranking reconcile records redaction scopes turns usage""",
 }
 
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}
