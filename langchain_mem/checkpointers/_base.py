@@ -32,9 +32,8 @@ _PAGE = 256
 """Threads a sweep treats in one transaction: few enough that writers wait for milliseconds only."""
 
 
-def utc_now() -> datetime:
-    """The clock savers use unless given another."""
-    return datetime.now(UTC)
+utc_now: Clock = partial(datetime.now, UTC)
+"""The clock savers use unless given another."""
 
 
 class Retaining(BaseCheckpointSaver[str], ABC):

@@ -63,7 +63,9 @@ class InMemoryCheckpointer(Retaining, InMemorySaver):
     ) -> RunnableConfig:
         """See `BaseCheckpointSaver.put`."""
         with self._lock:
-            return super().put(config, checkpoint, metadata, new_versions)
+            saved = InMemorySaver.put(self, config, checkpoint, metadata, new_versions)
+        self._tick()
+        return saved
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
