@@ -1,0 +1,206 @@
+"""What the benchmarks measure, on cases small enough to work out by hand."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.locomo import (
+    CachedEmbeddings,
+    Row,
+    fused,
+    main,
+    measure,
+    ndcg_at_k,
+    ranks,
+    read,
+    recall_at_k,
+    reciprocal_rank,
+    run,
+    session_time,
+    sessions,
+    spoken,
+    summary,
+    turn_ids,
+)
+from langchain_mem.testing import FakeEmbeddings
+
+
+def ranking(*results: str) -> list[frozenset[str]]:
+    """Results that stand for the turns named, `"D1:1 D1:2"` for two."""
+    return [frozenset(result.split()) for result in results]
+
+
+@pytest.mark.parametrize(
+    ("k", "expected"),
+    [(1, 0.0), (2, 1 / 3), (3, 1 / 3), (4, 2 / 3)],
+)
+def test_recall_is_the_share_of_the_gold_found(k: int, expected: float) -> None:
+    """What the first k results stand for counts, and a turn that is found twice counts once."""
+    found = ranking("D9:9", "D1:1", "D1:1", "D2:2 D7:7")
+    assert recall_at_k(found, {"D1:1", "D2:2", "D3:3"}, k) == expected
+
+
+def test_a_result_recalls_all_turns_it_stands_for() -> None:
+    """A fact that cites two gold turns finds both."""
+    assert recall_at_k(ranking("D1:1 D2:2"), {"D1:1", "D2:2"}, 10) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("found", "gold", "expected"),
+    [
+        (["D1:1"], {"D1:1"}, 1.0),
+        (["D9:9", "D1:1"], {"D1:1"}, 1 / math.log2(3)),  # the second place counts 1/log2(3)
+        (["D1:1", "D9:9", "D2:2"], {"D1:1", "D2:2"}, (1 + 1 / 2) / (1 + 1 / math.log2(3))),  # the third 1/log2(4)
+        (["D9:9"], {"D1:1"}, 0.0),
+        (["D1:1", "D1:1"], {"D1:1"}, 1.0),  # the same again gains nothing
+        ([], {"D1:1"}, 0.0),
+    ],
+)
+def test_ndcg_discounts_by_the_logarithm_of_the_rank(found: list[str], gold: set[str], expected: float) -> None:
+    """Each fresh gold gains 1/log2(rank + 1), over what the best order would gain."""
+    assert ndcg_at_k(ranking(*found), gold, 10) == pytest.approx(expected)
+
+
+def test_ndcg_of_more_gold_than_places_can_be_one() -> None:
+    """The best order is one of k results."""
+    assert ndcg_at_k(ranking("D1:1", "D1:2"), {"D1:1", "D1:2", "D1:3"}, 2) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"), [(["D1:1"], 1.0), (["D9:9", "D8:8", "D1:1"], 1 / 3), (["D9:9"], 0.0), ([], 0.0)]
+)
+def test_the_reciprocal_rank_is_that_of_the_first_gold(found: list[str], expected: float) -> None:
+    """One over the place of the first result that stands for gold."""
+    assert reciprocal_rank(ranking(*found), {"D1:1", "D2:2"}) == expected
+
+
+def test_sessions_stand_where_their_best_memory_stands() -> None:
+    """A session counts once, at its first result."""
+    assert sessions(ranking("D3:1", "D1:4", "D3:2", "D2:1")) == ranking("D3", "D1", "D2")
+
+
+def test_sessions_are_looked_for_deeper_than_turns() -> None:
+    """The second gold session is beyond the results that turns are counted in."""
+    deep = ranking("D9:1", *["D1:1"] * 10, "D2:2")
+    measured = measure(deep[:10], deep, {"D1:1", "D2:2"})
+    assert measured["R@5"] == measured["R@10"] == 0.5
+    assert measured["MRR"] == 0.5
+    assert measured["session Hit@1"] == 0.0
+    assert measured["session R@10"] == 1.0
+
+
+def test_the_first_session_is_hit_or_not() -> None:
+    """Any session with gold is a hit; without results there is none."""
+    assert measure(ranking("D2:9"), ranking("D2:9"), {"D2:2"})["session Hit@1"] == 1.0
+    assert measure([], [], {"D2:2"})["session Hit@1"] == 0.0
+
+
+def test_ranks_are_fused_and_not_scores() -> None:
+    """Reciprocal rank fusion sees places only, the first as 1."""
+    one, other = np.array([[0.9, 0.1, 0.5]]), np.array([[3.0, 900.0, 2.0]])
+    assert ranks(other).tolist() == [[1, 0, 2]]
+    assert fused(one, other)[0] == pytest.approx([1 / 61 + 1 / 62, 1 / 63 + 1 / 61, 1 / 62 + 1 / 63])
+
+
+def test_results_are_means_over_questions() -> None:
+    """Every question counts the same, in percent; the milliseconds are a median."""
+    perfect = dict.fromkeys(measure([], [], {"D1:1"}), 1.0)
+    nothing = dict.fromkeys(perfect, 0.0)
+    rows = [Row("a", "one", 1, perfect, 2.0), Row("a", "one", 4, nothing, 4.0), Row("a", "two", 4, perfect, 9.0)]
+    found = summary(rows)
+    assert found["all"]["R@10"] == 66.7
+    assert found["categories"]["single-hop"]["R@10"] == 50.0
+    assert found["conversations"]["two"]["R@10"] == 100.0
+    assert found["milliseconds"] == 4.0
+
+
+def test_evidence_is_read_as_it_is_spelled() -> None:
+    """Several turns in one entry, a stray colon and a leading zero are read."""
+    assert turn_ids(["D8:6; D9:17", "D:11:26", "D30:05", "D"]) == {"D8:6", "D9:17", "D11:26", "D30:5"}
+
+
+def test_noon_and_midnight() -> None:
+    """12 am is midnight and 12 pm noon."""
+    assert session_time("12:09 am on 13 September, 2023").isoformat() == "2023-09-13T00:09:00+00:00"
+    assert session_time("12:09 pm on 1 January, 2023").hour == 12
+
+
+def test_the_annotators_query_is_not_said() -> None:
+    """Speaker, text and caption are kept; what an annotator searched the picture by is not."""
+    turn = {"speaker": "Ann", "text": "Look!", "blip_caption": "a cat", "query": "cute cat", "dia_id": "D1:1"}
+    assert spoken(turn) == "Ann: Look! [shares a cat]"
+
+
+def test_a_text_is_embedded_once() -> None:
+    """What was embedded before, or twice in one call, is not embedded again; the vectors are the embedder's."""
+    embedder = FakeEmbeddings()
+    cached = CachedEmbeddings(embedder)
+    assert cached.embed_documents(["a", "b", "a"]) == FakeEmbeddings().embed_documents(["a", "b", "a"])
+    assert cached.embed_query("b") == FakeEmbeddings().embed_query("b")
+    assert embedder.texts == ["a", "b"]
+
+
+@pytest.fixture
+def chat(tmp_path: Path) -> Path:
+    """A file of one conversation in LoCoMo's form: two sessions, a text said in both, and two questions."""
+    first = [
+        {"speaker": "Ann", "dia_id": "D1:1", "text": "I bought a cello yesterday."},
+        {"speaker": "Bob", "dia_id": "D1:2", "text": "Thanks!"},
+    ]
+    second = [
+        {"speaker": "Ann", "dia_id": "D2:1", "text": "My sister moved to Oslo.", "blip_caption": "a photo of a fjord"},
+        {"speaker": "Bob", "dia_id": "D2:2", "text": "Thanks!"},
+    ]
+    sample: dict[str, Any] = {
+        "sample_id": "talk",
+        "conversation": {
+            "session_1": first,
+            "session_1_date_time": "1:56 pm on 8 May, 2023",
+            "session_2": second,
+            "session_2_date_time": "9:00 am on 1 June, 2023",
+        },
+        "observation": {"session_1_observation": {"Ann": [["Ann plays an instrument.", "D1:1"]], "Bob": []}},
+        "qa": [
+            {"question": "What did Ann buy, a cello?", "evidence": ["D1:1"], "category": 4},
+            {"question": "Who moved to Oslo?", "evidence": ["D2:1"], "category": 1},
+            {"question": "Who said nothing?", "evidence": [], "category": 5},
+        ],
+    }
+    path = tmp_path / "chat.json"
+    path.write_text(json.dumps([sample]))
+    return path
+
+
+def test_a_file_is_read_whole(chat: Path) -> None:
+    """Sessions in order with their times; a question without evidence is left out."""
+    (talk,) = read(chat)
+    assert [turn.key for turn in talk.turns] == ["D1:1", "D1:2", "D2:1", "D2:2"]
+    assert talk.turns[2].when.isoformat() == "2023-06-01T09:00:00+00:00"
+    assert talk.asked_at.isoformat() == "2023-06-02T09:00:00+00:00"
+    assert [question.gold for question in talk.questions] == [{"D1:1"}, {"D2:1"}]
+    assert talk.facts[0].turns == ("D1:1",)
+
+
+def test_memory_and_baselines_are_measured(chat: Path) -> None:
+    """In a chat of four turns Memory finds the one that answers first, with decay and without."""
+    results = run(chat, ["dictionary"], FakeEmbeddings())
+    assert list(results) == [
+        "vectors",
+        "BM25",
+        "RRF of both",
+        *(f"Memory, dictionary, decay {d}" for d in ("off", "on")),
+    ]
+    for system in list(results)[-2:]:
+        assert results[system]["questions"] == 2
+        assert results[system]["all"] == dict.fromkeys(results[system]["all"], 100.0)
+
+
+def test_a_missing_file_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """Where the data set is not there, the script says so and ends."""
+    monkeypatch.setattr("sys.argv", ["locomo.py", str(tmp_path / "absent.json")])
+    main()
+    assert "Skipped: there is no file" in capsys.readouterr().out
