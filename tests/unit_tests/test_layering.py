@@ -19,8 +19,8 @@ FLOORS = {
     # Surfaces: what LangGraph, LangChain and people meet. A few lines a method; they decide nothing.
     4: "chat_history cli identity middleware nodes retriever server testing tools",
     # Operations on any LangGraph store.
-    3: """activity adding addition background consent documents editing engine extraction foreign identity learning ledger
-       lifecycle memory reading reinforcement repository retrieval transfer undoing usage writing""",
+    3: """activity adding addition background documents editing engine extraction foreign learning ledger lifecycle
+       memory plans reading reinforcement repository retrieval transfer undoing writing""",
     # The two contracts of LangGraph.
     2: "checkpointers operations rows store sweeping vectors",
     # Places. A backend sees no clock, no embedder and no model.

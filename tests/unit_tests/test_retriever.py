@@ -1,0 +1,95 @@
+"""Tests of the retriever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnablePassthrough
+from langchain_tests.integration_tests import RetrieversIntegrationTests
+
+from langchain_mem import LongTermStore, Memory, MemoryRetriever
+from langchain_mem.errors import ScopeError
+from langchain_mem.testing import FakeClock, FakeEmbeddings, ScriptedModel
+
+
+def _memory() -> Memory:
+    clock = FakeClock()
+    memory = Memory(LongTermStore.in_memory(embed=FakeEmbeddings(), clock=clock), clock=clock)
+    for fact in ("Likes green tea", "Likes black tea", "Likes iced tea", "Likes white tea"):
+        memory.add(fact, user_id="alex")
+    memory.add("Likes mint tea", user_id="bob")
+    return memory
+
+
+@pytest.fixture
+def memory() -> Iterator[Memory]:
+    with _memory() as memory:
+        yield memory
+
+
+class TestStandard(RetrieversIntegrationTests):
+    """LangChain's own suite for retrievers."""
+
+    @property
+    def retriever_constructor(self) -> type[BaseRetriever]:
+        return MemoryRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"memory": _memory(), "user_id": "alex"}
+
+    @property
+    def retriever_query_example(self) -> str:
+        return "Which tea?"
+
+
+def test_a_document_is_a_memory(memory: Memory):
+    """The text is the content, the id the id, and the rest, score included, the metadata."""
+    (found,) = memory.search("green", user_id="alex", top_k=1)["results"]
+    (document,) = memory.as_retriever(user_id="alex", k=1).invoke("green")
+    assert (document.id, document.page_content) == (found["id"], "Likes green tea")
+    assert document.metadata["user_id"] == "alex"
+    assert 0 < document.metadata["score"] <= 1
+    assert document.metadata.keys() == found.keys() - {"id", "memory"}
+
+
+def test_it_takes_what_a_search_takes(memory: Memory):
+    """Filters given to the constructor narrow every call, and those given to a call that one."""
+    retriever = memory.as_retriever(user_id="alex", filters={"memory": {"icontains": "black"}})
+    assert [document.page_content for document in retriever.invoke("tea")] == ["Likes black tea"]
+    assert retriever.invoke("tea", threshold=1.0) == []
+
+
+def test_the_run_says_whose(memory: Memory):
+    """One chain serves many users: the owner comes from the configuration of the run."""
+    prompt = ChatPromptTemplate.from_template("{known}\n{question}")
+    model = ScriptedModel("Mint.", "Green.")
+    chain = {"known": MemoryRetriever(memory=memory), "question": RunnablePassthrough()} | prompt | model
+    chain.invoke("Which tea?", {"configurable": {"user_id": "bob"}})
+    chain.invoke("Which tea?", {"configurable": {"user_id": "alex"}})
+    asked_by_bob, asked_by_alex = (messages[0].text for messages in model.calls)
+    assert "mint" in asked_by_bob
+    assert "green" not in asked_by_bob
+    assert "mint" not in asked_by_alex
+
+
+async def test_the_run_says_whose_on_an_event_loop(memory: Memory):
+    """The same in the async form, called by itself."""
+    found = await MemoryRetriever(memory=memory).ainvoke("Which tea?", {"configurable": {"user_id": "bob"}})
+    assert [document.page_content for document in found] == ["Likes mint tea"]
+
+
+def test_no_owner_fails(memory: Memory):
+    """Without an owner nothing is returned, not everything."""
+    with pytest.raises(ScopeError, match="Whose memory"):
+        MemoryRetriever(memory=memory).invoke("Which tea?")
+
+
+def test_the_owner_in_code_wins(memory: Memory):
+    """A retriever made for one user stays his, whoever the run names."""
+    found = memory.as_retriever(user_id="bob").invoke("tea", {"configurable": {"user_id": "alex"}})
+    assert {document.metadata["user_id"] for document in found} == {"bob"}
