@@ -15,7 +15,7 @@ from langchain_mem.backends.base import Address, Embedder, Match, Namespace, Nam
 from langchain_mem.backends.chroma_folder import Folder
 from langchain_mem.backends.chroma_shelf import Shelf
 from langchain_mem.backends.chroma_table import Table
-from langchain_mem.errors import EmbeddingMismatch, InvalidRequest, StoreError
+from langchain_mem.errors import InvalidRequest, StoreError
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,498}[a-zA-Z0-9]")
 
@@ -155,10 +155,13 @@ class ChromaBackend:
 
     def _setup(self, embedder: Embedder | None) -> None:
         with self._opening:
-            opened = self._opened or self._open()
+            if self._opened is not None:
+                self._opened.describe(embedder)
+                return
             try:
+                opened = self._open()
                 opened.describe(embedder)
-            except EmbeddingMismatch:
+            except StoreError:
                 self._let_go()
                 raise
             self._opened = opened

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -14,7 +15,7 @@ from chromadb.config import Settings
 from langchain_mem.backends.chroma_compact import compact, scrub
 from langchain_mem.backends.chroma_lock import FolderLock
 from langchain_mem.backends.chroma_shelf import Shelf
-from langchain_mem.backends.chroma_table import Table, engine_errors
+from langchain_mem.backends.chroma_table import Table, engine_errors, recover
 
 
 class Folder:
@@ -33,8 +34,11 @@ class Folder:
         self._shelves: dict[str, Shelf] = {}
         self._lock = FolderLock(path)
         self._lock.acquire()
-        scrub(path)
-        self._client = persistent_client(path)
+        with ExitStack() as undo:
+            undo.callback(self._lock.release)
+            scrub(path)
+            self._client = persistent_client(path)
+            undo.pop_all()
 
     @classmethod
     def acquire(cls, path: str | Path) -> Folder:
@@ -84,6 +88,7 @@ class Folder:
                 scrub(self.path)
 
     def _table(self, collection: str) -> Table:
+        recover(self._client, collection)
         return Table.open(self._client, collection)
 
 

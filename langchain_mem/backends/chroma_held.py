@@ -13,8 +13,8 @@ from langchain_mem._flow import run
 from langchain_mem.backends.base import ANY, Address, Namespace, Row, Write
 from langchain_mem.backends.dictionary import DictionaryBackend
 
-MOST_ROWS: Final = 20_000
-"""Rows held at a time, roughly 100 MB at 384 dimensions; scopes not used for longest go first."""
+MOST_BYTES: Final = 200_000_000
+"""About how much is held at a time: 30,000 memories at 384 dimensions. Scopes not used for longest go first."""
 
 EVER: Final = datetime.min.replace(tzinfo=UTC)
 """An instant by which nothing has expired."""
@@ -29,7 +29,7 @@ class Held:
         rows: The rows of all scopes that are held. Ask it only about what `covers` says is here.
     """
 
-    def __init__(self, most: int = MOST_ROWS) -> None:
+    def __init__(self, most: int = MOST_BYTES) -> None:
         self.rows = DictionaryBackend()
         self._most = most
         self._sizes: OrderedDict[Namespace, int] = OrderedDict()
@@ -41,13 +41,12 @@ class Held:
             self._sizes.move_to_end(scope)
         return scope is not None
 
-    def hold(self, prefix: Namespace, rows: Sequence[Row]) -> None:
-        """Takes in a scope: all its rows, the expired ones too. Others may have to go for it."""
+    def hold(self, prefix: Namespace, rows: Sequence[Row], size: int) -> None:
+        """Takes in a scope of so many bytes: all its rows, the expired ones too. Others may have to go for it."""
         for below in [scope for scope in self._sizes if scope[: len(prefix)] == prefix]:
             self._drop(below)
-        while self._sizes and sum(self._sizes.values()) + len(rows) > self._most:
-            self._drop(next(iter(self._sizes)))
-        self._sizes[prefix] = len(rows)
+        self._make_room(size)
+        self._sizes[prefix] = size
         self._write([Write(address=row.address, row=row) for row in rows], EVER)
 
     def at(self, addresses: Sequence[Address]) -> list[Row | None]:
@@ -58,16 +57,21 @@ class Held:
         """Repeats a batch that the collection has taken, as far as it concerns a scope that is here."""
         here = [replace(write, expects=ANY) for write in batch if self._counted(write)]
         self._write(here, now)
+        self._make_room(0)
 
     def clear(self) -> None:
         """Forgets everything."""
         for scope in list(self._sizes):
             self._drop(scope)
 
+    def _make_room(self, size: int) -> None:
+        while self._sizes and sum(self._sizes.values()) + size > self._most:
+            self._drop(next(iter(self._sizes)))
+
     def _counted(self, write: Write) -> bool:
         scope = self._above(write.address.namespace)
         if scope is not None and write.row is not None:
-            self._sizes[scope] += 1
+            self._sizes[scope] += _size(write.row)
         return scope is not None
 
     def _above(self, namespace: Namespace) -> Namespace | None:
@@ -81,3 +85,8 @@ class Held:
 
     def _write(self, batch: Sequence[Write], now: datetime) -> None:
         run(self.rows.write(batch, now))
+
+
+def _size(row: Row) -> int:
+    """About how many bytes a row takes; that of its value is guessed, since reckoning it would take its time."""
+    return row.vectors.nbytes + 4 * len(row.text) + 4_000

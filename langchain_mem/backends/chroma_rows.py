@@ -149,6 +149,11 @@ def is_row(record: Record) -> bool:
     return bool(record.metadata.get("data"))
 
 
+def size(record: Record) -> int:
+    """About how many bytes a record takes in memory."""
+    return record.embedding.nbytes + 4 * len(record.metadata.get("data", "")) + 2_000
+
+
 def parts_of(record: Record) -> list[str]:
     """The ids of the records that hold the further vectors of this row."""
     return part_ids(record.id, json.loads(record.metadata["data"])["vectors"])

@@ -205,12 +205,15 @@ class Shelf:
         """Lets a collection that had no embedder take vectors of this length: Chroma fixes it at the first record."""
         if "dims" not in self.table.metadata:
             return
-        if self._held is None and not self.table.empty():
+        if self._held is not None:
+            self.bind(self.table.rewritten(dims))
+        elif self.table.empty():
+            self.bind(self.table.anew())
+        else:
             raise EmbeddingMismatch(
                 "This collection was made without an embedder, and other processes may be using it: open it without "
                 "one, or copy the memories to a new store with export() and import_()."
             )
-        self.bind(self.table.rewritten(dims))
 
     def _holds(self, address: Address) -> bool:
         return self._held is not None and self._held.covers(address.namespace)
@@ -231,7 +234,7 @@ class Shelf:
         if len(records) > self._small:
             self._broad[prefix] = len(records)
             return False
-        held.hold(prefix, self._rows(records))
+        held.hold(prefix, self._rows(records), size=sum(map(rows.size, records)))
         return True
 
     def _load(self, prefixes: Sequence[Namespace]) -> DictionaryBackend | None:
@@ -333,7 +336,8 @@ class Shelf:
     def _candidates(self, query: Query, words: Sequence[str]) -> list[Record]:
         """Rows in scope that hold some of the words, those with the rarest first if they are too many."""
         scope = _where(query)
-        found = self.table.find(scope, containing=either(*map(_containing, words)), limit=_MOST_CANDIDATES)
+        some = either(*map(_containing, words))
+        found = self.table.find(scope, containing=some, limit=_MOST_CANDIDATES) if words else []
         if len(found) < _MOST_CANDIDATES:
             return found
         by_word = [self.table.find(scope, containing=_containing(word), limit=_MOST_CANDIDATES) for word in words]

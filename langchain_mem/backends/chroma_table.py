@@ -62,11 +62,10 @@ class Table:
 
     @classmethod
     def open(cls, client: ClientAPI, name: str) -> Table:
-        """The collection of this name, made if there is none. Finishes a `rewritten` that was interrupted."""
+        """The collection of this name, made if there is none."""
         cloud = (client.get_settings().chroma_server_host or "").endswith(_CLOUD)
         with engine_errors():
             most = client.get_max_batch_size()
-            _recover(client, name)
             collection = _collection(client, name)
         return cls(client, collection, min(most, CLOUD_BATCH) if cloud else most, journals=not cloud)
 
@@ -152,13 +151,29 @@ class Table:
             for page in chunks(self.ids(None), self.batch):
                 copy.upsert([each if dims is None else _resized(each, dims) for each in self.read(page)])
             self._client.delete_collection(name)
-            _recover(self._client, name)
+        recover(self._client, name)
         return copy
+
+    def anew(self) -> Table:
+        """Drops this collection for an empty one of its name, which takes vectors of any length."""
+        with engine_errors():
+            self._client.delete_collection(self._collection.name)
+        return Table.open(self._client, self._collection.name)
 
     def _get(self, *, vectors: bool, **what: Any) -> list[Record]:
         include: Any = ["metadatas", "documents", *(["embeddings"] if vectors else [])]
         with engine_errors():
             return list(_records(cast(Mapping[str, Any], self._collection.get(**what, include=include))))
+
+
+def recover(client: ClientAPI, name: str) -> None:
+    """Finishes what a killed `Table.rewritten` began: names its copy, or drops one whose original is there."""
+    with engine_errors():
+        copy = _find(client, name + _COPY)
+        if copy is not None and _find(client, name) is not None:
+            client.delete_collection(name + _COPY)
+        elif copy is not None:
+            copy.modify(name=name)
 
 
 def _records(found: Mapping[str, Any]) -> Iterable[Record]:
@@ -177,15 +192,6 @@ def _resized(record: Record, dims: int) -> Record:
 
 def _collection(client: ClientAPI, name: str) -> Collection:
     return client.get_or_create_collection(name, configuration=cast(Any, _CONFIGURATION), embedding_function=None)
-
-
-def _recover(client: ClientAPI, name: str) -> None:
-    """Gives a finished copy its name; drops one that may be unfinished, its original being there."""
-    copy = _find(client, name + _COPY)
-    if copy is not None and _find(client, name) is not None:
-        client.delete_collection(name + _COPY)
-    elif copy is not None:
-        copy.modify(name=name)
 
 
 def _find(client: ClientAPI, name: str) -> Collection | None:
