@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langchain_mem.checkpointers import Retention, SqliteCheckpointer, Swept
 from langchain_mem.errors import StoreError
 from langchain_mem.testing import FakeClock
-from tests.unit_tests.checkpointers.suite import CheckpointerSuite, OpenSaver, chat, ids, later, talk, thread
+from tests.unit_tests.checkpointers.suite import CheckpointerSuite, DeltaLog, OpenSaver, chat, ids, later, talk, thread
 
 DIES_IN_A_SWEEP = """
 import os, signal, sys
@@ -102,6 +103,32 @@ def test_what_cannot_be_opened_says_so(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("Dear reader, this is not a database. " * 100)
     with pytest.raises(StoreError, match="not a database"):
         SqliteCheckpointer.open(tmp_path / "letter.txt")
+
+
+def test_many_open_at_once(tmp_path: Path) -> None:
+    """Processes that start together on a new file do not fail on each other's tables."""
+    with ThreadPoolExecutor(8) as pool:
+        savers = list(pool.map(SqliteCheckpointer.open, [tmp_path / "checkpoints.db"] * 8))
+    talk(chat(savers[0]), 1)
+    assert [list(saver.threads()) for saver in savers] == [["t"]] * 8
+    for saver in savers:
+        saver.close()
+
+
+def test_two_connections_share_a_file(tmp_path: Path) -> None:
+    """While one sweeps, as another process would, the other talks, and nothing said is lost."""
+    path = tmp_path / "checkpoints.db"
+    with (
+        SqliteCheckpointer.open(path) as talking,
+        SqliteCheckpointer.open(path, retention=Retention(keep_last=1)) as sweeping,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        graph = chat(talking, DeltaLog)
+        running = pool.submit(talk, graph, 15)
+        while not running.done():
+            sweeping.sweep()
+        assert running.exception() is None
+        assert len(graph.get_state(thread()).values["log"]) == 30
 
 
 async def test_never_blocks_the_event_loop(tmp_path: Path) -> None:
