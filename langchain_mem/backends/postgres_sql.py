@@ -216,13 +216,17 @@ class Statements:
         return Statement(query, {**selection.parameters, "limit": limit, "offset": offset})
 
     def nearest(self, selection: Selection, vector: NDArray[np.float32], limit: int | None, offset: int) -> Statement:
-        """The rows with the greatest cosine, of all in scope: columns and score."""
+        """The rows with the greatest cosine, of all in scope: columns and score.
+
+        Vectors are looked up item by item, for a join might read those of everybody.
+        """
         query = f"""
             WITH scoped AS MATERIALIZED (SELECT i.id, i.namespace, i.key FROM {self._items} i WHERE {selection.where}),
             page AS (
-                SELECT i.id, -min(v.embedding <#> %(vector)s::float4[]::vector) AS score
-                FROM scoped i JOIN {self._vectors} v ON v.item = i.id
-                GROUP BY i.id, i.namespace, i.key {_BEST} {_PAGE}
+                SELECT i.id, -distance AS score FROM scoped i CROSS JOIN LATERAL (
+                    SELECT min(v.embedding <#> %(vector)s::float4[]::vector) AS distance
+                    FROM {self._vectors} v WHERE v.item = i.id
+                ) best WHERE distance IS NOT NULL {_BEST} {_PAGE}
             )
             SELECT {self._columns}, score FROM page JOIN {self._items} i USING (id) {_BEST}
         """

@@ -8,43 +8,42 @@ from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from langchain_mem._flow import run
-from langchain_mem.backends import postgres
-from langchain_mem.backends.postgres import PostgresBackend
+from langchain_mem.backends.postgres import EXACT_LIMIT, PostgresBackend
 from langchain_mem.store import LongTermStore
 from langchain_mem.testing.backends import LongTermStoreConformance
 from langchain_mem.testing.clock import FakeClock
+from langchain_mem.testing.forms import Suite
+from langchain_mem.testing.searching import Searching
 
 Opener = Callable[..., LongTermStore]
 
 
-class _Conformance(LongTermStoreConformance):
-    __test__ = False
-    examples: ClassVar[int] = 10
-    exact: ClassVar[int] = postgres.EXACT_LIMIT
+class _Postgres(Suite):
+    exact: ClassVar[int] = EXACT_LIMIT
 
     @pytest.fixture
     def open_store(self, clock: FakeClock, postgres_dsn: str) -> Iterator[Opener]:
         schema = f"store_{uuid.uuid4().hex}"
+        dsn = make_conninfo(postgres_dsn, options="-c synchronous_commit=off")  # no test pulls the plug
         with ExitStack() as stack:
 
             def open_store(**config: Any) -> LongTermStore:
-                backend = PostgresBackend(postgres_dsn, schema=schema, exact=self.exact)
+                backend = PostgresBackend(dsn, schema=schema, exact=self.exact)
                 stack.callback(lambda: run(backend.close()))
                 return LongTermStore(backend, clock=clock, **config)
 
             yield open_store
 
 
-class TestPostgres(_Conformance):
-    __test__ = True
+class TestPostgres(_Postgres, LongTermStoreConformance):
+    examples: ClassVar[int] = 8
 
 
-class TestBroadScopes(_Conformance):
-    """As if every scope were too large to be searched exactly."""
+class TestBroadScopes(_Postgres, Searching):
+    """Searches, as if every scope were too large for an exact one."""
 
-    __test__ = True
     exact: ClassVar[int] = 0
     forms = ("sync",)
-    examples: ClassVar[int] = 3
