@@ -20,16 +20,8 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from langchain_mem.checkpointers import PostgresCheckpointer, Retention, Swept
 from langchain_mem.errors import StoreError
-from tests.unit_tests.checkpointers.suite import (
-    CheckpointerSuite,
-    DeltaLog,
-    Log,
-    OpenSaver,
-    by_hand,
-    chat,
-    talk,
-    thread,
-)
+from tests.unit_tests.checkpointers.graphs import DeltaLog, Log, OpenSaver, by_hand, chat, talk, thread
+from tests.unit_tests.checkpointers.suite import CheckpointerSuite
 
 TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 

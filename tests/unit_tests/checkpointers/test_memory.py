@@ -6,7 +6,8 @@ import pytest
 from langgraph.checkpoint.conformance.test_utils import generate_checkpoint, generate_metadata
 
 from langchain_mem.checkpointers import InMemoryCheckpointer, Retention
-from tests.unit_tests.checkpointers.suite import CheckpointerSuite, OpenSaver, ids
+from tests.unit_tests.checkpointers.graphs import OpenSaver, ids
+from tests.unit_tests.checkpointers.suite import CheckpointerSuite
 
 
 class TestInMemoryCheckpointer(CheckpointerSuite):

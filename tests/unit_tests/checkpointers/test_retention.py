@@ -13,7 +13,7 @@ from langgraph.checkpoint.base.id import uuid6
 from langchain_mem.checkpointers import Retention, Swept
 from langchain_mem.checkpointers.retention import Entry, Release, release, written_at
 from langchain_mem.errors import InvalidRequest
-from tests.unit_tests.checkpointers.suite import id_at
+from tests.unit_tests.checkpointers.graphs import id_at
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

@@ -19,7 +19,8 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langchain_mem.checkpointers import Retention, SqliteCheckpointer, Swept
 from langchain_mem.errors import StoreError
 from langchain_mem.testing import FakeClock
-from tests.unit_tests.checkpointers.suite import CheckpointerSuite, DeltaLog, OpenSaver, chat, ids, later, talk, thread
+from tests.unit_tests.checkpointers.graphs import DeltaLog, OpenSaver, chat, ids, later, talk, thread
+from tests.unit_tests.checkpointers.suite import CheckpointerSuite
 
 DIES_IN_A_SWEEP = """
 import os, signal, sys
