@@ -210,11 +210,11 @@ def _sum_of_parts() -> float:
 
 
 def test_the_first_places_are_spread_too() -> None:
-    """A memory that comes short of the best by a tenth is a fifth less relevant, not as good as level with it."""
+    """A memory that comes short of the best by a tenth is a quarter less relevant, not as good as level with it."""
     best, next_best = facts("oslo", "oslo").relevance("oslo", [0.8, 0.8 - 0.1 * _sum_of_parts()])
     assert next_best.share == pytest.approx(0.9)
-    # e^(-8 · 0.1^1.5) = 0.776
-    assert next_best.relevance == pytest.approx(0.776 * best.relevance, rel=1e-3)
+    # e^(-7 · 0.1^1.4) = 0.757
+    assert next_best.relevance == pytest.approx(0.757 * best.relevance, rel=1e-3)
 
 
 def test_relevance_spreads_wider_than_decay() -> None:
