@@ -10,7 +10,7 @@ from langchain_mem.adding import names
 from langchain_mem.engine import Expiration, settled
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.expiry import iso, to_instant
-from langchain_mem.records import MemoryDict, StoredMemory, public
+from langchain_mem.records import MemoryDict, StoredMemory, public, sound
 from langchain_mem.scopes import Ids, Scope
 from langchain_mem.writing import Deleted, Writing
 
@@ -188,6 +188,7 @@ class Editing(Writing):
             kept = await self._present(list(changes), scope)
             ledger = self._ledger(now)
             for memory_id, fields in changes.items():
+                _check_document(kept[memory_id].memory, fields)
                 ledger.update(kept[memory_id], **_merged(fields, kept[memory_id].memory))
             await self._save(ledger, scope, now, "update")
             results = [public(ledger.current(kept[memory_id])) for memory_id in changes]
@@ -229,7 +230,7 @@ class Editing(Writing):
     def _text(self, text: Any) -> str:
         if not isinstance(text, str) or not text.strip():
             raise InvalidRequest(f"A memory's text is a text that is not empty, not {text!r}.")
-        return self._engine.clean(text)
+        return self._engine.clean(sound(text))
 
 
 def _check_batch(memories: Sequence[Mapping[str, Any]]) -> None:
@@ -246,6 +247,11 @@ def _check_batch(memories: Sequence[Mapping[str, Any]]) -> None:
 
 def _has_id(entry: Any) -> bool:
     return isinstance(entry, Mapping) and isinstance(entry.get("memory_id"), str) and bool(entry["memory_id"])
+
+
+def _check_document(memory: StoredMemory, fields: Mapping[str, Any]) -> None:
+    if memory["schema"] is not None and fields.keys() & {"memory", "metadata"}:
+        raise InvalidRequest(f"Memory {memory['id']} is a document; set_document changes what it says.")
 
 
 def _merged(fields: Mapping[str, Any], memory: StoredMemory) -> dict[str, Any]:

@@ -120,7 +120,8 @@ class Engine:
         if not isinstance(metadata, Mapping):
             raise InvalidRequest(f"metadata must be a dict, not {type(metadata).__name__}.")
         try:
-            plain: dict[str, Any] = json.loads(json.dumps(dict(metadata), allow_nan=False))
+            text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
+            plain: dict[str, Any] = json.loads(text.encode())
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidRequest(f"metadata must be JSON values: {error}.") from error
         return redact_value(plain, self.redact) if self.redact else plain

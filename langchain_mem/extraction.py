@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -24,7 +24,7 @@ from langchain_mem._flow import call
 from langchain_mem.errors import ExtractionError, InvalidRequest
 from langchain_mem.expiry import instant, iso, to_instant
 from langchain_mem.reconcile import Action, Operation
-from langchain_mem.records import Rejected, StoredMemory
+from langchain_mem.records import Rejected, StoredMemory, sound
 from langchain_mem.turns import Turn, text_of
 
 QUIET: Final[RunnableConfig] = {"tags": ["nostream", "langsmith:nostream"], "run_name": "langchain_mem"}
@@ -73,6 +73,27 @@ class Extraction(BaseModel):
     operations: list[Proposal]
 
 
+class TypedExtraction(Extraction):
+    """What to remember of this conversation, and what it changes of the documents."""
+
+    documents: dict[str, Any] = Field(default={}, description="by schema, the keys that change; null removes a key")
+
+
+class Answer(NamedTuple):
+    """What a model's answer holds, unchecked."""
+
+    operations: list[Any]
+    documents: dict[str, Any]
+
+
+class Proposals(NamedTuple):
+    """What a model proposes: operations that can be read, those that cannot, and patches of documents."""
+
+    operations: list[Operation]
+    rejected: list[Rejected]
+    documents: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a model is asked to extract from.
@@ -84,6 +105,8 @@ class Request:
         subjects: Whose facts are wanted.
         categories: Names, and what each is for.
         instructions: The application's own rules.
+        schemas: JSON schemas of the documents to keep up to date, by name.
+        documents: Those documents as they are.
     """
 
     turns: Sequence[Turn]
@@ -92,45 +115,46 @@ class Request:
     subjects: Literal["user", "assistant", "both"]
     categories: Mapping[str, str]
     instructions: str | None = None
+    schemas: Mapping[str, Any] = field(default_factory=dict)
+    documents: Mapping[str, Any] = field(default_factory=dict)
 
     def messages(self, *, as_json: bool) -> list[BaseMessage]:
         """The prompt: rules first, then what is known and said, as data."""
-        rules = prompts.rules(self.categories, self.instructions, subjects=self.subjects, as_json=as_json)
+        rules = prompts.rules(
+            self.categories, self.instructions, subjects=self.subjects, as_json=as_json, schemas=self.schemas
+        )
         known = prompts.known([memory["memory"] for memory in self.known])
-        said = prompts.conversation(self.turns, self.observed)
-        return [SystemMessage(rules), HumanMessage(f"{known}\n\n{said}")]
+        data = [known, prompts.documents(self.documents), prompts.conversation(self.turns, self.observed)]
+        return [SystemMessage(rules), HumanMessage("\n\n".join(part for part in data if part))]
 
 
-async def propose(model: BaseChatModel, request: Request) -> tuple[list[Operation], list[Rejected]]:
+async def propose(model: BaseChatModel, request: Request) -> Proposals:
     """Asks the model once, and once more if its answer holds no operations. A body.
-
-    Returns:
-        The operations that can be read, and those that cannot, with the reason.
 
     Raises:
         ExtractionError: The model failed, or gave nothing to read twice.
     """
-    structured = _structured(model)
+    structured = _structured(model, TypedExtraction if request.schemas else Extraction)
     messages = request.messages(as_json=structured is None)
     reply = await ask(structured or model, messages)
     try:
-        found = read(reply)
+        answer = read(reply)
     except ValueError as error:
         again = [*messages, AIMessage(_said(reply) or "…"), HumanMessage(prompts.RETRY.format(error=error))]
-        found = _read_or_fail(await ask(structured or model, again))
-    return _checked(found, request)
+        answer = _read_or_fail(await ask(structured or model, again))
+    return Proposals(*_checked(answer.operations, request), answer.documents)
 
 
-def _read_or_fail(reply: AIMessage) -> list[Any]:
+def _read_or_fail(reply: AIMessage) -> Answer:
     try:
         return read(reply)
     except ValueError as error:
         raise ExtractionError(f"The model gave no valid output, twice; nothing was written. Last: {error}") from error
 
 
-def _structured(model: BaseChatModel) -> Runnable[Any, Any] | None:
+def _structured(model: BaseChatModel, form: type[Extraction]) -> Runnable[Any, Any] | None:
     """The model with structured output; `None` where it has none. A plain schema leaves the reading to us."""
-    schema = {**Extraction.model_json_schema(), "title": "Extraction"}
+    schema = {**form.model_json_schema(), "title": "Extraction"}
     try:
         return model.with_structured_output(schema, include_raw=True)
     except NotImplementedError:
@@ -151,21 +175,21 @@ async def ask(model: Runnable[Any, Any], messages: Sequence[BaseMessage]) -> AIM
     return raw if isinstance(raw, AIMessage) else AIMessage(text_of(getattr(raw, "content", raw)))
 
 
-_THINKING: Final = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_THINKING: Final = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 
 
-def read(reply: AIMessage) -> list[Any]:
-    """The operations in a model's answer: arguments of its tool calls, else JSON anywhere in its text.
+def read(reply: AIMessage) -> Answer:
+    """What a model's answer holds: arguments of its tool calls, else JSON anywhere in its text.
 
     Raises:
-        ValueError: There are none; says what was expected.
+        ValueError: There are no operations; says what was expected.
     """
-    payloads = [tool_call["args"] for tool_call in reply.tool_calls]
-    payloads += _objects(_said(reply)) if not payloads else []
-    found = [payload for payload in map(_operations, payloads) if payload is not None]
-    if not found:
+    called = [tool_call["args"] for tool_call in reply.tool_calls]
+    answers = _answers(called) or _answers(_objects(_said(reply)))
+    if not answers:
         raise ValueError('Expected a JSON object with a list "operations".')
-    return [operation for operations in found for operation in operations]
+    operations = [operation for answer in answers for operation in answer.operations]
+    return Answer(operations, {name: patch for answer in answers for name, patch in answer.documents.items()})
 
 
 def numbers(reply: AIMessage, count: int) -> list[int]:
@@ -185,12 +209,24 @@ def _said(reply: AIMessage) -> str:
     return f"{text_of(reply.content)} {broken}".strip()
 
 
-def _operations(payload: Any) -> list[Any] | None:
-    if isinstance(payload, Mapping):
-        payload = payload.get("operations")
-    if isinstance(payload, str):  # a model may write the list as a string within the object
-        payload = next(_objects(payload), None)
-    return payload if isinstance(payload, list) else None
+def _answers(payloads: Iterable[Any]) -> list[Answer]:
+    return [answer for answer in map(_answer, payloads) if answer is not None]
+
+
+def _answer(payload: Any) -> Answer | None:
+    """A payload as an answer; a bare list is one if it holds operations, as what is left of a broken object may."""
+    if isinstance(payload, list):
+        proposed = payload and all(isinstance(each, Mapping) and "action" in each for each in payload)
+        return Answer(payload, {}) if proposed else None
+    if not isinstance(payload, Mapping):
+        return None
+    operations, documents = payload.get("operations"), payload.get("documents")
+    if isinstance(operations, str):  # a model may write the list as a string within the object
+        operations = next(_objects(operations), None)
+    if operations is None and isinstance(documents, Mapping):
+        operations = []
+    told = documents if isinstance(documents, Mapping) else {}
+    return Answer(operations, dict(told)) if isinstance(operations, list) else None
 
 
 def _objects(text: str) -> Iterator[Any]:
@@ -225,7 +261,9 @@ def _checked(found: Sequence[Any], request: Request) -> tuple[list[Operation], l
 
 
 def _rejected(item: Any, reason: str) -> Rejected:
-    return {"operation": dict(item) if isinstance(item, Mapping) else {"given": repr(item)}, "reason": reason}
+    """A refusal as JSON: NaN, which is none, becomes text."""
+    told = item if isinstance(item, Mapping) else {"given": item}
+    return {"operation": json.loads(json.dumps(told, default=repr), parse_constant=str), "reason": reason}
 
 
 def _operation(proposal: Proposal, request: Request) -> Operation:
@@ -238,7 +276,7 @@ def _operation(proposal: Proposal, request: Request) -> Operation:
     subject = proposal.subject if request.subjects == "both" else request.subjects
     return Operation(
         action=proposal.action,
-        text=" ".join(proposal.text.split()),
+        text=" ".join(sound(proposal.text).split()),
         target=target,
         subject=subject,
         layer=proposal.layer,
@@ -248,7 +286,7 @@ def _operation(proposal: Proposal, request: Request) -> Operation:
         expires=iso(to_instant(proposal.expires, now=request.observed)) if proposal.expires else None,
         confidence=proposal.confidence,
         evidence=tuple(proposal.evidence),
-        reason=proposal.reason,
+        reason=sound(proposal.reason),
     )
 
 

@@ -15,6 +15,7 @@ from langchain_mem.engine import Engine, has_any, live
 from langchain_mem.expiry import instant, iso
 from langchain_mem.extraction import Request, propose
 from langchain_mem.ledger import Draft, Ledger, content
+from langchain_mem.patching import Patching
 from langchain_mem.ranking import Corpus, Document, dated
 from langchain_mem.reconcile import Action, Decision, Operation, objection, reconcile, statements
 from langchain_mem.records import Rejected, StoredMemory
@@ -47,6 +48,7 @@ class Learning:
         self._turns, self._positions = _heard(addition)
         self._operations: list[Operation] = []
         self._vectors: dict[str, Vector] = {}
+        self._patching = Patching(engine, addition)
         self.rejected: list[Rejected] = []
 
     async def ask(self) -> None:
@@ -58,6 +60,7 @@ class Learning:
         if self._engine.model is None or not _worth_asking(self._turns, self._subjects()):
             return
         known = await self._known()
+        await self._patching.read()
         request = Request(
             turns=self._turns,
             known=[kept.memory for kept in known],
@@ -65,9 +68,12 @@ class Learning:
             subjects=self._subjects(),
             categories=self._engine.categories,
             instructions=self._instructions(),
+            schemas={name: schema.model_json_schema() for name, schema in self._patching.schemas.items()},
+            documents=self._patching.current,
         )
-        operations, self.rejected = await propose(self._engine.model, request)
-        self._operations = [operation for operation in operations if self._allowed(operation)]
+        proposals = await propose(self._engine.model, request)
+        self.rejected = proposals.rejected + self._patching.take(proposals.documents, self._turns)
+        self._operations = [operation for operation in proposals.operations if self._allowed(operation)]
         await self._embed(known)
 
     async def ledger(self, enter: Enter) -> Ledger:
@@ -75,6 +81,7 @@ class Learning:
         engine, addition = self._engine, self._addition
         ledger = engine.ledger(at=addition.at, batch_id=addition.batch_id, source=addition.source, now=addition.now)
         ledger.vectors = self._vectors
+        await self._patching.write(ledger)
         if not self._operations:
             return ledger
         kept = {one.memory["id"]: one for one in await self._live()}
@@ -197,7 +204,7 @@ class Learning:
         """The memories this addition may be about: its owners', and of sessions only its own."""
         view = await self._view(self._said())
         shown = live(self._addition.now)
-        return [kept for kept in view.kept if matches(shown, kept.memory)]
+        return [kept for kept in view.kept if kept.memory["schema"] is None and matches(shown, kept.memory)]
 
     async def _view(self, query: str) -> View:
         engine, addition = self._engine, self._addition
@@ -225,7 +232,7 @@ class Learning:
 
     async def _embed(self, known: Sequence[Kept]) -> None:
         """Embeds the facts and the turns they rest on; with them what is known, where the store keeps its vectors."""
-        if not self._operations:
+        if not self._operations and not self._patching:
             return
         cited = sorted({index for operation in self._operations for index in operation.evidence})
         turns = [self._turns[index] for index in cited] if self._engine.keep_sources else []
@@ -233,6 +240,7 @@ class Learning:
         texts += [_filed(turn.spoken, self._addition.said_at(turn)) for turn in turns]
         texts += [content(one.memory) for one in known if one.vector is None]
         texts += [text for operation in self._operations for text in self._halves(operation)]
+        texts += self._patching.texts()
         wanted = list(dict.fromkeys(texts))
         vectors = await self._engine.repo.embed(wanted)
         if vectors is not None:

@@ -18,9 +18,11 @@ from langchain_mem._flow import Body, arun, offload, run
 from langchain_mem.adding import Adding
 from langchain_mem.background import Background
 from langchain_mem.context import render
+from langchain_mem.documents import Documents
 from langchain_mem.editing import Editing
 from langchain_mem.engine import Decays, Engine, Reinforce, Reranker, decay_of
 from langchain_mem.errors import InvalidRequest
+from langchain_mem.explaining import Explaining
 from langchain_mem.foreign import ForeignRepository
 from langchain_mem.lifecycle import Lifecycle
 from langchain_mem.prompts import DEFAULT_CATEGORIES
@@ -28,11 +30,11 @@ from langchain_mem.reading import Reading
 from langchain_mem.redaction import redact_secrets
 from langchain_mem.reinforcement import Reinforcement, Touches
 from langchain_mem.repository import OwnRepository, Repository
-from langchain_mem.retrieval import Retrieval
 from langchain_mem.rows import utc_now
 from langchain_mem.scopes import Ids
 from langchain_mem.store import LongTermStore
 from langchain_mem.transfer import Transfer
+from langchain_mem.tuning import Tuning
 from langchain_mem.undoing import Undoing
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def _coroutine(body: Callable[Concatenate[_Operations, P], Body[R]]) -> Callable
     return form
 
 
-class _Operations(Adding, Retrieval, Reading, Editing, Undoing, Lifecycle, Transfer):
+class _Operations(Adding, Explaining, Reading, Editing, Undoing, Lifecycle, Documents, Transfer, Tuning):
     """Every operation as a body."""
 
     def __init__(self, engine: Engine) -> None:
@@ -253,6 +255,8 @@ class Memory(MemoryBase):
     apending = _coroutine(_Operations.pending)
     search = _sync(_Operations.search)
     asearch = _coroutine(_Operations.search)
+    explain = _sync(_Operations.explain)
+    aexplain = _coroutine(_Operations.explain)
     get = _sync(_Operations.get)
     aget = _coroutine(_Operations.get)
     get_all = _sync(_Operations.get_all)
@@ -295,6 +299,12 @@ class Memory(MemoryBase):
     aexport = _coroutine(_Operations.export)
     import_ = _sync(_Operations.import_)
     aimport_ = _coroutine(_Operations.import_)
+    get_document = _sync(_Operations.get_document)
+    aget_document = _coroutine(_Operations.get_document)
+    set_document = _sync(_Operations.set_document)
+    aset_document = _coroutine(_Operations.set_document)
+    tune_decay = _sync(_Operations.tune_decay)
+    atune_decay = _coroutine(_Operations.tune_decay)
     summary = _sync(_Operations.summary)
     asummary = _coroutine(_Operations.summary)
     stats = _sync(_Operations.stats)
@@ -361,6 +371,7 @@ class AsyncMemory(MemoryBase):
     commit = _coroutine(_Operations.commit)
     pending = _coroutine(_Operations.pending)
     search = _coroutine(_Operations.search)
+    explain = _coroutine(_Operations.explain)
     get = _coroutine(_Operations.get)
     get_all = _coroutine(_Operations.get_all)
     update = _coroutine(_Operations.update)
@@ -382,6 +393,9 @@ class AsyncMemory(MemoryBase):
     compact = _coroutine(_Operations.compact)
     export = _coroutine(_Operations.export)
     import_ = _coroutine(_Operations.import_)
+    get_document = _coroutine(_Operations.get_document)
+    set_document = _coroutine(_Operations.set_document)
+    tune_decay = _coroutine(_Operations.tune_decay)
     summary = _coroutine(_Operations.summary)
     stats = _coroutine(_Operations.stats)
     events = _coroutine(_Operations.events)

@@ -191,6 +191,11 @@ def source_of(
     return {"thread_id": thread_id, "checkpoint_id": checkpoint_id, "message_ids": list(message_ids)}
 
 
+def sound(text: str) -> str:
+    """A text that every engine can store: a surrogate without its other half, which is no character, is replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def fold(text: str) -> str:
     """What two texts share when they are the same fact: case, spacing and Unicode form folded.
 

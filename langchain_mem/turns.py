@@ -16,6 +16,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_mem.context import strip_recalled
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.expiry import instant
+from langchain_mem.records import sound
 
 Role: TypeAlias = Literal["user", "assistant", "system", "tool"]
 
@@ -78,6 +79,7 @@ def turns_of(messages: Messages, redact: Callable[[str], str] | None = None) -> 
     if not isinstance(several, Iterable):
         raise _no_message(several)
     turns = [_turn(message) for message in several]
+    turns = [replace(turn, text=sound(turn.text)) for turn in turns]
     if redact is not None:
         turns = [replace(turn, text=redact(turn.text)) for turn in turns]
     return [turn for turn in turns if turn.text]
