@@ -31,7 +31,7 @@ from langchain_mem.store import LongTermStore
 from langchain_mem.testing import FakeClock
 
 Wording = Literal["same words", "other words"]
-PREFERENCES: Mapping[str, bool | None] = {"never": False, "where asked about now": None, "always": True}
+PREFERENCES: Mapping[str, bool | None] = {"no": False, "auto": None, "yes": True}
 
 NAMES = "Maya Tom Priya Jonas Aisha Felix Ingrid Ravi Clara Omar Nadia Pedro Sofia Liam Yuki Hanna Ivan Zoe Karl Rosa"
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -1,5 +1,6 @@
 """What the benchmarks measure, on cases small enough to work out by hand."""
 
+import doctest
 import json
 import math
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import locomo, updates
 from benchmarks.locomo import (
     CachedEmbeddings,
     Row,
@@ -26,6 +28,7 @@ from benchmarks.locomo import (
     summary,
     turn_ids,
 )
+from benchmarks.updates import newer_first, planted
 from langchain_mem.testing import FakeEmbeddings
 
 
@@ -204,3 +207,50 @@ def test_a_missing_file_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("sys.argv", ["locomo.py", str(tmp_path / "absent.json")])
     main()
     assert "Skipped: there is no file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", [locomo, updates], ids=lambda module: str(module.__name__))
+def test_doctests(module: Any) -> None:
+    """What the benchmarks' docstrings show is what happens."""
+    tried = doctest.testmod(module)
+    assert tried.attempted > 0
+    assert tried.failed == 0
+
+
+def test_planted_updates_change_a_value_later() -> None:
+    """Each person has each trait once, with another value at least a month later; equal seeds plant alike."""
+    found = planted(3, "other words", seed=7)
+    assert found == planted(3, "other words", seed=7) != planted(3, "other words", seed=8)
+    assert len({(each.person, each.now) for each in found}) == len(found) == 3 * len(updates.TRAITS)
+    assert all(30 <= (each.newer_at - each.older_at).days <= 300 for each in found)
+    assert all(each.newer != each.older for each in found)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (["newer", "older"], True),
+        (["older", "else", "newer"], False),
+        (["else", "newer"], True),  # the older one was not found at all
+        (["older"], False),
+        (["else"], None),
+    ],
+)
+def test_the_newer_statement_comes_first_or_not(found: list[str], expected: bool | None) -> None:
+    """A statement that was not found comes after one that was."""
+    pair = planted(1, "same words", seed=0)[0]
+    texts = {"newer": pair.newer, "older": pair.older}
+    assert newer_first([{"memory": texts.get(text, text)} for text in found], pair) is expected
+
+
+def test_preferring_the_newer_never_puts_it_lower() -> None:
+    """Asked about now, the newer statement comes first at least as often as without the preference."""
+    rows = list(updates.results(1, 0, FakeEmbeddings()))
+    for decay in ("on", "off"):
+        for wording in ("same words", "other words"):
+            first = {
+                row["prefer newer"]: row["newer first"]
+                for row in rows
+                if (row["wording"], row["asked about"], row["decay"]) == (wording, "now", decay)
+            }
+            assert first["yes"] == first["auto"] >= first["no"]
