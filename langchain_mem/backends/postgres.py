@@ -94,8 +94,8 @@ class PostgresBackend:
 
     async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         """The unexpired rows at these addresses, in order; `None` where there is none."""
-        rows = map(self._row, await self._pools.read(self._sql.get(addresses, now)))
-        found = {row.address: row for row in rows}
+        records = await self._pools.read(self._sql.get(addresses, now))
+        found = {row.address: row for row in self._rows(records)}
         return [found.get(Address(*address)) for address in addresses]
 
     async def write(self, batch: Sequence[Write], now: datetime) -> None:
@@ -157,7 +157,7 @@ class PostgresBackend:
         total = records[0][0]
         if total > limit:
             return None
-        return [self._row(record[1:]) for record in records] if total else []
+        return self._rows([record[1:] for record in records]) if total else []
 
     async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable:
         """How many rows are in scope, and their writes hashed together."""
@@ -238,37 +238,39 @@ class PostgresBackend:
         """A page of what `fetch` finds, by limit and offset; where SQL is not exact, of what `matches` leaves of it."""
         if selection.exact or query.limit is None:
             offset = query.offset if selection.exact else 0
-            found = [self._match(record) for record in await fetch(query.limit, offset)]
+            found = self._matches(await fetch(query.limit, offset))
             return found if selection.exact else [each for each in found if _holds(query, each)][query.offset :]
         end = query.offset + query.limit
         size = 2 * end
         while True:
-            found = [self._match(record) for record in await fetch(size, 0)]
+            found = self._matches(await fetch(size, 0))
             kept = [each for each in found if _holds(query, each)]
             if len(kept) >= end or len(found) < size:
                 return kept[query.offset : end]
             size *= 4
 
-    def _match(self, record: Record) -> Match:
-        score = record[-1]
-        return Match(self._row(record), None if score is None else score)
+    def _matches(self, records: Sequence[Record]) -> list[Match]:
+        return [Match(row, record[-1]) for row, record in zip(self._rows(records), records, strict=True)]
 
-    def _row(self, record: Record) -> Row:
-        namespace, key, value, created_at, updated_at, revision, expires_at, ttl, digests, touches, vectors = record[
-            :11
-        ]
-        return Row(
-            address=Address(tuple(map(decode, namespace)), decode(key)),
-            value=loads(value),
-            created_at=created_at,
-            updated_at=updated_at,
-            revision=revision,
-            expires_at=expires_at,
-            ttl=None if ttl is None else ttl * MICROSECOND,
-            vectors=_vectors(vectors, self._dims),
-            digests=tuple(digests),
-            touches=tuple(touches),
-        )
+    def _rows(self, records: Sequence[Record]) -> list[Row]:
+        vectors = _vectors([record[10] or b"" for record in records], self._dims)
+        return [_row(record, own) for record, own in zip(records, vectors, strict=True)]
+
+
+def _row(record: Record, vectors: Vectors) -> Row:
+    namespace, key, value, created_at, updated_at, revision, expires_at, ttl, digests, touches = record[:10]
+    return Row(
+        address=Address(tuple(map(decode, namespace)), decode(key)),
+        value=loads(value),
+        created_at=created_at,
+        updated_at=updated_at,
+        revision=revision,
+        expires_at=expires_at,
+        ttl=None if ttl is None else ttl * MICROSECOND,
+        vectors=vectors,
+        digests=tuple(digests),
+        touches=tuple(touches),
+    )
 
 
 def _sends(*statements: Statement) -> Work[list[list[Record]]]:
@@ -293,13 +295,17 @@ def _meta(records: list[Record]) -> tuple[int, Embedder | None]:
     return version, None if name is None else Embedder(decode(name), dims)
 
 
-def _vectors(sent: bytes | None, dims: int) -> Vectors:
-    """Vectors as pgvector sends them: for each two 16-bit numbers, the dimensions and zero, then big-endian floats."""
-    if not sent:
-        return np.zeros((0, dims), dtype=np.float32)
-    dims = int.from_bytes(sent[:2], "big")
-    words = np.frombuffer(sent, dtype=">f4").reshape(-1, dims + 1)
-    return words[:, 1:].astype(np.float32)
+def _vectors(sent: Sequence[bytes], dims: int) -> list[Vectors]:
+    """The vectors of each row, read all at once.
+
+    pgvector sends two 16-bit numbers, of which the first is the dimensions, and then the floats, big-endian.
+    """
+    joined = b"".join(sent)
+    dims = int.from_bytes(joined[:2], "big") or dims
+    words = np.frombuffer(joined, dtype=">f4").reshape(-1, dims + 1)
+    every = words[:, 1:].astype(np.float32)
+    ends = np.cumsum([len(each) // (4 * dims + 4) for each in sent], dtype=int).tolist()
+    return [every[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _holds(query: Query, match: Match) -> bool:

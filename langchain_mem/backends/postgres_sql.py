@@ -270,12 +270,12 @@ class Statements:
         A row scores `ln(1 + N / n)` for each word that it holds, one that `n` of the `N` found rows hold.
         """
         query = f"""
-            WITH found AS MATERIALIZED (
+            WITH wanted AS MATERIALIZED (SELECT word, word::tsquery AS query FROM unnest(%(words)s::text[]) AS word),
+            found AS MATERIALIZED (
                 SELECT i.id, i.namespace, i.key, i.words FROM {self._items} i
                 WHERE {selection.where} AND i.words @@ %(any)s::tsquery
             ),
-            held AS (SELECT i.id, i.namespace, i.key, word FROM found i
-                JOIN unnest(%(words)s::text[]) AS word ON i.words @@ word::tsquery),
+            held AS (SELECT i.id, i.namespace, i.key, word FROM found i JOIN wanted ON i.words @@ query),
             rarity AS (SELECT word, ln(1 + (SELECT count(*) FROM found)::float8 / count(*)) AS weight
                 FROM held GROUP BY word),
             page AS (

@@ -40,7 +40,6 @@ _CHARACTERS: Final = {code: chr(character) for character, code in _CODES.items()
 _REFUSED = re.compile("[\x00-\x03\ud800-\ue040]")
 _CODE = re.compile("\x01[\x02\x03]{2}|\ue000[\ue001-\ue040]{2}")
 _UNUSUAL = re.compile(r"\\u000[0-3]|[\ud800-\ue040]|\de\+")  # in JSON that `json` wrote
-_ENCODED = re.compile("\\\\u0001|\ue000")
 
 
 def encode(text: str) -> str:
@@ -50,6 +49,8 @@ def encode(text: str) -> str:
 
 def decode(text: str) -> str:
     """Text as it was before `encode`."""
+    if "\x01" not in text and "\ue000" not in text:
+        return text
     return _CODE.sub(lambda code: _CHARACTERS[code[0]], text)
 
 
@@ -69,7 +70,7 @@ def dumps(value: Any) -> str:
 def loads(text: str) -> Any:
     """The value that `dumps` was given."""
     value = json.loads(text)
-    return _decoded(value) if _ENCODED.search(text) else value
+    return _decoded(value) if "\\u0001" in text or "\ue000" in text else value
 
 
 def array(labels: Sequence[str]) -> str:
