@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_mem.chat_history import MemoryChatHistory
     from langchain_mem.checkpointers import (
         InMemoryCheckpointer,
         PostgresCheckpointer,
@@ -36,9 +37,14 @@ if TYPE_CHECKING:
         StoreError,
         StoreLocked,
     )
+    from langchain_mem.identity import MemoryContext
     from langchain_mem.memory import AsyncMemory, Memory
+    from langchain_mem.middleware import MemoryMiddleware
+    from langchain_mem.nodes import MemoryState, extraction_node, recalled, retrieval_node
     from langchain_mem.redaction import redact_secrets
+    from langchain_mem.retriever import MemoryRetriever
     from langchain_mem.store import LongTermStore
+    from langchain_mem.tools import memory_tools
 
 _HOMES = {
     "AsyncMemory": "memory",
@@ -52,6 +58,11 @@ _HOMES = {
     "LongTermStore": "store",
     "MemError": "errors",
     "Memory": "memory",
+    "MemoryChatHistory": "chat_history",
+    "MemoryContext": "identity",
+    "MemoryMiddleware": "middleware",
+    "MemoryRetriever": "retriever",
+    "MemoryState": "nodes",
     "MissingDependency": "errors",
     "NotFound": "errors",
     "PostgresCheckpointer": "checkpointers",
@@ -60,11 +71,15 @@ _HOMES = {
     "SqliteCheckpointer": "checkpointers",
     "StoreError": "errors",
     "StoreLocked": "errors",
+    "extraction_node": "nodes",
     "local_embeddings": "embeddings",
+    "memory_tools": "tools",
+    "recalled": "nodes",
     "redact_secrets": "redaction",
+    "retrieval_node": "nodes",
 }
 
-__all__ = [  # noqa: RUF022 - in the order of _HOMES
+__all__ = [
     "AsyncMemory",
     "Conflict",
     "Decay",
@@ -76,6 +91,11 @@ __all__ = [  # noqa: RUF022 - in the order of _HOMES
     "LongTermStore",
     "MemError",
     "Memory",
+    "MemoryChatHistory",
+    "MemoryContext",
+    "MemoryMiddleware",
+    "MemoryRetriever",
+    "MemoryState",
     "MissingDependency",
     "NotFound",
     "PostgresCheckpointer",
@@ -84,8 +104,12 @@ __all__ = [  # noqa: RUF022 - in the order of _HOMES
     "SqliteCheckpointer",
     "StoreError",
     "StoreLocked",
+    "extraction_node",
     "local_embeddings",
+    "memory_tools",
+    "recalled",
     "redact_secrets",
+    "retrieval_node",
 ]
 
 

@@ -1,0 +1,359 @@
+"""Nodes for a hand-written graph: recall before the reply, extract after it.
+
+    builder = StateGraph(MemoryState, context_schema=MemoryContext, output_schema=MessagesState)
+    builder.add_node("recall", retrieval_node(memory))
+    builder.add_node("reply", reply)                      # reads state["memory_context"]
+    builder.add_node("remember", extraction_node(memory))
+
+What was recalled is in the state of a run and in no checkpoint: a memory that is deleted does not live on in old ones.
+So it is gone after an interrupt or a crash, and `recalled(state, runtime)` recalls it again.
+
+Which messages were extracted is noted in the store together with what they said, so a node that LangGraph runs again
+does nothing twice, and what a failure left out is in the next extraction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict, cast
+
+from langchain.agents.middleware.types import PrivateStateAttr
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_messages
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.channels import UntrackedValue
+from langgraph.graph import MessagesState
+from langgraph.types import interrupt
+from typing_extensions import override
+
+from langchain_mem._flow import Body, arun, run
+from langchain_mem.context import render, strip_recalled
+from langchain_mem.errors import Conflict, ExtractionError, InvalidRequest, StoreError
+from langchain_mem.identity import Identity, messages_in, whose
+from langchain_mem.memory import Memory, MemoryBase
+from langchain_mem.records import AddResult, FoundMemory
+from langchain_mem.scopes import Scope
+from langchain_mem.turns import SUMMARY, text_of
+from langchain_mem.usage import used
+
+_LOG: Final = logging.getLogger("langchain_mem")
+
+
+class Recalled(TypedDict):
+    """What recalling puts into state: the memories, and their text for a prompt."""
+
+    memories: list[FoundMemory]
+    memory_context: str
+
+
+class MemoryState(MessagesState):
+    """Messages, and what was recalled for them; the latter in no checkpoint.
+
+    In a plain `StateGraph` everything in state is in its output, too: `output_schema=MessagesState` leaves it out.
+    """
+
+    memories: NotRequired[Annotated[list[dict[str, Any]], UntrackedValue, PrivateStateAttr]]
+    memory_context: NotRequired[Annotated[str, UntrackedValue, PrivateStateAttr]]
+
+
+def retrieval_node(
+    memory: MemoryBase,
+    *,
+    top_k: int = 5,
+    token_budget: int | None = None,
+    query: Callable[[Any], str] | None = None,
+    layers: Collection[str] | None = None,
+    **search: Any,
+) -> RetrievalNode:
+    """A node that puts `memories` and `memory_context` into state.
+
+    Args:
+        memory: Where to search.
+        top_k: At most so many memories.
+        token_budget: At most so many tokens of `memory_context`.
+        query: State to what is searched for; the last human message if unset. An empty query recalls nothing.
+        layers: Only these: user, agent, session, app, org.
+        **search: Whatever else `Memory.search` takes, ids apart: those come from the run.
+
+    Returns:
+        A node for sync and async graphs.
+    """
+    options = {"top_k": top_k, "layers": layers, **search}
+    return RetrievalNode(memory, search=options, token_budget=token_budget, query=query or last_said)
+
+
+def extraction_node(
+    memory: MemoryBase,
+    *,
+    background: bool = False,
+    approve: bool = False,
+    on_error: Literal["raise", "warn"] = "raise",
+) -> ExtractionNode:
+    """A node that remembers what was said since it last did.
+
+    Args:
+        memory: Where to write.
+        background: Whether a worker does it, so that the reply does not wait. What it had not done when the process
+            died is in the next turn's extraction.
+        approve: Whether to show through `interrupt()` what would be remembered, and to do so on `Command(resume=True)`.
+        on_error: What a failing model or store does: fail the node, or a warning in the log. Either way the messages
+            are in the next extraction.
+
+    Returns:
+        A node for sync and async graphs.
+
+    Raises:
+        InvalidRequest: Approval is asked for in the background, or without a model, which has no plan to show.
+    """
+    if approve and background:
+        raise InvalidRequest("A plan that awaits approval cannot be made in the background: choose one of them.")
+    if approve and memory.model is None:
+        raise InvalidRequest("approve=True shows what a model extracted; it needs Memory(model=…).")
+    if on_error not in ("raise", "warn"):
+        raise InvalidRequest(f'on_error is "raise" or "warn", not {on_error!r}.')
+    return ExtractionNode(memory, background=background, approve=approve, on_error=on_error)
+
+
+def recalled(state: Any, runtime: Any = None, *, memory: MemoryBase | None = None, **options: Any) -> Recalled:
+    """What was recalled for this run; recalled again where an interrupt or a crash has taken it from the state.
+
+    Args:
+        state: The graph's.
+        runtime: The run's `Runtime`; that of the running step if unset.
+        memory: Where to search again; over the store the graph was compiled with if unset.
+        **options: As for `retrieval_node`.
+
+    Raises:
+        InvalidRequest: There is neither a memory nor a store.
+    """
+    return run(_recalled(state, runtime, memory, options))
+
+
+async def arecalled(state: Any, runtime: Any = None, *, memory: MemoryBase | None = None, **options: Any) -> Recalled:
+    """As `recalled`, on an event loop."""
+    return await arun(_recalled(state, runtime, memory, options))
+
+
+async def _recalled(state: Any, runtime: Any, memory: MemoryBase | None, options: Mapping[str, Any]) -> Recalled:
+    """What the state holds, or else what a search finds. A body."""
+    context = value_in(state, "memory_context")
+    if context is not None:
+        return {"memories": value_in(state, "memories") or [], "memory_context": context}
+    store = getattr(runtime, "store", None)
+    if memory is None and store is None:
+        raise InvalidRequest("Nothing to recall from: give memory=…, or compile the graph with store=memory.store.")
+    return await retrieval_node(memory or Memory(store), **options).recall(state, runtime)
+
+
+class _Node(Runnable[Any, Any]):
+    """What both nodes share: a graph runs their body in its own form."""
+
+    @override
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        return run(self._update(input, config))
+
+    @override
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        return await arun(self._update(input, config))
+
+    async def _update(self, state: Any, config: RunnableConfig | None) -> Any:
+        """What the node changes in state. A body."""
+        raise NotImplementedError
+
+
+class RetrievalNode(_Node):
+    """See `retrieval_node`."""
+
+    name = "retrieve_memories"
+
+    def __init__(
+        self,
+        memory: MemoryBase,
+        *,
+        search: Mapping[str, Any],
+        token_budget: int | None,
+        query: Callable[[Any], str],
+    ) -> None:
+        self._memory = memory
+        self._search = search
+        self._token_budget = token_budget
+        self._query = query
+
+    @override
+    async def _update(self, state: Any, config: RunnableConfig | None) -> Recalled:
+        return await self.recall(state, config=config)
+
+    async def recall(self, state: Any, runtime: Any = None, config: RunnableConfig | None = None) -> Recalled:
+        """Searches for what the state asks. A body."""
+        owner, operations = whose(runtime, config), self._memory.operations
+        await operations.note_thread(owner.thread_id, **owner.owners)
+        query = self._query(state)
+        if not query.strip():
+            return {"memories": [], "memory_context": ""}
+        search: dict[str, Any] = {**self._search, **owner.visible}
+        found = (await operations.search(query, **search))["results"]
+        return {"memories": found, "memory_context": render(found, token_budget=self._token_budget)}
+
+
+class ExtractionNode(_Node):
+    """See `extraction_node`."""
+
+    name = "extract_memories"
+
+    def __init__(self, memory: MemoryBase, *, background: bool, approve: bool, on_error: str) -> None:
+        self._memory = memory
+        self._background = background
+        self._approve = approve
+        self._on_error = on_error
+
+    @override
+    async def _update(self, state: Any, config: RunnableConfig | None) -> dict[str, Any]:
+        await self.reinforce(state)
+        await self.extract(messages_in(state), whose(config=config))
+        return {}
+
+    async def reinforce(self, state: Any) -> None:
+        """Counts the recalled memories that the reply drew on as used, where `reinforce="used"` asks for it. A body."""
+        if self._memory.reinforce == "used":
+            await self._memory.operations.count_used(_drawn_on(state))
+
+    async def extract(self, messages: Sequence[Any], owner: Identity) -> bool:
+        """Remembers what is new in messages. A body.
+
+        Returns:
+            Whether it is done; if not, it is under way, or has failed and been logged.
+        """
+        if owner.delegated:
+            return True  # the "user" here is another agent's model
+        said = spoken(messages, verbatim=self._memory.model is None, agent="agent_id" in owner.owners)
+        if self._background and self._submit(owner, said):
+            return False
+        try:
+            await self._remember(owner, said)
+        except (ExtractionError, StoreError) as error:
+            if self._on_error == "raise":
+                raise
+            _LOG.warning("Extraction failed; its messages are in the next one: %s", error)
+            return False
+        return True
+
+    async def pending(self, messages: Sequence[Any], owner: Identity) -> list[BaseMessage]:
+        """The messages that have not been extracted yet; without a thread, those of the last turn. A body."""
+        said = spoken(messages)
+        if owner.thread_id is None:
+            return _last_turn(said)
+        ids = await self._memory.operations.pending(list(said), owner.thread_id, **owner.owners)
+        return [said[message_id] for message_id in ids]
+
+    def _submit(self, owner: Identity, said: Mapping[str, BaseMessage]) -> bool:
+        work = partial(_run, partial(self._remember, owner, said))
+        return self._memory.background.submit(Scope.of(owner.owners).owner(), work)
+
+    async def _remember(self, owner: Identity, said: Mapping[str, BaseMessage]) -> None:
+        operations = self._memory.operations
+        await operations.note_thread(owner.thread_id, **owner.owners)
+        threaded = owner.thread_id is not None
+        ids = await operations.pending(list(said), owner.thread_id or "", **owner.owners) if threaded else []
+        messages = [said[message_id] for message_id in ids] if threaded else _last_turn(said)
+        if not messages:
+            return
+        if self._approve:
+            await self._ask(owner, messages, ids)
+        else:
+            await operations.add(messages, source=owner.source(ids), **owner.owners)
+
+    async def _ask(self, owner: Identity, messages: list[BaseMessage], ids: list[str]) -> None:
+        """Shows the plan, and carries it out or drops it.
+
+        The plan lies in the store: a resumed node finds it.
+
+        LangGraph hands the answers back in the order of the questions, so a plan made anew because memories had
+        changed comes after the answers to the plans before it.
+        """
+        if owner.thread_id is None:
+            raise InvalidRequest("A plan waits in a thread: compile the graph with a checkpointer, and name a thread.")
+        operations, source, asked, answer = self._memory.operations, owner.source(ids), 0, None
+        while True:
+            plan = await operations.plan(messages, source=source, **owner.owners)
+            while plan["results"] and asked <= plan.get("revised", 0):
+                answer, asked = interrupt(_question(plan)), asked + 1
+            try:
+                await operations.commit(plan["batch_id"], approve=_approves(answer), **owner.owners)
+            except Conflict:
+                continue
+            return
+
+
+def _run(body: Callable[[], Body[None]]) -> None:
+    run(body())
+
+
+def _question(plan: AddResult) -> dict[str, Any]:
+    changed = {"changed": "Memories changed since the last plan; this is a new one."} if plan.get("revised") else {}
+    return {"type": "memory_plan", "batch_id": plan["batch_id"], "results": plan["results"], **changed}
+
+
+def _approves(answer: Any) -> bool:
+    """Whether an answer is a yes: `True`, "approve", "yes", or a mapping with one of them under `approve`."""
+    if isinstance(answer, Mapping):
+        answer = answer.get("approve", answer.get("type"))
+    return answer is True or (isinstance(answer, str) and answer.strip().lower() in ("approve", "yes", "y", "true"))
+
+
+def spoken(messages: Sequence[Any], *, verbatim: bool = False, agent: bool = True) -> dict[str, BaseMessage]:
+    """The messages that may be evidence, by id: no tool's, and no summary, which nobody said.
+
+    Args:
+        messages: As a state holds them; a message that is there twice counts once.
+        verbatim: Whether they will be stored as they are; then replies are left out, which repeat what was recalled.
+        agent: Whether the agent has memories of its own, so that its replies count even then.
+    """
+    roles = (HumanMessage,) if verbatim and not agent else (HumanMessage, AIMessage)
+    placed = enumerate(convert_to_messages(list(messages)))
+    return {
+        message.id or _id_of(place, message): message
+        for place, message in placed
+        if isinstance(message, roles) and not is_summary(message)
+    }
+
+
+def is_summary(message: BaseMessage) -> bool:
+    """Whether LangChain's `SummarizationMiddleware` put this message in."""
+    return message.additional_kwargs.get("lc_source") == SUMMARY
+
+
+def _id_of(place: int, message: BaseMessage) -> str:
+    """An id for a message without one, the same each time in a list that only grows."""
+    said = f"{place}\x1f{message.type}\x1f{text_of(message.content)}"
+    return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _last_turn(said: Mapping[str, BaseMessage]) -> list[BaseMessage]:
+    """From the last run of human messages on: without a thread nothing tells which ones came before."""
+    messages = list(said.values())
+    humans = [place for place, message in enumerate(messages) if isinstance(message, HumanMessage)]
+    start = humans[-1] if humans else 0
+    while start - 1 in humans:
+        start -= 1
+    return messages[start:]
+
+
+def last_said(state: Any) -> str:
+    """The text of the last human message in a state; empty where there is none."""
+    said = [m for m in spoken(messages_in(state)).values() if isinstance(m, HumanMessage)]
+    return strip_recalled(text_of(said[-1].content)) if said else ""
+
+
+def _drawn_on(state: Any) -> list[FoundMemory]:
+    """The recalled memories that the reply drew on."""
+    turn = _last_turn(spoken(messages_in(state)))
+    replies = [text_of(message.content) for message in turn if isinstance(message, AIMessage)]
+    found = cast(list[FoundMemory], value_in(state, "memories") or [])
+    return used(found, last_said(state), "\n".join(replies))
+
+
+def value_in(state: Any, name: str) -> Any:
+    """A value of a graph's state, in whichever form the graph keeps it; `None` where it is absent."""
+    return state.get(name) if isinstance(state, Mapping) else getattr(state, name, None)

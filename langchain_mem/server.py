@@ -1,0 +1,86 @@
+"""A store and a checkpointer for LangGraph Server, configured by environment.
+
+    {"store": {"path": "langchain_mem.server:store"}, "checkpointer": {"path": "langchain_mem.server:checkpointer"}}
+
+| variable | meaning | unless set |
+|---|---|---|
+| `LANGCHAIN_MEM_DSN` | a Postgres database for both | the folder |
+| `LANGCHAIN_MEM_PATH` | a folder for both: Chroma, and SQLite in `threads.sqlite` | `./memory` |
+| `LANGCHAIN_MEM_EMBEDDER` | an embedder for LangChain's `init_embeddings`, such as `openai:…` | local |
+| `LANGCHAIN_MEM_THREAD_TTL_DAYS` | a thread idle for longer goes | threads stay |
+| `LANGCHAIN_MEM_KEEP_LAST` | at most so many checkpoints of a thread | all stay |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from langchain_mem.checkpointers import Retention
+from langchain_mem.embeddings import local_embeddings
+from langchain_mem.errors import InvalidRequest
+from langchain_mem.memory import DEFAULT_PATH
+from langchain_mem.store import Embed, LongTermStore
+
+Number = TypeVar("Number", int, float)
+
+
+@asynccontextmanager
+async def store() -> AsyncIterator[LongTermStore]:
+    """The long-term store that the environment names, open while the server runs."""
+    opened = await asyncio.to_thread(_open_store)
+    try:
+        yield opened
+    finally:
+        await opened.aclose()
+
+
+@asynccontextmanager
+async def checkpointer() -> AsyncIterator[BaseCheckpointSaver[Any]]:
+    """The checkpointer that the environment names, open while the server runs."""
+    opened: Any = await asyncio.to_thread(_open_checkpointer)
+    async with opened:
+        yield opened
+
+
+def _open_store() -> LongTermStore:
+    embed: Embed = os.environ.get("LANGCHAIN_MEM_EMBEDDER") or local_embeddings()
+    dsn = os.environ.get("LANGCHAIN_MEM_DSN")
+    return LongTermStore.postgres(dsn, embed=embed) if dsn else LongTermStore.chroma(_folder(), embed=embed)
+
+
+def _open_checkpointer() -> Any:
+    from langchain_mem.checkpointers import PostgresCheckpointer, SqliteCheckpointer
+
+    dsn = os.environ.get("LANGCHAIN_MEM_DSN")
+    if dsn:
+        return PostgresCheckpointer.open(dsn, retention=_retention())
+    folder = _folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    return SqliteCheckpointer.open(folder / "threads.sqlite", retention=_retention())
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("LANGCHAIN_MEM_PATH") or DEFAULT_PATH)
+
+
+def _retention() -> Retention | None:
+    days, keep_last = _number("LANGCHAIN_MEM_THREAD_TTL_DAYS", float), _number("LANGCHAIN_MEM_KEEP_LAST", int)
+    if days is None and keep_last is None:
+        return None
+    return Retention(thread_ttl=None if days is None else timedelta(days=days), keep_last=keep_last)
+
+
+def _number(name: str, kind: Callable[[str], Number]) -> Number | None:
+    value = os.environ.get(name)
+    try:
+        return kind(value) if value else None
+    except ValueError as error:
+        raise InvalidRequest(f"{name} must be a number, not {value!r}.") from error
