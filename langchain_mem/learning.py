@@ -194,6 +194,7 @@ class Learning:
             observed=self._addition.at,
             known=list(self._addition.scope.ids().values()),
             min_confidence=self._engine.min_confidence,
+            by_speaker=self._addition.scope.owner()[0] in ("user", "agent"),
         )
         if reason is not None:
             told = {"action": str(operation.action), "text": operation.text}

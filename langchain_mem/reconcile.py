@@ -83,8 +83,18 @@ class Decision:
     rests: tuple[str, ...] = ()
 
 
+_SPEAKERS: Final = {"user": ("user",), "assistant": ("assistant", "system")}
+"""Whose words a fact of each subject may rest on."""
+
+
 def objection(
-    operation: Operation, turns: Sequence[Turn], *, observed: datetime, known: Sequence[str], min_confidence: float
+    operation: Operation,
+    turns: Sequence[Turn],
+    *,
+    observed: datetime,
+    known: Sequence[str],
+    min_confidence: float,
+    by_speaker: bool = True,
 ) -> str | None:
     """Why an operation must not be carried out; `None` if it may.
 
@@ -94,6 +104,7 @@ def objection(
         observed: When that was.
         known: Words that need no evidence, such as the owner's id.
         min_confidence: The least confidence.
+        by_speaker: Whether a user's facts must rest on a user's words, and an assistant's on its own.
     """
     if operation.action is Action.KEEP:
         return None
@@ -107,6 +118,8 @@ def objection(
         return "only a user's message can delete or change a memory"
     if operation.action is Action.DELETE:
         return None
+    if by_speaker and not _rests_on(operation, turns):
+        return f"no message of the {operation.subject} is among those it cites"
     return _unfounded(operation, turns, observed, known)
 
 
@@ -114,6 +127,11 @@ def _user_said(operation: Operation, turns: Sequence[Turn]) -> bool:
     if operation.action is Action.UPDATE and operation.subject == "assistant":
         return True  # an assistant may correct what it said of itself
     return any(turns[index].role == "user" for index in operation.evidence)
+
+
+def _rests_on(operation: Operation, turns: Sequence[Turn]) -> bool:
+    cited = [turns[index] for index in operation.evidence] or turns
+    return any(turn.role in _SPEAKERS[operation.subject] for turn in cited)
 
 
 def _unfounded(operation: Operation, turns: Sequence[Turn], observed: datetime, known: Sequence[str]) -> str | None:
@@ -127,7 +145,7 @@ def _unfounded(operation: Operation, turns: Sequence[Turn], observed: datetime, 
 def _evidence(operation: Operation, turns: Sequence[Turn]) -> list[str]:
     """The turns cited, and what each of them answers; all turns where none is cited."""
     if not operation.evidence:
-        return [turn.spoken for turn in turns if turn.role == operation.subject]
+        return [turn.spoken for turn in turns if turn.role in _SPEAKERS[operation.subject]]
     cited = sorted({place for index in operation.evidence for place in (index - 1, index) if place >= 0})
     return [turns[index].spoken for index in cited]
 
