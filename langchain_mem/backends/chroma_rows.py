@@ -149,6 +149,11 @@ def is_row(record: Record) -> bool:
     return bool(record.metadata.get("data"))
 
 
+def is_row_id(identifier: str) -> bool:
+    """Whether an id is that of a row: not of a further vector or the journal. Labels and keys escape both signs."""
+    return "#" not in identifier and not identifier.startswith("!")
+
+
 def size(record: Record) -> int:
     """About how many bytes a record takes in memory."""
     return record.embedding.nbytes + 4 * len(record.metadata.get("data", "")) + 2_000

@@ -120,7 +120,7 @@ class Shelf:
             if loaded is not None:
                 return run(loaded.count(query))
             if query.condition == ALWAYS and query.keys is None:
-                return len(self.table.ids(both(_scopes(query.prefixes), _live(query.now))))
+                return len(self._live(query.prefixes, query.now))
             return run(_dictionary(rows.rows_of(self.table.find(_where(query), vectors=False))).count(query))
 
     def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
@@ -130,7 +130,7 @@ class Shelf:
             loaded = self._loaded((head,))
             if loaded is not None:
                 return run(loaded.namespaces(query))
-            held = self._namespaces(self.table.ids(both(rows.scope(head), _live(query.now))))
+            held = self._namespaces(self._live((head,), query.now))
             found = sorted({namespace[: query.max_depth] for namespace in held if fits(namespace, query)})
             return found[query.offset :][: query.limit]
 
@@ -157,10 +157,9 @@ class Shelf:
         with self._reading:
             loaded = self._loaded(prefixes)
             if loaded is None:
-                scope = _scopes(prefixes)
-                if len(self.table.ids(both(scope, _live(now)), limit + 1)) > limit:
+                if len(self._live(prefixes, now)) > limit:
                     return None
-                loaded = _dictionary(self._rows(self.table.find(scope)))
+                loaded = _dictionary(self._rows(self.table.find(_scopes(prefixes))))
             return run(loaded.scan(prefixes, now, limit))
 
     def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
@@ -344,6 +343,12 @@ class Shelf:
         every = [record for records in sorted(by_word, key=len) for record in records]
         return list({record.id: record for record in every}.values())[:_MOST_CANDIDATES]
 
+    def _live(self, prefixes: Iterable[Namespace], now: datetime) -> set[str]:
+        """The ids of the rows in scope that have not expired: all but those that have, which are quickly found."""
+        scope = _scopes(prefixes)
+        every = filter(rows.is_row_id, self.table.ids(scope))
+        return set(every).difference(self.table.ids(both(scope, _expired(now))))
+
     def _namespaces(self, ids: Iterable[str]) -> set[Namespace]:
         by_id = {identifier: rows.namespace_of(identifier) for identifier in ids}
         digested = [identifier for identifier, namespace in by_id.items() if namespace is None]
@@ -383,12 +388,8 @@ def _scopes(prefixes: Iterable[Namespace]) -> Where:
     return either(*map(rows.scope, dict.fromkeys(prefixes)))
 
 
-def _live(now: datetime) -> Where:
-    """Rows that have not expired; further vectors, tombstones and the journal are none."""
-    return {"expires": {"$gt": rows.micros(now)}}
-
-
 def _expired(now: datetime) -> Where:
+    """Rows that have expired, and tombstones."""
     return {"expires": {"$lte": rows.micros(now)}}
 
 

@@ -24,7 +24,7 @@ CLOUD_BATCH: Final = 300
 
 _COPY = "-copy"  # follows the name of a collection that is being copied
 _CLOUD = ".trychroma.com"
-_CONFIGURATION: Final = {"hnsw": {"space": "ip", "ef_construction": 200, "ef_search": 400}}
+_CONFIGURATION: Final = {"hnsw": {"space": "ip", "ef_search": 400}}
 """Inner product of unit vectors is their cosine, and unlike `cosine` gives vectors back as they came."""
 
 

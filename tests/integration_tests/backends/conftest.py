@@ -21,7 +21,7 @@ def _free_port() -> int:
         return port
 
 
-def _await_start(server: subprocess.Popen[bytes], port: int, seconds: float = 30) -> None:
+def _await_start(server: subprocess.Popen[bytes], port: int, seconds: float = 120) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and server.poll() is None:
         try:

@@ -176,12 +176,13 @@ def test_other_process_is_told_of_http(tmp_path: Path) -> None:
     run(backend.close())
 
 
-def test_unreachable_server() -> None:
-    """A server that goes away raises `StoreError` with the cause."""
+def test_engine_errors_keep_their_cause() -> None:
+    """What Chroma raises, as when the collection is dropped meanwhile, is a `StoreError` with its cause."""
     client = chromadb.EphemeralClient(settings=Settings(anonymized_telemetry=False))
-    backend = ChromaBackend(client=client, collection=f"test-{uuid.uuid4().hex}")
+    name = f"test-{uuid.uuid4().hex}"
+    backend = ChromaBackend(client=client, collection=name)
     run(backend.setup(EMBEDDER))
-    client.delete_collection(backend._collection)
+    client.delete_collection(name)
     with pytest.raises(StoreError, match="Chroma failed") as raised:
         put(backend, row("a"))
     assert raised.value.__cause__ is not None
@@ -243,8 +244,12 @@ def test_interrupted_rewriting_is_tidied(open_backend: Callable[..., ChromaBacke
     run(backend.close())
     with chromadb.PersistentClient(tmp_path / "memory", settings=Settings(anonymized_telemetry=False)) as client:
         client.create_collection("langchain_mem-copy", embedding_function=None)
+    beside = open_backend(None)
+    assert set(values(beside)) == {"a"}
+    run(beside.close())
+    with chromadb.PersistentClient(tmp_path / "memory", settings=Settings(anonymized_telemetry=False)) as client:
+        client.get_collection("langchain_mem", embedding_function=None).modify(name="langchain_mem-copy")
     assert set(values(open_backend(None))) == {"a"}
-    run(backend.close())
 
 
 # Traps
