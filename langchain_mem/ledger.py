@@ -173,7 +173,7 @@ class Ledger:
         return moved
 
     def copy_turn(self, turn: Kept, home: Namespace) -> None:
-        """Keeps a turn in another home too, for as long as facts there cite it."""
+        """Keeps a turn in another home as well, for as long as facts there cite it."""
         ids: dict[str, Any] = dict.fromkeys(_IDS) | ids_of(home)
         value = {**turn.memory, **ids, "expiration_date": None}
         self._others.append(
@@ -218,6 +218,10 @@ class Ledger:
             before, after = _shown_by(self._before[address].memory), _shown_by(memory)
             turns |= dict.fromkeys((key for key in after if key not in before and key not in turns), "live")
             turns |= dict.fromkeys((key for key in before if key not in after), "deleted")
+        for here, there, key in self._moved:
+            cited = _shown_by(self._after[Address(there, key)])
+            wanted.setdefault(reroot(here, TURNS), {}).update(dict.fromkeys(cited, "deleted"))
+            wanted.setdefault(reroot(there, TURNS), {}).update(dict.fromkeys(cited, "live"))
         return {home: turns for home, turns in wanted.items() if turns}
 
     def put(self, address: Address, value: Mapping[str, Any] | None, *, expires_at: datetime | None = None) -> None:

@@ -21,7 +21,7 @@ from langchain_mem.engine import Engine, Reinforce, decay_of, is_in, live
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.expiry import instant, iso, parse_iso
 from langchain_mem.history import as_of as state_as_of
-from langchain_mem.ledger import content
+from langchain_mem.ledger import content, is_live
 from langchain_mem.lexical import tokenize
 from langchain_mem.ranking import Corpus, Document, Evidence, asks_about_now, prefer_newer
 from langchain_mem.records import PUBLIC, FoundMemory, ScoreDetails, SearchResult, StoredMemory, public, source_of
@@ -229,7 +229,7 @@ class Retrieval:
 
     def _eligible(self, search: Search, kept: Kept) -> bool:
         if kept.address.namespace[0] == TURNS:
-            return search.history and kept.memory["state"] == "live"
+            return search.history and is_live(kept.memory, iso(search.now))
         return matches(search.condition, kept.memory)
 
     def _corpus(self, search: Search, view: View) -> tuple[Corpus, list[int]]:
