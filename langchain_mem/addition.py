@@ -49,7 +49,9 @@ class Addition:
         thread, messages = self.source["thread_id"], self.source["message_ids"]
         if thread is None or not messages:
             return uuid.uuid4().hex
-        return batch_id_for(*(f"{name}={value}" for name, value in self.scope.ids().items()), thread, *messages)
+        ids = (f"{name}={value}" for name, value in self.scope.ids().items())
+        # the words too: two facts may rest on the same message
+        return batch_id_for(*ids, thread, *messages, *(turn.spoken for turn in self.turns))
 
     @property
     def repeatable(self) -> bool:

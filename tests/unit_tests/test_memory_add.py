@@ -194,6 +194,14 @@ class TestOnce:
         assert memory.model.count == 1
         assert memory.pending(["m1", "m2"], "t", user_id="alex") == ["m2"]
 
+    def test_two_facts_may_rest_on_one_message(self, bench: Open) -> None:
+        """Other words from the same message of the same thread are no repeat."""
+        memory = bench()
+        source = {"thread_id": "t", "message_ids": ["m1"]}
+        for text in ("Plays the cello", "Lives in Oslo"):
+            assert events(memory.add(text, infer=False, user_id="alex", source=source)) == ["ADD"]
+        assert memory.get_all(user_id="alex")["count"] == 2
+
 
 class TestExtraction:
     def test_facts_carry_what_the_model_says(self, bench: Open) -> None:
