@@ -227,7 +227,7 @@ class ExtractionNode(_Node):
         """
         if owner.delegated:
             return True  # the "user" here is another agent's model
-        said = spoken(messages, verbatim=self._memory.model is None, agent="agent_id" in owner.owners)
+        said = spoken(messages)
         if self._background and self._submit(owner, said):
             return False
         try:
@@ -262,7 +262,16 @@ class ExtractionNode(_Node):
         if self._approve:
             await self._ask(owner, messages, ids)
         else:
-            await operations.add(messages, source=owner.source(ids), **owner.owners)
+            await operations.add(self._evidence(messages, owner), source=owner.source(ids), **owner.owners)
+
+    def _evidence(self, messages: list[BaseMessage], owner: Identity) -> list[BaseMessage]:
+        """The messages themselves; where they will be stored as they are, no replies, which repeat what was recalled.
+
+        An agent with memories of its own keeps its replies even then.
+        """
+        if self._memory.model is not None or "agent_id" in owner.owners:
+            return messages
+        return [message for message in messages if isinstance(message, HumanMessage)]
 
     async def _ask(self, owner: Identity, messages: list[BaseMessage], ids: list[str]) -> None:
         """Shows the plan, and carries it out or drops it.
@@ -302,20 +311,16 @@ def _approves(answer: Any) -> bool:
     return answer is True or (isinstance(answer, str) and answer.strip().lower() in ("approve", "yes", "y", "true"))
 
 
-def spoken(messages: Sequence[Any], *, verbatim: bool = False, agent: bool = True) -> dict[str, BaseMessage]:
-    """The messages that may be evidence, by id: no tool's, and no summary, which nobody said.
+def spoken(messages: Sequence[Any]) -> dict[str, BaseMessage]:
+    """What people and the agent said, by message id: no tool's output, and no summary, which nobody said.
 
     Args:
         messages: As a state holds them; a message that is there twice counts once.
-        verbatim: Whether they will be stored as they are; then replies are left out, which repeat what was recalled.
-        agent: Whether the agent has memories of its own, so that its replies count even then.
     """
-    roles = (HumanMessage,) if verbatim and not agent else (HumanMessage, AIMessage)
-    placed = enumerate(convert_to_messages(list(messages)))
     return {
         message.id or _id_of(place, message): message
-        for place, message in placed
-        if isinstance(message, roles) and not is_summary(message)
+        for place, message in enumerate(convert_to_messages(list(messages)))
+        if isinstance(message, (HumanMessage, AIMessage)) and not is_summary(message)
     }
 
 
