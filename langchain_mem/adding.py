@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple, Unpack, cast
 
 from langchain_mem.addition import Addition
 from langchain_mem.backends.base import ANY, Address
-from langchain_mem.engine import Engine, Expiration, is_in, settled, source_from
-from langchain_mem.errors import Conflict, InvalidRequest, NotFound
+from langchain_mem.engine import Engine, Expiration, is_in, names, settled, source_from
+from langchain_mem.errors import Conflict, NotFound
 from langchain_mem.expiry import instant, iso, parse_iso
 from langchain_mem.learning import Learning
 from langchain_mem.ledger import Draft, Ledger, is_live, journal_address
@@ -299,18 +299,6 @@ async def _free_id(repo: Repository, draft: Draft, now: datetime) -> str:
         if kept is None or kept.memory["digest"] == digest(draft.text):
             return memory_id
     raise AssertionError("count() does not end")
-
-
-def names(categories: Sequence[str] | None) -> list[str]:
-    """Category names, each once.
-
-    Raises:
-        InvalidRequest: Something is no name.
-    """
-    several = isinstance(categories, Iterable) and not isinstance(categories, str)
-    if categories is not None and not (several and all(isinstance(name, str) and name for name in categories)):
-        raise InvalidRequest(f"categories must be a list of names, not {categories!r}.")
-    return list(dict.fromkeys(categories or ()))
 
 
 def _result(ledger: Ledger, rejected: list[Rejected]) -> AddResult:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, TypedDict, Unpack
 
-from langchain_mem.adding import names
-from langchain_mem.engine import Expiration, settled
+from langchain_mem.engine import Expiration, names, settled
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.expiry import iso, to_instant
 from langchain_mem.records import MemoryDict, StoredMemory, public, sound

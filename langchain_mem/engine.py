@@ -6,7 +6,7 @@ import itertools
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias, TypeVar
@@ -231,6 +231,18 @@ def is_in(key: str, values: Sequence[str]) -> Condition:
 def has_any(key: str, values: Sequence[str]) -> Condition:
     """That a stored list holds one of these values."""
     return Or(tuple(Test(Path((key,)), Operator.contains, value, Kind.texts) for value in values))
+
+
+def names(categories: Sequence[str] | None) -> list[str]:
+    """Category names, each once.
+
+    Raises:
+        InvalidRequest: Something is no name.
+    """
+    several = isinstance(categories, Iterable) and not isinstance(categories, str)
+    if categories is not None and not (several and all(isinstance(name, str) and name for name in categories)):
+        raise InvalidRequest(f"categories must be a list of names, not {categories!r}.")
+    return list(dict.fromkeys(categories or ()))
 
 
 def source_from(given: Mapping[str, Any] | None) -> Source:

@@ -32,6 +32,7 @@ from langchain_mem.reinforcement import Reinforcement, Touches
 from langchain_mem.repository import OwnRepository, Repository
 from langchain_mem.rows import utc_now
 from langchain_mem.scopes import Ids
+from langchain_mem.sessions import Sessions
 from langchain_mem.store import LongTermStore
 from langchain_mem.transfer import Transfer
 from langchain_mem.tuning import Tuning
@@ -69,7 +70,7 @@ def _coroutine(body: Callable[Concatenate[_Operations, P], Body[R]]) -> Callable
     return form
 
 
-class _Operations(Adding, Explaining, Reading, Editing, Undoing, Lifecycle, Documents, Transfer, Tuning):
+class _Operations(Adding, Explaining, Reading, Editing, Undoing, Sessions, Lifecycle, Documents, Transfer, Tuning):
     """Every operation as a body."""
 
     def __init__(self, engine: Engine) -> None:

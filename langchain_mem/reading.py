@@ -11,7 +11,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_mem import prompts
 from langchain_mem.activity import ActivityEvent
 from langchain_mem.conditions import Condition, Kind, Operator, Path, Test, conjunction
-from langchain_mem.engine import Engine, has_any, live
+from langchain_mem.engine import Engine, has_any, live, names
 from langchain_mem.errors import InvalidRequest, NotFound
 from langchain_mem.expiry import instant, iso
 from langchain_mem.extraction import ask
@@ -249,9 +249,9 @@ def _check_page(page: int, page_size: int) -> None:
 
 
 def _narrowed(categories: Sequence[str] | None, keywords: str | None) -> Condition:
-    if isinstance(categories, str):
-        raise InvalidRequest(f"categories must be a list of names, not {categories!r}.")
-    parts = [has_any("categories", list(categories))] if categories is not None else []
+    if keywords is not None and not isinstance(keywords, str):
+        raise InvalidRequest(f"keywords is a part of the text, not {keywords!r}.")
+    parts = [has_any("categories", names(categories))] if categories is not None else []
     words = [Test(Path(("memory",)), Operator.icontains, keywords, Kind.text)] if keywords else []
     return conjunction(*parts, *words)
 

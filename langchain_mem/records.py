@@ -173,6 +173,9 @@ class StoredMemory(MemoryDict):
 PUBLIC: Final = tuple(MemoryDict.__annotations__)
 """The keys of a memory that operations return, in order."""
 
+STORED: Final = tuple(StoredMemory.__annotations__)
+"""The keys of a memory as it lies in the store."""
+
 SNAPSHOT: Final = tuple(Snapshot.__annotations__)
 """The keys that a change may alter."""
 

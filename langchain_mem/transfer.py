@@ -13,7 +13,7 @@ from langchain_mem.engine import is_in
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.expiry import iso, parse_iso
 from langchain_mem.ledger import content
-from langchain_mem.records import PUBLIC, StoredMemory, digest
+from langchain_mem.records import STORED, StoredMemory, digest
 from langchain_mem.repository import Kept, Save
 from langchain_mem.scopes import MEMORIES, TURNS, Ids, Namespace, Scope, reroot
 from langchain_mem.writing import Writing
@@ -23,7 +23,7 @@ FORMAT: Final = "langchain-mem/1"
 
 _PIECE: Final = 500
 
-Exported: TypeAlias = tuple[Address, StoredMemory, Sequence[str]]
+Exported: TypeAlias = tuple[Address, StoredMemory, Sequence[datetime]]
 """A memory as a line of an export holds it: where, what, and its uses."""
 
 
@@ -80,7 +80,7 @@ class Transfer(Writing):
 
     async def _take(
         self,
-        entries: Sequence[tuple[Address, StoredMemory, Sequence[str]]],
+        entries: Sequence[Exported],
         on_conflict: str,
         counts: Imported,
         now: datetime,
@@ -108,23 +108,30 @@ def _line(kept: Kept) -> str:
     return json.dumps(entry, ensure_ascii=False)
 
 
-def _entry(line: str, place: int) -> tuple[Address, StoredMemory, list[str]]:
+def _entry(line: str, place: int) -> Exported:
     try:
         entry = json.loads(line)
         namespace, memory, touches = entry["namespace"], entry["memory"], entry["touches"]
-        well_formed = entry["format"] == FORMAT and set(PUBLIC) <= memory.keys() and namespace[0] in (MEMORIES, TURNS)
-        if not (well_formed and all(isinstance(label, str) for label in namespace) and memory["log"]):
+        if not (entry["format"] == FORMAT and set(STORED) <= memory.keys() and memory["log"] and _at_home(entry)):
             raise ValueError("it is no exported memory")
+        used = [parse_iso(touch) for touch in touches]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InvalidRequest(f"Line {place} is none that export() wrote: {error}.") from error
     address = Address(tuple(namespace), memory["id"])
-    return address, cast(StoredMemory, {**memory, "digest": digest(memory["memory"])}), touches
+    return address, cast(StoredMemory, {**memory, "digest": digest(memory["memory"])}), used
 
 
-def _imported(address: Address, memory: StoredMemory, touches: Sequence[str]) -> Save:
+def _at_home(entry: Mapping[str, Any]) -> bool:
+    """Whether a memory names the owner in whose place it lies."""
+    namespace, memory = tuple(entry["namespace"]), entry["memory"]
+    scope = Scope(**{name: memory[name] for name in ("user_id", "agent_id", "app_id", "org_id", "run_id")})
+    return namespace[0] in (MEMORIES, TURNS) and scope.home(namespace[0]) == namespace
+
+
+def _imported(address: Address, memory: StoredMemory, touches: Sequence[datetime]) -> Save:
     return Save(
         address=address,
         value=memory,
         text=content(memory),
-        touches=[parse_iso(touch) for touch in touches],
+        touches=touches,
     )

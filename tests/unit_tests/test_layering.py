@@ -20,7 +20,7 @@ FLOORS = {
     4: "chat_history cli identity middleware nodes retriever server testing tools",
     # Operations on any LangGraph store.
     3: """activity adding addition background documents editing engine extraction foreign learning ledger lifecycle
-       memory plans reading reinforcement repository retrieval transfer tuning undoing writing""",
+       memory plans reading reinforcement repository retrieval sessions transfer tuning undoing writing""",
     # The two contracts of LangGraph.
     2: "checkpointers operations rows store sweeping vectors",
     # Places. A backend sees no clock, no embedder and no model.
