@@ -175,6 +175,7 @@ async def ask(model: Runnable[Any, Any], messages: Sequence[BaseMessage]) -> AIM
     return raw if isinstance(raw, AIMessage) else AIMessage(text_of(getattr(raw, "content", raw)))
 
 
+_TRIES: Final = 100  # no answer has more stray brackets, and ten thousand of them would take minutes
 _THINKING: Final = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 
 
@@ -231,12 +232,12 @@ def _answer(payload: Any) -> Answer | None:
 
 def _objects(text: str) -> Iterator[Any]:
     """Every JSON object or list that stands in a text, outermost first; fences and chatter are passed over."""
-    decoder, text, at = json.JSONDecoder(), _THINKING.sub("", text), 0
-    while (start := _opening(text, at)) is not None:
+    decoder, text, at, failed = json.JSONDecoder(), _THINKING.sub("", text), 0, 0
+    while failed < _TRIES and (start := _opening(text, at)) is not None:
         try:
             found, at = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
-            at = start + 1
+            at, failed = start + 1, failed + 1
         else:
             yield found
 
