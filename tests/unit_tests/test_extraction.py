@@ -39,18 +39,7 @@ class TestReading:
             '{"operations": [{"action": "ADD", "text": "Likes tea", "evidence": [0]}]',
             json.dumps({"operations": [{**ADD, "categories": None, "confidence": None, "layer": "Owner", "new": 1}]}),
         ],
-        ids=[
-            "bare",
-            "fenced",
-            "chatty",
-            "thinking",
-            "thinking and fenced",
-            "brackets",
-            "list",
-            "string",
-            "cut off",
-            "nulls",
-        ],
+        ids="bare fenced chatty thinking both brackets list string cut-off nulls".split(),
     )
     def test_as_models_write_it(self, bench: Open, said: str) -> None:
         """Fences, chatter, thinking and near misses of the form are read all the same, with one call."""
@@ -230,6 +219,7 @@ leaf = (
 values = st.recursive(
     leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner), max_leaves=6
 )
+FIELDS = "action text memory subject layer categories relates_to event_date expires confidence evidence reason".split()
 operations = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, values))
 payloads = (
     values
