@@ -322,7 +322,7 @@ class Ingested:
         for turn in track(talk.turns, f"Adding {talk.name}", console=Console(stderr=True), transient=True):
             self._add(turn.text, turn.when, turn.session, (turn.key,))
         for fact in talk.facts if facts else ():
-            self._add(fact.text, fact.when, f"{fact.session} facts", fact.turns)
+            self._add(fact.text, fact.when, fact.session, fact.turns)
         memory.flush()
         clock.now = talk.asked_at
 
