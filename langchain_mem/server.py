@@ -1,6 +1,8 @@
 """A store and a checkpointer for LangGraph Server, configured by environment.
 
-    {"store": {"path": "langchain_mem.server:store"}, "checkpointer": {"path": "langchain_mem.server:checkpointer"}}
+    {"store": {"path": "langchain_mem.server.store"}, "checkpointer": {"path": "langchain_mem.server.checkpointer"}}
+
+Those are paths in `langgraph.json`; a file of the project that imports the two works as well: `"./memory.py:store"`.
 
 | variable | meaning | unless set |
 |---|---|---|

@@ -1,4 +1,4 @@
-"""A graph for LangGraph Server: its store and checkpointer come from `langchain_mem.server`, see langgraph.json.
+"""A graph for LangGraph Server: its store and checkpointer are those of memory.py, see langgraph.json.
 
     pip install "langgraph-cli[inmem]" "langchain-mem[local]"
     cd examples/server && OPENAI_API_KEY=... langgraph dev

@@ -7,7 +7,6 @@ import json
 import os
 import runpy
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +83,7 @@ def test_the_server_project(peer: OpenAIPeer, monkeypatch: pytest.MonkeyPatch):
     project = json.loads((EXAMPLES / "server" / "langgraph.json").read_text())
     for name, value in project["env"].items():
         monkeypatch.setenv(name, value)
-    file, _, attribute = project["graphs"]["agent"].partition(":")
-    graph = runpy.run_path(str(EXAMPLES / "server" / file))[attribute]
+    graph = _named(project["graphs"]["agent"])
     store, checkpointer = (_named(project[place]["path"]) for place in ("store", "checkpointer"))
     peer.model.script("Noted.", SEATS, "A window seat.", NOTHING)
 
@@ -103,5 +101,6 @@ def test_the_server_project(peer: OpenAIPeer, monkeypatch: pytest.MonkeyPatch):
 
 
 def _named(path: str) -> Any:
-    module, _, attribute = path.partition(":")
-    return getattr(import_module(module), attribute)
+    """What a path of langgraph.json names: a file of the project, and what is in it."""
+    file, _, attribute = path.partition(":")
+    return runpy.run_path(str(EXAMPLES / "server" / file))[attribute]
