@@ -22,18 +22,20 @@ from langchain_core.messages import AIMessage, SystemMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from langchain_mem import Memory, MemoryState, SqliteCheckpointer, extraction_node, retrieval_node
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.checkpointers.sqlite import SqliteCheckpointer
+from langchain_mem.errors import InvalidRequest, MemError
 from langchain_mem.expiry import instant
+from langchain_mem.memory import Memory
+from langchain_mem.nodes import MemoryState, extraction_node, retrieval_node
 from langchain_mem.records import FoundMemory
 
 DAYS: Final = 6
 """How much later the second process runs."""
 
-_WHO: Final = {"user_id": "alex", "agent_id": "guide"}
 _SAID: Final = (
     "Hi! I'm Alex. I'm a vegetarian, and I'm allergic to nuts.",
     "My sister Mia lives in Lisbon; I visit her every spring.",
@@ -41,9 +43,12 @@ _SAID: Final = (
     "My favorite color is green.",
 )
 _ASKED: Final = (
-    "What should I keep in mind when I book a restaurant?",
+    "Any food allergies I should mention at the restaurant?",
     "Which seat do I take on the train to see Mia?",
+    "And where does my sister live?",  # her memory has just been used, so it has not faded
 )
+_ENOUGH: Final = 0.2  # relevance: what has little to do with a question stays out of a small prompt
+_PIECE: Final = 20  # messages of a plain list remembered at a time, for the bar to move
 
 _console: Final = Console(width=int(os.environ.get("COLUMNS", "110")))
 
@@ -63,7 +68,9 @@ def main(source: Path | None = None) -> None:
             return
         for act in ("talk", "recall"):
             # a process each, so that what the second one knows can only come from disk
-            subprocess.run([sys.executable, "-m", "langchain_mem.demo", act, folder], check=True)  # noqa: S603 - ours
+            done = subprocess.run([sys.executable, "-m", "langchain_mem.demo", act, folder], check=False)  # noqa: S603 - ours
+            if done.returncode:  # it has said why
+                raise SystemExit(done.returncode)
 
 
 def talk(folder: Path) -> None:
@@ -74,8 +81,7 @@ def talk(folder: Path) -> None:
         for text in _SAID:
             _say(agent, "monday", text)
         memory.add("Is comparing hotels in Porto.", user_id="alex", infer=False, expiration_date=timedelta(days=2))
-        page = memory.get_all(user_id="alex")
-        _show_remembered(page["results"])
+        _show_remembered(memory.get_all(user_id="alex")["results"][::-1])
 
 
 def recall(folder: Path) -> None:
@@ -84,23 +90,32 @@ def recall(folder: Path) -> None:
     with _open(folder, days=DAYS) as memory, SqliteCheckpointer.open(folder / "threads.db") as checkpointer:
         agent = build_agent(memory, checkpointer)
         for text in _ASKED:
-            found = memory.search(text, top_k=3, explain=True, reinforce="none", **_WHO)  # type: ignore[arg-type]
+            found = memory.search(text, top_k=3, threshold=_ENOUGH, explain=True, reinforce="none", user_id="alex")
             _show_found(text, found["results"])
-            _console.print("[bold]What the model sees[/]", memory.context(found), sep="\n", highlight=False)
+            _console.print(f"[bold]What the model sees[/]\n{escape(memory.context(found))}", highlight=False)
             _say(agent, "sunday", text)
+            memory.flush()  # so that the next question shows what this one counted as used
         _show_expired(memory)
 
 
 def build_agent(memory: Memory, checkpointer: Any) -> CompiledStateGraph[Any, Any, Any, Any]:
     """An agent that recalls, replies and remembers."""
     graph = StateGraph(MemoryState, output_schema=MessagesState)
-    graph.add_node("recall", retrieval_node(memory, top_k=3))
+    graph.add_node("recall", retrieval_node(memory, top_k=3, threshold=_ENOUGH))
     reply: Any = _reply_with(memory.model) if memory.model else _reply_plainly
     graph.add_node("reply", reply)
     graph.add_node("remember", extraction_node(memory))
-    for start, end in ((START, "recall"), ("recall", "reply"), ("reply", "remember"), ("remember", END)):
+    for start, end in ((START, "recall"), ("recall", "reply"), ("remember", END)):
         graph.add_edge(start, end)
+    # without a model a message is kept as it is, and a question tells nothing
+    graph.add_conditional_edges("reply", lambda state: "remember" if memory.model or not _asks(state) else END)
     return graph.compile(checkpointer=checkpointer)
+
+
+def _asks(state: MemoryState) -> bool:
+    """Whether the last human message is a question."""
+    said = [message for message in state["messages"] if message.type == "human"]
+    return said[-1].text.rstrip().endswith("?")
 
 
 def _reply_with(model: BaseChatModel) -> Callable[[MemoryState], dict[str, Any]]:
@@ -113,10 +128,10 @@ def _reply_with(model: BaseChatModel) -> Callable[[MemoryState], dict[str, Any]]
 
 def _reply_plainly(state: MemoryState) -> dict[str, Any]:
     """The agent without a model: it says what it recalls."""
-    memories = [memory["memory"] for memory in state.get("memories") or () if memory["user_id"]]
-    asked = str(state["messages"][-1].content).rstrip().endswith("?")
-    text = f"You told me: {' '.join(memories)}" if asked and memories else "I'll remember that."
-    return {"messages": [AIMessage(text)]}
+    if not _asks(state):
+        return {"messages": [AIMessage("Noted.")]}
+    memories = [memory["memory"] for memory in state.get("memories") or ()]
+    return {"messages": [AIMessage(f"You told me: {' '.join(memories)}" if memories else "You have not told me yet.")]}
 
 
 def _open(folder: Path, *, days: int) -> Memory:
@@ -133,24 +148,24 @@ def _model() -> BaseChatModel | None:
 
 
 def _say(agent: CompiledStateGraph[Any, Any, Any, Any], thread: str, text: str) -> None:
-    config: Any = {"configurable": {"thread_id": thread, **_WHO}}
+    config: Any = {"configurable": {"thread_id": thread, "user_id": "alex"}}
     reply = agent.invoke({"messages": [("user", text)]}, config)["messages"][-1]
-    _console.print(f"[bold cyan]Alex [/] {text}\n[bold green]Guide[/] {reply.text}", highlight=False)
+    _console.print(f"[bold cyan]Alex [/] {text}\n[bold green]Guide[/] {escape(reply.text)}", highlight=False)
 
 
 def _show_remembered(memories: Sequence[Mapping[str, Any]]) -> None:
     table = Table("memory", "layer", "expires", title="Remembered about Alex")
     for memory in memories:
-        table.add_row(memory["memory"], memory["layer"], (memory["expiration_date"] or "never")[:10])
+        table.add_row(escape(memory["memory"]), memory["layer"], (memory["expiration_date"] or "never")[:10])
     _console.print(table)
 
 
 def _show_found(query: str, memories: Sequence[FoundMemory]) -> None:
-    table = Table("memory", "relevance", "decay", "score", title=f"Found for: {query}")
+    table = Table("memory", "relevance", "decay", "score", title=f"Found for: {query}", min_width=len(query) + 11)
     for memory in memories:
         details = memory["score_details"]
         numbers = (details["relevance"], details["factor"], memory["score"])
-        table.add_row(memory["memory"], *(f"{number:.2f}" for number in numbers))
+        table.add_row(escape(memory["memory"]), *(f"{number:.2f}" for number in numbers))
     _console.print(table)
 
 
@@ -159,7 +174,7 @@ def _show_expired(memory: Memory) -> None:
     every = memory.get_all(user_id="alex", show_expired=True)["results"]
     for one in every:
         if one["id"] not in live:
-            _console.print(f"[yellow]Expired[/] on {(one['expiration_date'] or '')[:10]}: {one['memory']}")
+            _console.print(f"[yellow]Expired[/] on {(one['expiration_date'] or '')[:10]}: {escape(one['memory'])}")
 
 
 @dataclass(frozen=True)
@@ -198,7 +213,10 @@ def read_conversations(source: Path) -> list[Conversation]:
         raise InvalidRequest(f"{source} cannot be read as JSON: {error}") from error
     if isinstance(content, list) and content and all(isinstance(each, Mapping) for each in content):
         if all("conversation" in each for each in content):
-            return [_from_locomo(sample, str(place)) for place, sample in enumerate(content)]
+            try:
+                return [_from_locomo(sample, str(place)) for place, sample in enumerate(content)]
+            except (KeyError, TypeError, ValueError) as error:
+                raise InvalidRequest(f"{source} holds LoCoMo samples, but one is malformed: {error!r}") from error
         if all("content" in each for each in content):
             return [_from_messages(content)]
     raise InvalidRequest(f"{source} holds neither a list of messages (role, content) nor LoCoMo samples.")
@@ -207,7 +225,8 @@ def read_conversations(source: Path) -> list[Conversation]:
 def _from_messages(messages: Sequence[Mapping[str, Any]]) -> Conversation:
     asked = [str(each["content"]) for each in messages if each.get("role") in ("user", "human")]
     questions = [(text, frozenset[str]()) for text in asked if text.rstrip().endswith("?")]
-    return Conversation("you", [("replay", None, messages)], questions)
+    pieces = [messages[start : start + _PIECE] for start in range(0, len(messages), _PIECE)]
+    return Conversation("you", [("replay", _first_time(piece), piece) for piece in pieces], questions)
 
 
 def _from_locomo(sample: Mapping[str, Any], place: str) -> Conversation:
@@ -238,7 +257,7 @@ def _ingest(memory: Memory, conversation: Conversation) -> None:
             messages,
             user_id=conversation.name,
             infer=memory.model is not None,
-            timestamp=when or _first_time(messages),
+            timestamp=when,
             source={"thread_id": thread},
         )
     count = memory.get_all(user_id=conversation.name, page_size=1)["count"]
@@ -258,8 +277,9 @@ def _ask(memory: Memory, conversation: Conversation) -> None:
     for place, (question, gold) in enumerate(track(conversation.questions, "Asking", console=_console, transient=True)):
         results = memory.search(question, user_id=conversation.name, decay=False, reinforce="none")["results"]
         if place < 10:
-            best = results[0] if results else None
-            table.add_row(question, best["memory"] if best else "(nothing)", f"{best['score']:.2f}" if best else "")
+            best = next((result for result in results if result["memory"] != question), None)
+            row = (escape(best["memory"]), f"{best['score']:.2f}") if best else ("(nothing)", "")
+            table.add_row(escape(question), *row)
         said = {result["memory"] for result in results}
         found_all += sum(texts.get(turn) in said for turn in gold)
         gold_all += len(gold)
@@ -269,4 +289,7 @@ def _ask(memory: Memory, conversation: Conversation) -> None:
 
 
 if __name__ == "__main__":
-    {"talk": talk, "recall": recall}[sys.argv[1]](Path(sys.argv[2]))
+    try:
+        {"talk": talk, "recall": recall}[sys.argv[1]](Path(sys.argv[2]))
+    except MemError as error:
+        sys.exit(str(error))
