@@ -55,6 +55,17 @@ _VERBS: Final = frozenset(
     "traveled travelled joined joins became becomes grew married met recommended asked said told recently currently "
     "also never always often".split()
 )
+# what a fact may begin with that is no name, though it is written with a capital there and a verb follows
+_SUBJECTS: Final = frozenset(
+    "name names nickname birthday age email mail phone number address job work career role title salary employer "
+    "company boss manager colleague colleagues team client customer project goal goals plan plans budget deadline "
+    "meeting mother father mom mum dad parents sister brother siblings wife husband spouse partner girlfriend "
+    "boyfriend son daughter kid kids child children baby family friend friends neighbor neighbour grandmother "
+    "grandfather dog cat pet pets home house flat apartment city country car bike favorite favourite preferred "
+    "favorites diet allergy allergies food dinner lunch breakfast coffee tea music sport sports health sleep "
+    "doctor school university course hobby hobbies travel trip flight hotel vacation holiday wedding party "
+    "weekend language languages password account order people everything nothing something".split()
+)
 _GUARDS: Final = frozenset(
     "not no never none nothing nobody neither nor without cannot can't don't doesn't didn't isn't aren't wasn't "
     "weren't won't wouldn't hasn't haven't hadn't longer stopped quit former formerly previously ex used anymore "
@@ -87,8 +98,12 @@ def _names(text: str) -> Iterable[str]:
         for place, word in enumerate(words):
             if not word[0].isupper() or word.casefold() in _NO_NAMES:
                 continue
-            if place or (len(words) > 1 and words[1].casefold() in _VERBS and word.casefold() not in _VERBS):
+            if place or (len(words) > 1 and words[1].casefold() in _VERBS and _may_name(word.casefold())):
                 yield _bare(word)
+
+
+def _may_name(word: str) -> bool:
+    return word not in _VERBS and word not in _SUBJECTS and not word.endswith("ing")
 
 
 def _bare(word: str) -> str:
