@@ -7,7 +7,12 @@ revision, so that a vector left over from an older revision is told apart. What 
     updated    `updated_at`, and `expires`: `expires_at`, in microseconds since 1970 (`NEVER` where there is none)
     tokens     what filters may ask for, see `chroma_filters`
     s1, s2 …   the namespace cut to 1, 2, … labels, so that a prefix is one equality
-    t.…        one key for each touch: an update merges metadata key by key, so concurrent touches all count
+    touches0 … the touches of one lane as text, oldest first: a process writes its own lane, a reader takes all of them
+    keep       how many of them count, the newest: as the last touch said
+
+The keys are few and always the same: Chroma keeps every key that a collection ever had in its schema and reads that
+schema at each write, so a key for each touch made writes slower the more there had been. An update merges metadata key
+by key, so processes in different lanes lose no touch of each other.
 
 A record in Chroma must have a vector. One whose row has none gets a pseudo-random one, and `data` says so. Its document
 is the row's text in lower case, because `$contains` minds case.
@@ -17,7 +22,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
+import os
+import socket
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -36,12 +43,15 @@ NEVER: Final = 2**62
 DEAD: Final = "!dead"
 """`s1` of a record that was deleted and is about to go. No label reads so: `!` is escaped in them."""
 
+LANES: Final = 16
+"""How many processes can touch one row at the same moment with none of their touches lost."""
+
 MOST_ID_BYTES: Final = 120
 """Longer ids are digests: Chroma Cloud takes 128 bytes, of which a vector's number needs some."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_TOUCH = "t."
+_TOUCHES = tuple(f"touches{number}" for number in range(LANES))
 _DIGESTED = "~"
 
 
@@ -110,21 +120,20 @@ def placeholder(identifier: str, dims: int) -> NDArray[np.float32]:
     return vector / np.linalg.norm(vector)
 
 
-def records_of(row: Row, dims: int, *, kept: Iterable[datetime] = ()) -> list[Record]:
+def records_of(row: Row, dims: int, *, old: Mapping[str, Any] | None = None) -> list[Record]:
     """A row as records, its own first.
 
     Args:
         row: What to store.
         dims: How long the collection's vectors are.
-        kept: The touches that its record has already, and will keep.
+        old: The metadata that its record has already; the touches in it will stay.
     """
     identifier = record_id(row.address)
     labels = _labels(row.address.namespace)
     parts = part_ids(identifier, len(row.vectors))
     first = row.vectors[0] if len(row.vectors) else placeholder(identifier, dims)
-    added = Counter(row.touches) - Counter(kept)
     asked = labels | {"tokens": tokens(row.address.key, row.value)}
-    metadata = asked | _metadata(row) | touch_keys(added.elements())
+    metadata = asked | _metadata(row) | _merged_touches(row, old or {})
     part = asked | {"revision": row.revision}
     return [
         Record(identifier, first, metadata, _text(row.text).lower()),
@@ -175,24 +184,46 @@ def hidden(record: Record, now: datetime) -> bool:
     return bool(record.metadata["expires"] <= micros(now))
 
 
-def touch(metadata: Mapping[str, Any], instants: Iterable[datetime], keep: int) -> dict[str, int | None]:
-    """The change of metadata that adds these touches and leaves the `keep` newest."""
-    have, new = touched(metadata), touch_keys(instants)
-    oldest = sorted(have | new, key=(have | new).__getitem__)[: max(0, len(have) + len(new) - keep)]
-    return {key: value for key, value in new.items() if key not in oldest} | {
-        key: None for key in have if key in oldest
-    }
+def lane() -> str:
+    """The metadata key of this process's touches: neighboring process ids of one machine have different ones."""
+    return _TOUCHES[(os.getpid() + zlib.crc32(socket.gethostname().encode())) % LANES]
 
 
-def touch_keys(touches: Iterable[datetime]) -> dict[str, int]:
-    """A key and value for each touch; the key is new, so that it meets no other process's."""
-    return {f"{_TOUCH}{uuid.uuid4().hex}": micros(touch) for touch in touches}
+def touch(metadata: Mapping[str, Any], instants: Iterable[datetime], keep: int) -> dict[str, str | int | None]:
+    """The change of metadata that adds these touches in this process's lane and leaves the `keep` newest of all."""
+    mine = [*_lane(metadata, lane()), *map(micros, instants)]
+    others = [each for key in _TOUCHES if key != lane() for each in _lane(metadata, key)]
+    newest = Counter(_newest([*mine, *others], keep))
+    return {lane(): _spelled((newest & Counter(mine)).elements()), "keep": keep}
 
 
-def touched(metadata: Mapping[str, Any]) -> dict[str, int]:
-    """The touches among a record's metadata, oldest first."""
-    touches = ((key, value) for key, value in metadata.items() if key.startswith(_TOUCH))
-    return dict(sorted(touches, key=lambda each: each[1]))
+def touches(metadata: Mapping[str, Any]) -> list[int]:
+    """The newest touches of all lanes in microseconds since 1970, oldest first."""
+    every = [each for key in _TOUCHES for each in _lane(metadata, key)]
+    return _newest(every, metadata.get("keep") or len(every))
+
+
+def untouched(metadata: Mapping[str, Any]) -> dict[str, None]:
+    """The change of metadata that forgets all touches."""
+    return dict.fromkeys(key for key in (*_TOUCHES, "keep") if key in metadata)
+
+
+def _merged_touches(row: Row, old: Mapping[str, Any]) -> dict[str, str | None]:
+    """The change of metadata that adds those touches of a row that its record does not have."""
+    added = Counter(map(micros, row.touches)) - Counter(touches(old))
+    return {lane(): _spelled([*_lane(old, lane()), *added.elements()])} if added else {}
+
+
+def _lane(metadata: Mapping[str, Any], key: str) -> list[int]:
+    return [int(each) for each in (metadata.get(key) or "").split()]
+
+
+def _newest(touches: Iterable[int], keep: int) -> list[int]:
+    return sorted(touches, reverse=True)[:keep][::-1]
+
+
+def _spelled(touches: Iterable[int]) -> str | None:
+    return " ".join(map(str, sorted(touches))) or None
 
 
 def _metadata(row: Row) -> dict[str, Any]:
@@ -232,7 +263,7 @@ def _row(record: Record, by_id: Mapping[str, Record]) -> Row:
         vectors=_vectors(record, stored, by_id),
         digests=tuple(stored["digests"]),
         text=record.document,
-        touches=tuple(map(instant, touched(record.metadata).values())),
+        touches=tuple(map(instant, touches(record.metadata))),
     )
 
 

@@ -366,11 +366,10 @@ def _expect(write: Write, there: Record | None, now: datetime) -> None:
 
 def _replacing(row: Row, old: Record | None, dims: int, now: datetime) -> list[Record]:
     """A row's records, to be merged by the engine into what is there: touches stay, unless they expired."""
-    touched = {} if old is None else rows.touched(old.metadata)
-    if old is not None and rows.hidden(old, now):
-        record, *parts = rows.records_of(row, dims)
-        return [record._replace(metadata={**dict.fromkeys(touched), **record.metadata}), *parts]
-    return rows.records_of(row, dims, kept=map(rows.instant, touched.values()))
+    if old is None or not rows.hidden(old, now):
+        return rows.records_of(row, dims, old=old and old.metadata)
+    record, *parts = rows.records_of(row, dims)
+    return [record._replace(metadata={**rows.untouched(old.metadata), **record.metadata}), *parts]
 
 
 def _dictionary(loaded: Iterable[Row]) -> DictionaryBackend:

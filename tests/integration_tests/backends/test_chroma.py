@@ -340,6 +340,18 @@ def test_long_names(backend: ChromaBackend) -> None:
     assert [match.row.address for match in run(backend.search(EVERYTHING))] == [address]
 
 
+def test_metadata_keys_are_few(open_backend: Callable[..., ChromaBackend], tmp_path: Path) -> None:
+    """However often rows are touched, and whatever their fields, Chroma sees a few metadata keys: it never forgets one."""
+    backend = open_backend(None)
+    put(backend, *(row(str(n), {f"field {n}": n}) for n in range(30)))
+    for n in range(30):
+        run(backend.touch({Address(ALEX, str(n)): [NOW + timedelta(seconds=n)]}, 20))
+    run(backend.close())
+    with chromadb.PersistentClient(tmp_path / "memory", settings=Settings(anonymized_telemetry=False)) as client:
+        metadatas = client.get_collection("langchain_mem", embedding_function=None).get()["metadatas"] or []
+    assert len({key for metadata in metadatas for key in metadata}) < 12
+
+
 # Broad scopes
 
 
