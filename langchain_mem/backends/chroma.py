@@ -32,9 +32,9 @@ class ChromaBackend:
     *Over HTTP*, `ChromaBackend(client=chromadb.HttpClient(...))`, and *in Chroma Cloud* with `CloudClient`: several
     processes share the collection, so nothing is held in memory and `stamp` does not know. `Write.expects` is compared
     under a lock of this process only; of two processes that write one row at the same moment, the later wins. Touches
-    lie in 16 lanes, of which a process takes one by its id: only of two processes in one lane that touch one row at the
-    same moment, one may lose a touch. In the cloud, a batch of more records than one call takes (300 by default) is not whole, and quotas bound the size of a
-    value (4 KB by default).
+    lie in 16 lanes, of which a process takes one by its id: only of two processes in one lane that touch one row at
+    the same moment, one may lose its touch. In the cloud, a batch of more records than one call takes (300 by default)
+    is not whole, and quotas bound the size of a value (4 KB by default).
 
     Args:
         path: The folder, made if there is none. Or give `client`.

@@ -341,7 +341,7 @@ def test_long_names(backend: ChromaBackend) -> None:
 
 
 def test_metadata_keys_are_few(open_backend: Callable[..., ChromaBackend], tmp_path: Path) -> None:
-    """However often rows are touched, and whatever their fields, Chroma sees a few metadata keys: it never forgets one."""
+    """However often rows are touched, and whatever their fields, Chroma sees a few metadata keys."""
     backend = open_backend(None)
     put(backend, *(row(str(n), {f"field {n}": n}) for n in range(30)))
     for n in range(30):
