@@ -61,7 +61,7 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         tools: Whether the agent gets tools to save, search, update and forget memories; see `memory_tools`.
         on_error: What a failing extraction does; see `extraction_node`.
         trace_policy: What traces of these hooks show; `HIDDEN` unless given, `None` for the application's default.
-        **search: Whatever else `Memory.search` takes, such as `layers` or `filters`.
+        **search: Whatever else `retrieval_node` takes, such as `layers`, `filters` or `pinned`.
     """
 
     state_schema = MemoryAgentState

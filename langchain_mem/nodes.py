@@ -65,6 +65,7 @@ def retrieval_node(
     token_budget: int | None = None,
     query: Callable[[Any], str] | None = None,
     layers: Collection[str] | None = None,
+    pinned: Mapping[str, Any] | None = None,
     **search: Any,
 ) -> RetrievalNode:
     """A node that puts `memories` and `memory_context` into state.
@@ -75,13 +76,14 @@ def retrieval_node(
         token_budget: At most so many tokens of `memory_context`.
         query: State to what is searched for; the last human message if unset. An empty query recalls nothing.
         layers: Only these: user, agent, session, app, org.
+        pinned: Filters of memories that are always there, before what was found and on top of `top_k`.
         **search: Whatever else `Memory.search` takes, ids apart: those come from the run.
 
     Returns:
         A node for sync and async graphs.
     """
     options = {"top_k": top_k, "layers": layers, **search}
-    return RetrievalNode(memory, search=options, token_budget=token_budget, query=query or last_said)
+    return RetrievalNode(memory, search=options, token_budget=token_budget, query=query or last_said, pinned=pinned)
 
 
 def extraction_node(
@@ -175,11 +177,13 @@ class RetrievalNode(_Node):
         search: Mapping[str, Any],
         token_budget: int | None,
         query: Callable[[Any], str],
+        pinned: Mapping[str, Any] | None,
     ) -> None:
         self._memory = memory
         self._search = search
         self._token_budget = token_budget
         self._query = query
+        self._pinned = pinned
 
     @override
     async def _update(self, state: Any, config: RunnableConfig | None) -> Recalled:
@@ -187,14 +191,25 @@ class RetrievalNode(_Node):
 
     async def recall(self, state: Any, runtime: Any = None, config: RunnableConfig | None = None) -> Recalled:
         """Searches for what the state asks. A body."""
-        owner, operations = whose(runtime, config), self._memory.operations
-        await operations.note_thread(owner.thread_id, **owner.owners)
-        query = self._query(state)
+        owner = whose(runtime, config)
+        await self._memory.operations.note_thread(owner.thread_id, **owner.owners)
+        pinned = await self._always(owner)
+        ids = {memory["id"] for memory in pinned}
+        found = [memory for memory in await self._found(self._query(state), owner) if memory["id"] not in ids]
+        memories = [*pinned, *found]
+        return {"memories": memories, "memory_context": render(memories, token_budget=self._token_budget)}
+
+    async def _always(self, owner: Identity) -> list[FoundMemory]:
+        if self._pinned is None:
+            return []
+        page = await self._memory.operations.get_all(filters=self._pinned, **owner.visible)
+        return [cast(FoundMemory, {**memory, "score": 1.0}) for memory in page["results"]]
+
+    async def _found(self, query: str, owner: Identity) -> list[FoundMemory]:
         if not query.strip():
-            return {"memories": [], "memory_context": ""}
+            return []
         search: dict[str, Any] = {**self._search, **owner.visible}
-        found = (await operations.search(query, **search))["results"]
-        return {"memories": found, "memory_context": render(found, token_budget=self._token_budget)}
+        return (await self._memory.operations.search(query, **search))["results"]
 
 
 class ExtractionNode(_Node):

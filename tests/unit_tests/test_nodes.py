@@ -156,6 +156,18 @@ def test_the_search_is_the_applications():
     assert node.invoke({"messages": [], "topic": " "}, thread()) == {"memories": [], "memory_context": ""}
 
 
+def test_pinned_memories_are_always_there():
+    """What is pinned comes first, whatever is asked, and takes no place from what is found."""
+    memory = memory_with()
+    memory.add("Is allergic to nuts", user_id="alex", metadata={"pinned": True})
+    memory.add("Likes green tea", user_id="alex")
+    node = retrieval_node(memory, top_k=1, pinned={"metadata": {"pinned": True}})
+    found = node.invoke(_say("Which tea?"), thread())
+    assert [one["memory"] for one in found["memories"]] == ["Is allergic to nuts", "Likes green tea"]
+    assert "Is allergic to nuts" in node.invoke({"messages": []}, thread())["memory_context"]
+    assert [one["memory"] for one in node.invoke(_say("Any nuts?"), thread())["memories"]] == ["Is allergic to nuts"]
+
+
 def test_a_session_sees_its_own_notes():
     """A note of this thread is recalled, one of another thread is not."""
     memory = memory_with()
