@@ -228,6 +228,26 @@ class MemoryBase:
         listed = memories["results"] if isinstance(memories, Mapping) else memories
         return render(listed, token_budget=token_budget, template=template)
 
+    def as_retriever(self, **search: Any) -> MemoryRetriever:
+        """A LangChain retriever over this memory.
+
+        Args:
+            **search: `k`, ids, and anything `search` takes.
+        """
+        from langchain_mem.retriever import MemoryRetriever
+
+        return MemoryRetriever.over(self, **search)
+
+    def tools(self, **ids: Unpack[Ids]) -> list[BaseTool]:
+        """Tools with which a model saves, searches, updates and forgets memories of this owner.
+
+        Args:
+            **ids: Whose memories; never chosen by the model.
+        """
+        from langchain_mem.tools import memory_tools
+
+        return memory_tools(self, **ids)
+
     def _close_parts(self) -> None:
         try:
             self._engine.background.flush()
@@ -314,26 +334,6 @@ class Memory(MemoryBase):
     aevents = _coroutine(_Operations.events)
     flush = _sync(_Operations.flush)
     aflush = _coroutine(_Operations.flush)
-
-    def as_retriever(self, **search: Any) -> MemoryRetriever:
-        """A LangChain retriever over this memory.
-
-        Args:
-            **search: `k`, ids, and anything `search` takes.
-        """
-        from langchain_mem.retriever import MemoryRetriever
-
-        return MemoryRetriever.over(self, **search)
-
-    def tools(self, **ids: Unpack[Ids]) -> list[BaseTool]:
-        """Tools with which a model saves, searches, updates and forgets memories of this owner.
-
-        Args:
-            **ids: Whose memories; never chosen by the model.
-        """
-        from langchain_mem.tools import memory_tools
-
-        return memory_tools(self, **ids)
 
     def close(self) -> None:
         """Writes what is pending, and closes the store if this `Memory` opened it. May be called twice."""
