@@ -247,7 +247,7 @@ def ui(store: Store = None, port: Annotated[int, typer.Option(help="0 picks a fr
     with remembering(store) as memory:
         from langchain_mem.ui import serve
 
-        serve(memory, port=port)
+        serve(memory, port=port, announce=typer.echo)
 
 
 def _take(memory: Memory, read: Readout, dry_run: bool) -> None:
