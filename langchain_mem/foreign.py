@@ -12,7 +12,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -30,15 +30,17 @@ from langgraph.store.base import (
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from langchain_mem._flow import call, gather
+from langchain_mem._flow import Body, call, gather
 from langchain_mem.backends.base import ANY, Address, in_scope
 from langchain_mem.conditions import Condition, matches
 from langchain_mem.decay import with_touch
-from langchain_mem.errors import Conflict
+from langchain_mem.errors import Conflict, MemError, StoreError
 from langchain_mem.expiry import iso, parse_iso
 from langchain_mem.records import StoredMemory
 from langchain_mem.repository import Kept, Repository, Save, View
 from langchain_mem.scopes import ROOTS, TOUCHES, Namespace, reroot
+
+R = TypeVar("R")
 
 _PAGE: Final = 1_000
 _REVISION: Final = "_revision"
@@ -104,7 +106,7 @@ class ForeignRepository(Repository):
 
     @override
     async def save(self, batch: Sequence[Save], now: datetime) -> None:
-        await call(self._save, self._asave, batch, now)
+        await self._guarded(call(self._save, self._asave, batch, now))
 
     def _save(self, batch: Sequence[Save], now: datetime) -> None:
         with self._writing:
@@ -202,7 +204,16 @@ class ForeignRepository(Repository):
         return [item for item in here if not _gone(item.value, now)]
 
     async def _batch(self, ops: Sequence[Op]) -> list[Any]:
-        return await call(self.store.batch, self.store.abatch, ops)
+        return await self._guarded(call(self.store.batch, self.store.abatch, ops))
+
+    async def _guarded(self, doing: Body[R]) -> R:
+        """What a store does, with its errors as ours: every store has a tree of its own."""
+        try:
+            return await doing
+        except MemError:
+            raise
+        except Exception as error:
+            raise StoreError(f"{type(self.store).__name__} failed: {error}") from error
 
 
 def _unit(vector: Sequence[float]) -> NDArray[np.float32]:

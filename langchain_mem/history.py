@@ -7,7 +7,7 @@ without replaying, and what it was before is the entry above.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from langchain_mem.errors import InvalidRequest
@@ -124,11 +124,23 @@ def before_batches(memory: StoredMemory, batch_ids: Iterable[str]) -> Snapshot |
         newest change belongs to none of them, so that going back would lose a later change.
     """
     ids, log = set(batch_ids), memory["log"]
-    kept = len(log)
-    while kept and log[kept - 1]["batch_id"] in ids:
-        kept -= 1
-    if kept == len(log):
+    kept, found = len(log), False
+    while kept:
+        if log[kept - 1]["batch_id"] in ids:
+            kept, found = kept - 1, True
+        elif (back_to := _undone_to(log, kept - 1)) is not None:
+            kept = back_to + 1  # what was undone is as if it had not been
+        else:
+            break
+    if not found:
         return None
     if kept == 0:
         return {**snapshot(memory), "state": "deleted", "superseded_by": None}
     return copy.deepcopy(log[kept - 1]["after"])
+
+
+def _undone_to(log: Sequence[LogEntry], place: int) -> int | None:
+    """Where in a log the entry to which an undo went back is; `None` for an entry that is no undo."""
+    if log[place]["event"] != "UNDO":
+        return None
+    return next((before for before in range(place - 1, -1, -1) if log[before]["after"] == log[place]["after"]), None)

@@ -1,0 +1,373 @@
+"""Memory's operations on every engine: our backends, and LangGraph's own stores, give the same answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from langgraph.store.base import BaseStore
+from langgraph.store.memory import InMemoryStore
+from pydantic import BaseModel
+
+from langchain_mem.errors import ScopeError, StoreError
+from langchain_mem.store import LongTermStore
+from langchain_mem.testing import FakeClock, FakeEmbeddings
+from tests.memories import Bench, against, events, facts, memory_id, op, texts
+
+ENGINES = ("dictionary", "chroma", "postgres", "langgraph-memory", "langgraph-postgres")
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+def _langgraph_postgres(dsn: str, embeddings: FakeEmbeddings) -> tuple[Any, BaseStore]:
+    from langgraph.store.postgres import PostgresStore
+
+    context = PostgresStore.from_conn_string(dsn, index={"dims": 64, "embed": embeddings})
+    store = context.__enter__()
+    store.setup()
+    return context, store
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[BaseStore, FakeClock]]:
+    """An empty store of each engine, and the clock it goes by."""
+    clock, embeddings = FakeClock(), FakeEmbeddings()
+    if request.param == "dictionary":
+        yield LongTermStore.in_memory(embed=embeddings, clock=clock), clock
+    elif request.param == "chroma":
+        with LongTermStore.chroma(tmp_path, embed=embeddings, clock=clock) as store:
+            yield store, clock
+    elif request.param == "postgres":
+        dsn = request.getfixturevalue("postgres_dsn")
+        schema = f"memory_{abs(hash(request.node.name)):x}"
+        with LongTermStore.postgres(dsn, schema=schema, embed=embeddings, clock=clock) as store:
+            yield store, clock
+        with psycopg.connect(dsn, autocommit=True) as admin:
+            admin.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+    elif request.param == "langgraph-memory":
+        yield InMemoryStore(index={"dims": 64, "embed": embeddings}), clock
+    else:
+        dsn = request.getfixturevalue("postgres_dsn")
+        context, store = _langgraph_postgres(dsn, embeddings)
+        yield store, clock
+        for namespace in store.list_namespaces(limit=10_000):
+            for item in store.search(namespace, limit=10_000):
+                store.delete(item.namespace, item.key)
+        context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def memory(engine: tuple[BaseStore, FakeClock]) -> Iterator[Bench]:
+    store, clock = engine
+    bench = Bench(store=store, clock=clock)
+    yield bench
+    bench.memory.close()
+
+
+@pytest.fixture
+def learning(engine: tuple[BaseStore, FakeClock]) -> Iterator[Callable[..., Bench]]:
+    """Opens a memory with a model's replies."""
+    opened: list[Bench] = []
+
+    def open_memory(*replies: Any, **options: Any) -> Bench:
+        opened.append(Bench(*replies, store=engine[0], clock=engine[1], **options))
+        return opened[-1]
+
+    yield open_memory
+    for each in opened:
+        each.memory.close()
+
+
+AWKWARD = ["it's", '"', "%", "_", "\\", "🙂", "' OR 1=1 --", '{"$gt": ""}', "a.b", "ÄÖ"]
+"""Values that are syntax somewhere, or that some engine cannot store as they are."""
+
+SHELF: dict[str, dict[str, Any]] = {
+    "n9": {"metadata": {"n": 9, "flag": 1, "c": "food"}, "categories": ["food"]},
+    "n10": {"metadata": {"n": 10, "flag": True, "c": "work"}, "categories": ["food", "work"]},
+    "big": {"metadata": {"n": 2**53 + 1, "flag": "true", "tags": ["a", "b"]}},
+    "deep": {"metadata": {"o": {"x": 1, "y": 2}, "tags": ["b", "a"]}},
+    "bare": {},
+}
+
+EVERY = set(SHELF)
+
+TRUTH: list[tuple[dict[str, Any], set[str]]] = [
+    ({"AND": [{"OR": [{"metadata.n": 9}, {"metadata.n": 10}]}]}, {"n9", "n10"}),
+    ({"OR": [{"AND": [{"metadata.n": 9}, {"metadata.c": "food"}]}, {"metadata.n": 10}]}, {"n9", "n10"}),
+    ({"AND": [{"NOT": [{"metadata.n": 9}]}, {"metadata.n": "*"}]}, {"n10", "big"}),
+    ({"NOT": {"metadata.n": {"in": [9, 10]}}}, {"big", "deep", "bare"}),
+    ({"NOT": [{"metadata.n": 9}, {"metadata.n": 10}]}, {"big", "deep", "bare"}),
+    ({"AND": [{"metadata.c": "food"}, {"metadata.c": "work"}]}, set()),
+    ({"user_id": "alex", "AND": [{"user_id": "bob"}]}, set()),
+    ({"metadata": {"n": {"gt": 9}}}, {"n10", "big"}),
+    ({"metadata.missing": {"gt": 1}}, set()),
+    ({"metadata.missing": {"ne": 1}}, EVERY),
+    ({"NOT": [{"metadata.missing": 1}]}, EVERY),
+    ({"metadata.flag": True}, {"n10"}),
+    ({"metadata.flag": 1}, {"n9"}),
+    ({"metadata.n": 2**53 + 1}, {"big"}),
+    ({"metadata.n": 2**53}, set()),
+    ({"metadata.tags": {"eq": ["a", "b"]}}, {"big"}),
+    ({"metadata.tags": {"contains": "a"}}, {"big", "deep"}),
+    ({"metadata": {"o": {"x": 1}}}, {"deep"}),
+    ({"metadata.o": {"eq": {"x": 1}}}, set()),
+    ({"metadata.o.x": {"gte": 1}}, {"deep"}),
+    ({"created_at": {"gte": "2026-01-01"}}, EVERY),
+    ({"created_at": {"gt": "2026-01-01"}}, set()),
+    ({"created_at": {"gte": "2026-01-20", "lte": "2026-01-10"}}, set()),
+    ({"categories": {"contains": "food"}}, {"n9", "n10"}),
+    ({"NOT": [{"categories": {"contains": "food"}}]}, {"big", "deep", "bare"}),
+    ({"memory": {"icontains": "N1"}}, {"n10"}),
+    ({"version": {"gte": 1}}, EVERY),
+    ({"run_id": "*"}, set()),
+    ({"expiration_date": None}, EVERY),
+]
+
+
+class TestFilters:
+    def _fill(self, memory: Bench) -> None:
+        for text, options in SHELF.items():
+            memory.add(text, user_id="alex", **options)
+        memory.add("of bob", user_id="bob", metadata={"n": 9, "c": "food"}, categories=["food"])
+
+    def test_the_truth_table(self, memory: Bench) -> None:
+        """Search, listing, export and deletion all take a filter for the same set, on every engine."""
+        self._fill(memory)
+        for filters, expected in TRUTH:
+            where = {"user_id": "alex", "filters": filters}
+            assert set(texts(memory.get_all(**where))) == expected, filters
+            found = memory.search("food n9 n10 big deep bare", **where, threshold=0.0, top_k=50)
+            assert set(texts(found)) == expected, filters
+            lines = [json.loads(line)["memory"]["memory"] for line in memory.export(**where)]
+            assert set(lines) == expected, filters
+            gone = memory.delete_all(**where)
+            assert gone["deleted"] == len(expected), filters
+            if expected:
+                memory.undo(gone["batch_id"])
+        assert texts(memory.get_all(user_id="bob")) == ["of bob"]
+
+    def test_owners_named_by_filters(self, memory: Bench) -> None:
+        """Filters alone open the owners that each branch names, and refuse to open more."""
+        self._fill(memory)
+        memory.add("of the agent", agent_id="a")
+        filters = {"OR": [{"user_id": "bob"}, {"agent_id": {"in": ["a", "b"]}}]}
+        assert set(texts(memory.get_all(filters=filters))) == {"of bob", "of the agent"}
+        with pytest.raises(ScopeError):
+            memory.get_all(filters={"user_id": "*"})
+
+    def test_values_are_never_syntax(self, memory: Bench) -> None:
+        """Whatever a value holds, it is found by equality, and finds nothing else."""
+        for number, value in enumerate(AWKWARD):
+            memory.add(f"number {number}", user_id="alex", metadata={"v": value}, categories=[value])
+        for number, value in enumerate(AWKWARD):
+            for filters in ({"metadata.v": value}, {"categories": {"contains": value}}):
+                assert texts(memory.get_all(user_id="alex", filters=filters)) == [f"number {number}"]
+
+    def test_a_nul_is_data(self, memory: Bench) -> None:
+        """A NUL is kept; LangGraph's PostgresStore cannot, and says so, and nothing of the batch is there."""
+        if type(memory.memory.store).__name__ == "PostgresStore":
+            with pytest.raises(StoreError, match="PostgresStore failed"):
+                memory.add(["one", "a\x00b"], user_id="alex")
+            assert memory.get_all(user_id="alex")["count"] == 0
+        else:
+            memory.add("a\x00b", user_id="alex", metadata={"v": "c\x00d"})
+            assert texts(memory.get_all(user_id="alex", filters={"metadata.v": "c\x00d"})) == ["a\x00b"]
+
+    def test_ids_are_never_syntax(self, memory: Bench) -> None:
+        """Whatever an id holds, it is one owner."""
+        owners = [
+            "a_b",
+            "axb",
+            "a%",
+            "a.b",
+            "a",
+            "alice@acme.io",
+            "alice.smith@acme.io",
+            "a/b",
+            "🙂",
+            "a\\b",
+            "~2E",
+            "*",
+        ]
+        for owner in owners:
+            memory.add(f"of {owner}", user_id=owner)
+        for owner in owners:
+            assert texts(memory.get_all(user_id=owner)) == [f"of {owner}"]
+        assert memory.users()["total_users"] == len(owners)
+
+
+class TestOperations:
+    def test_a_memory_through_its_life(self, memory: Bench) -> None:
+        """Adding, finding, changing, deleting, restoring and undoing work on every engine."""
+        added = memory.add("Drinks tea", user_id="alex", metadata={"a": 1})
+        key = memory_id(added)
+        assert events(memory.add("drinks  TEA", user_id="alex")) == ["NONE"]
+        assert texts(memory.search("tea", user_id="alex")) == ["Drinks tea"]
+        memory.clock.advance(hours=1)
+        memory.update(key, "Drinks coffee", metadata={"b": 2})
+        assert texts(memory.search("coffee", user_id="alex")) == ["Drinks coffee"]
+        assert memory.search("tea", user_id="alex")["results"] == []
+        memory.delete(key)
+        assert memory.get(key) is None
+        assert memory.restore(key)["metadata"] == {"a": 1, "b": 2}
+        assert [each["event"] for each in memory.history(key)] == ["ADD", "UPDATE", "DELETE", "RESTORE"]
+        gone = memory.delete_all(user_id="alex")
+        memory.undo(gone["batch_id"])
+        assert memory.get_all(user_id="alex")["count"] == 1
+        assert texts(memory.search("tea", user_id="alex", as_of="2026-01-01T00:30:00Z")) == ["Drinks tea"]
+
+    def test_scopes(self, memory: Bench) -> None:
+        """Owners, sessions and layers are apart on every engine."""
+        memory.add("tea at home", user_id="alex")
+        memory.add("tea on the trip", user_id="alex", run_id="trip.1")
+        memory.add("tea at work", user_id="alex", run_id="work")
+        memory.add("tea of all", org_id="acme")
+        memory.add("tea of the run", run_id="trip.1")
+        seen = memory.search("tea", user_id="alex", run_id="trip.1", org_id="acme")["results"]
+        assert [each["layer"] for each in seen] == ["user", "session", "session", "org"]
+        assert set(texts(memory.get_all(run_id="trip.1"))) == {"tea on the trip", "tea of the run"}
+        memory.promote(run_id="trip.1", user_id="alex")
+        memory.clock.advance(days=2)
+        assert set(texts(memory.get_all(user_id="alex"))) == {"tea at home", "tea on the trip", "tea of the run"}
+
+    def test_learning(self, learning: Callable[..., Bench]) -> None:
+        """Facts are extracted, superseded and deleted with the turns they rest on, on every engine."""
+        memory = learning(
+            facts("Lives in Berlin"),
+            against(op("supersede", "Lives in Paris", memory="Lives in Berlin")),
+            against(op("delete", memory="Lives in Paris")),
+        )
+        source = {"thread_id": "t", "message_ids": ["1"], "checkpoint_id": "1"}
+        first = memory.add("I live in Berlin", user_id="alex", source=source)
+        assert memory.add("I live in Berlin", user_id="alex", source=source) == first
+        memory.clock.advance(days=1)
+        memory.add("I live in Paris", user_id="alex", source={**source, "message_ids": ["2"], "checkpoint_id": "2"})
+        found = memory.search("live in Paris Berlin", user_id="alex", history=True, threshold=0.0)
+        assert texts(found) == ["Lives in Paris", "I live in Paris"]
+        gone = memory.add("Forget where I live", user_id="alex")
+        assert events(gone) == ["DELETE"]
+        assert memory.search("live in Paris", user_id="alex", history=True, threshold=0.0)["results"] == []
+        memory.undo(gone["batch_id"])
+        memory.undo(thread_id="t", after_checkpoint="1")
+        assert texts(memory.get_all(user_id="alex")) == ["Lives in Berlin"]
+        assert memory.pending(["1", "2", "3"], "t", user_id="alex") == ["3"]
+
+    def test_documents(self, learning: Callable[..., Bench]) -> None:
+        """Typed documents are patched on every engine."""
+
+        class Profile(BaseModel):
+            name: str | None = None
+            diet: str | None = None
+
+        memory = learning({"documents": {"Profile": {"name": "Alex"}}}, schemas=[Profile])
+        memory.set_document(Profile(diet="vegan"), user_id="alex")
+        memory.add("I'm Alex", user_id="alex")
+        assert memory.get_document(Profile, user_id="alex") == Profile(name="Alex", diet="vegan")
+
+    def test_uses(self, memory: Bench) -> None:
+        """Uses are counted and decay follows them on every engine; writes lose none."""
+        key = memory_id(memory.add("Drinks tea", user_id="alex"))
+        memory.clock.advance(days=100)
+        memory.search("tea", user_id="alex")
+        memory.flush()
+        memory.update(key, metadata={"a": 1})
+        (found,) = memory.explain("tea", user_id="alex")["results"]
+        assert (found["score_details"]["touches"], found["score_details"]["factor"]) == (2, 1.5)
+
+    def test_expiry_and_purging(self, memory: Bench) -> None:
+        """What expires is hidden to the microsecond; what is purged is nowhere in the store."""
+        until = memory.clock.now + timedelta(hours=1)
+        key = memory_id(memory.add("Temporary", user_id="alex", expiration_date=until))
+        memory.delete(memory_id(memory.add("Deleted", user_id="alex")))
+        memory.clock.now = until - timedelta(microseconds=1)
+        assert memory.get_all(user_id="alex")["count"] == 1
+        memory.clock.now = until
+        assert memory.get_all(user_id="alex")["count"] == 0
+        assert memory.get(key) is not None
+        assert memory.purge_expired(user_id="alex") == 2
+        memory.flush()
+        left = json.dumps([item.value for item in memory.memory.store.search((), limit=10_000)])
+        assert "Temporary" not in left
+        assert "Deleted" not in left
+
+    def test_purging_by_itself(self, engine: tuple[BaseStore, FakeClock]) -> None:
+        """After the grace period later writes remove what is gone."""
+        store, clock = engine
+        memory = Bench(store=store, clock=clock, purge_after=timedelta(days=1))
+        memory.delete(memory_id(memory.add("Deleted", user_id="alex")))
+        memory.add("Stays", user_id="alex")
+        clock.advance(days=3)
+        memory.get_all(user_id="alex")
+        memory.add("Another", user_id="alex")
+        clock.advance(minutes=5)
+        memory.add("And another", user_id="alex")
+        clock.now -= timedelta(days=4)
+        found = store.search(("memories",), limit=100)
+        assert not [item for item in found if item.value["memory"] == "Deleted"]
+
+    def test_erasing(self, memory: Bench) -> None:
+        """A person is gone from every root, and others are not."""
+        for user in ("alex", "alex_b"):
+            key = memory_id(memory.add("Drinks marmalade", user_id=user, source={"thread_id": "t"}))
+            memory.update(key, "Eats marmalade")
+            memory.search("marmalade", user_id=user)
+        memory.flush()
+        memory.erase("alex")
+        left = memory.memory.store.search((), limit=1000)
+        assert {item.namespace[2] for item in left} == {"alex~5Fb"}
+        assert memory.get_all(user_id="alex_b")["count"] == 1
+
+    def test_a_round_trip(self, memory: Bench) -> None:
+        """What is exported here is the same in memory there."""
+        key = memory_id(memory.add("Drinks tea 🙂", user_id="alex", metadata={"a": [1, {"b": None}], "big": 2**53 + 1}))
+        memory.update(key, "Drinks coffee 🙂")
+        memory.add("A note", user_id="alex", run_id="r")
+        lines = list(memory.export(user_id="alex"))
+        other = Bench(clock=memory.clock)
+        other.import_(lines)
+        assert other.get_all(user_id="alex") == memory.get_all(user_id="alex")
+        assert other.history(key) == memory.history(key)
+        assert list(other.export(user_id="alex")) == lines
+
+    def test_pages(self, memory: Bench) -> None:
+        """Pages part a listing into the same pieces on every engine."""
+        for number in range(5):
+            memory.add(f"Fact {number}", user_id="alex")
+            memory.clock.advance(minutes=1)
+        pages = [texts(memory.get_all(user_id="alex", page=page, page_size=2)) for page in (1, 2, 3)]
+        assert pages == [["Fact 4", "Fact 3"], ["Fact 2", "Fact 1"], ["Fact 0"]]
+
+    def test_eight_at_once(self, memory: Bench) -> None:
+        """Eight threads that add the same store it once."""
+        with ThreadPoolExecutor(8) as threads:
+            done = list(threads.map(lambda _: memory.memory.add("Drinks tea", user_id="alex"), range(8)))
+        assert sorted(event for each in done for event in events(each)) == ["ADD"] + ["NONE"] * 7
+        assert memory.get_all(user_id="alex")["count"] == 1
+
+
+def test_the_async_form(engine: tuple[BaseStore, FakeClock], runner: asyncio.Runner) -> None:
+    """The coroutines do the same on every engine that has them."""
+    store, clock = engine
+    if type(store).__name__ == "PostgresStore":
+        pytest.skip("LangGraph's PostgresStore has no async form; its AsyncPostgresStore has no sync one")
+    memory = Bench(store=store, clock=clock, form="async", runner=runner)
+    key = memory_id(memory.add("Drinks tea", user_id="alex", metadata={"n": 9}))
+    assert texts(memory.search("tea", user_id="alex", filters={"metadata.n": {"lt": 10}})) == ["Drinks tea"]
+    memory.update(key, "Drinks coffee")
+    memory.delete(key)
+    memory.restore(key)
+    assert len(memory.history(key)) == 4
+    assert memory.delete_all(user_id="alex", filters={"metadata.n": 9})["deleted"] == 1
+    assert memory.erase("alex")["erased"] > 0
+    runner.run(memory.memory.aclose())
