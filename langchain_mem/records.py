@@ -6,6 +6,7 @@ never missing. Instants are ISO 8601 text in UTC, `Z`, microseconds: fixed width
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import unicodedata
 import uuid
@@ -183,8 +184,8 @@ _IDS: Final = uuid.UUID("5f0c8f3e-8d43-4a5d-9b0e-6d1f6f2f7c11")
 
 
 def public(stored: Mapping[str, Any]) -> MemoryDict:
-    """A memory as operations return it."""
-    return cast(MemoryDict, {key: stored[key] for key in PUBLIC})
+    """A memory as operations return it: the caller's own, who may change it."""
+    return cast(MemoryDict, {key: copy.deepcopy(stored[key]) for key in PUBLIC})
 
 
 def source_of(

@@ -91,7 +91,10 @@ class Delete:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
-    """A whole scope: `rows` in order of address, and a `stamp` that is equal as long as no write changed them."""
+    """A whole scope: `rows` in order of address, and a `stamp` that is equal as long as no write changed them.
+
+    The rows may be the backend's own: their values must not be changed.
+    """
 
     rows: list[Row]
     stamp: Hashable | None

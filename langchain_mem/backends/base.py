@@ -43,7 +43,8 @@ class Row:
 
     Attributes:
         address: Namespace and key.
-        value: The user's own JSON object. Never shared with a caller: the store copies on the way in and out.
+        value: The user's own JSON object, which nobody changes: the store copies it on the way in, a backend on the way
+            out, but for a scan.
         created_at: When this address was first written; survives updates.
         updated_at: When the value last changed.
         revision: Changes at every write of this row; what `Write.expects` compares.
@@ -211,7 +212,10 @@ class Scanning(Protocol):
     """A backend that can hand over a whole scope, so that ranking can be computed outside it."""
 
     async def scan(self, prefixes: tuple[Namespace, ...], now: datetime, limit: int) -> list[Row] | None:
-        """Every unexpired row in scope with its vectors, in order of address; `None` where there are over `limit`."""
+        """Every unexpired row in scope with its vectors, in order of address; `None` where there are over `limit`.
+
+        The rows may be the backend's own: their values must not be changed.
+        """
 
     async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
         """A value that changes whenever a write changes a row in scope (touches apart), cheap to ask for.

@@ -5,11 +5,11 @@ each record keeps a list of *tokens*, one text for each thing a filter may ask a
 
     ["color"]="red"     the field at this path is this scalar
     ["tags"]@"red"      the field is a list, and this scalar is an element of it
-    ["color"]           there is something at this path
     #9e1c…              the row's key has this digest
 
-What tokens cannot tell (ranges, substrings, long text) is left out of the `where`, which then finds too much, never
-too little; `matches` finishes.
+What tokens cannot tell (ranges, substrings, long text, whether a field is there) is left out of the `where`, which then
+finds too much, never too little; `matches` finishes. Tokens are most of what a write and a load cost in Chroma, which
+indexes and returns each of them as a row, so there is one only for what is often asked.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Where: TypeAlias = dict[str, Any] | None
 MOST_TOKENS: Final = 64
 """A value with more keeps the first so many, and says that there are more."""
 
-LONGEST_TOKEN: Final = 120
+LONGEST_TOKEN: Final = 64
 """Longer ones are not kept: nobody asks for the equality of a long text."""
 
 MOST_KEYS: Final = 100
@@ -81,7 +81,6 @@ def _fields(value: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
 
 
 def _field(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
-    yield _spell(keys)
     if isinstance(value, Mapping):
         yield from _fields(value, keys)
     elif isinstance(value, list | tuple):
@@ -102,8 +101,6 @@ def _asked(test: Test) -> list[str] | None:
         return None
     keys, operand = test.path.keys, test.operand
     match test.operator:
-        case Operator.exists:
-            return [_spell(keys)]
         case Operator.eq if _is_scalar(operand):
             return [_scalar(keys, operand)]
         case Operator.in_ if all(map(_is_scalar, operand)):

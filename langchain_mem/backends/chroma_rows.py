@@ -199,7 +199,7 @@ def touch(metadata: Mapping[str, Any], instants: Iterable[datetime], keep: int) 
 
 def touches(metadata: Mapping[str, Any]) -> list[int]:
     """The newest touches of all lanes in microseconds since 1970, oldest first."""
-    every = [each for key in _TOUCHES for each in _lane(metadata, key)]
+    every = [each for key in _TOUCHES if key in metadata for each in _lane(metadata, key)]
     return _newest(every, metadata.get("keep") or len(every))
 
 

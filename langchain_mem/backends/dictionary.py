@@ -133,10 +133,10 @@ class DictionaryBackend:
         """Nothing was opened; the rows stay."""
 
     async def scan(self, prefixes: tuple[Namespace, ...], now: datetime, limit: int) -> list[Row] | None:
-        """Every unexpired row in scope in order of address; `None` where there are over `limit`."""
+        """Every unexpired row in scope in order of address, itself; `None` where there are over `limit`."""
         with self._lock:
             rows = list(itertools.islice(self._scope(prefixes, now), limit + 1))
-            return None if len(rows) > limit else [_copy(row) for row in sorted(rows, key=_address)]
+            return None if len(rows) > limit else sorted(rows, key=_address)
 
     async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
         """The numbers that the last writes left on these namespaces."""
@@ -204,11 +204,11 @@ def _expect(write: Write, there: Row | None) -> None:
 
 
 def _merge(row: Row, before: Row | None) -> Row:
-    """The row as it is kept: nobody else's, and with the touches that were recorded while its writer was busy."""
-    if before is not None:
-        both = Counter(before.touches) | Counter(row.touches)
-        row = replace(row, touches=tuple(sorted(both.elements())))
-    return _copy(row)
+    """The row as it is kept: with the touches that were recorded while its writer was busy."""
+    if before is None:
+        return row
+    both = Counter(before.touches) | Counter(row.touches)
+    return replace(row, touches=tuple(sorted(both.elements())))
 
 
 def _copy(row: Row) -> Row:

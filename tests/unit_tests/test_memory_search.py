@@ -34,6 +34,13 @@ class TestShapes:
         """A search of an empty scope finds nothing."""
         assert bench().search("tea", user_id="nobody") == {"results": []}
 
+    def test_results_are_the_callers_own(self, bench: Open) -> None:
+        """Whoever changes what a search returned changes no memory."""
+        memory = bench()
+        memory.add("I like tea", metadata={"tags": ["hot"]}, user_id="alex")
+        memory.search("tea", user_id="alex")["results"][0]["metadata"]["tags"].append("cold")
+        assert memory.search("tea", user_id="alex")["results"][0]["metadata"] == {"tags": ["hot"]}
+
     def test_gibberish_finds_nothing(self, bench: Open) -> None:
         """The default threshold drops what has nothing to do with the query."""
         memory = bench()

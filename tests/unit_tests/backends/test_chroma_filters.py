@@ -46,17 +46,17 @@ def test_finds_all_memories_that_match(filters: dict[str, Any], value: dict[str,
 
 
 def test_equality_is_exact() -> None:
-    """Equality, `$in`, `$exists` and their negations are decided by tokens alone."""
+    """Equality, `$in` and their negations are decided by tokens alone."""
     value = {"color": "red", "n": 1, "tags": ["a", 2], "deep": {"x": True}}
     decided = {
         True: [
             {"color": "red"}, {"n": 1.0}, {"tags": {"$in": ["a"]}}, {"tags": {"$contains": 2}}, {"deep": {"x": True}},
-            {"color": {"$ne": "blue"}}, {"n": {"$nin": [2]}}, {"none": {"$exists": False}},
+            {"color": {"$ne": "blue"}}, {"n": {"$nin": [2]}},
             {"$or": [{"n": 2}, {"n": 1}]},
         ],
         False: [
             {"color": "blue"}, {"n": True}, {"tags": {"$in": ["b"]}}, {"tags": {"$contains": 1}}, {"deep": {"x": 1}},
-            {"color": {"$ne": "red"}}, {"n": {"$nin": [1]}}, {"none": {"$exists": True}}, {"$or": []},
+            {"color": {"$ne": "red"}}, {"n": {"$nin": [1]}}, {"$or": []},
         ],
     }  # fmt: skip
     for found, filters in decided.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,15 +13,17 @@ from hypothesis import strategies as st
 from langchain_mem.backends.base import Address, Row
 from langchain_mem.backends.chroma_rows import (
     MOST_ID_BYTES,
+    instant,
     label,
+    lane,
     namespace_of,
     record_id,
     records_of,
     rows_of,
     tombstone,
     touch,
-    touch_keys,
-    touched,
+    touches,
+    untouched,
 )
 from langchain_mem.testing.strategies import store_values
 
@@ -93,10 +96,33 @@ def test_leftover_vectors_are_passed_over() -> None:
     assert rows_of([*old[1:], tombstone("x", 3)]) == []
 
 
+def merged(metadata: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata after a change, as Chroma merges it."""
+    return {key: value for key, value in {**metadata, **change}.items() if value is not None}
+
+
 def test_newest_touches_are_kept() -> None:
-    """Touching adds a key for each use and removes those of the oldest, however many there are."""
-    have = touch_keys(NOW + timedelta(seconds=n) for n in range(3))
-    change = touch(have, [NOW + timedelta(seconds=9)], keep=2)
-    left = {key: value for key, value in (have | change).items() if value is not None}
-    assert list(touched(left).values()) == [*sorted(touched(have).values())[2:], max(touched(left).values())]
-    assert set((have | touch(have, [NOW], keep=0)).values()) == {None}
+    """Touching keeps the newest, however they come, and can keep none."""
+    once = touch({}, [NOW + timedelta(seconds=n) for n in (2, 0, 1)], keep=3)
+    twice = merged(once, touch(once, [NOW + timedelta(seconds=9)], keep=2))
+    assert touches(twice) == [1_767_225_602_000_000, 1_767_225_609_000_000]
+    assert touches(merged(twice, touch(twice, [NOW], keep=0))) == []
+    assert merged(twice, untouched(twice)) == {}
+
+
+def test_lanes_are_merged() -> None:
+    """Touches of another process's lane count as ours do, are never written by us, and are passed over when too old."""
+    other = next(key for key in ("touches0", "touches1") if key != lane())
+    have = {other: "1 5", "keep": 9}
+    change = touch(have, [instant(3), instant(5)], keep=3)
+    assert other not in change
+    assert touches(merged(have, change)) == [3, 5, 5]
+    [mine] = records_of(row(Address(("a",), "k"), touches=(instant(5), instant(7))), 2, old=have)
+    assert touches(merged(have, mine.metadata)) == [1, 5, 7]
+
+
+def test_metadata_keys_are_few() -> None:
+    """Touches and fields make no metadata key of their own, since Chroma never forgets one."""
+    fields = {f"field {n}": n for n in range(50)}
+    [record] = records_of(row(Address(("a",), "k"), value=fields, touches=(NOW,) * 50), 2)
+    assert len(record.metadata.keys() | touch(record.metadata, [NOW] * 50, keep=20).keys()) < 9

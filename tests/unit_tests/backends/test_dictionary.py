@@ -72,12 +72,11 @@ def test_stamp_is_the_scopes_own(backend: DictionaryBackend) -> None:
 
 
 def test_rows_are_nobody_elses(backend: DictionaryBackend) -> None:
-    """Values and vectors are copied on the way in and on the way out."""
+    """Values and vectors are copied on the way out, but for a scan: whoever changes them changes no row."""
     given = replace(row(MINE), value={"tags": []}, vectors=np.ones((1, 2), dtype=np.float32))
     run(backend.write([Write(address=MINE, row=given)], NOW))
     query = Query(now=NOW, prefixes=(("notes", "alex"),))
-    got = [given, run(backend.get([MINE], NOW))[0], run(backend.search(query))[0].row]
-    got += run(backend.scan(query.prefixes, NOW, 9)) or []
+    got = [run(backend.get([MINE], NOW))[0], run(backend.search(query))[0].row]
     for each in got:
         assert each is not None
         each.value["tags"].append("mine")
