@@ -8,7 +8,7 @@ Whose memories these are is never the model's to say: the application says it wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias, Unpack, cast
+from typing import Any, Final, TypeAlias, Unpack
 
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.prebuilt import ToolRuntime
