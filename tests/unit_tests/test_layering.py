@@ -27,8 +27,8 @@ FLOORS = {
     # Places. A backend sees no clock, no embedder and no model.
     1: "_minilm backends embeddings",
     # Pure: no input or output, and no clock.
-    0: """_decay_fit _decay_plot _flow _secret_rules checkpointers.retention conditions consent context decay errors expiry
-       filters grounding history lexical prompts ranking reconcile records redaction scopes turns usage""",
+    0: """_decay_fit _decay_plot _flow _secret_rules checkpointers.retention conditions consent context decay errors
+       expiry filters grounding history lexical prompts ranking reconcile records redaction scopes turns usage""",
 }
 
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}
