@@ -224,7 +224,7 @@ class Retrieval:
         if search.rerank:
             await self._rerank(search.query, facts)
         self._decay(search, facts)
-        chosen = sorted(facts, key=lambda hit: hit.key)
+        chosen = _repeats_last(sorted(facts, key=lambda hit: hit.key))
         return _newer_first(chosen, search)[: search.top_k], turns
 
     def _eligible(self, search: Search, kept: Kept) -> bool:
@@ -350,6 +350,27 @@ def _each_once(turns: Sequence[Hit]) -> list[Hit]:
 
 def _hit(kept: Kept, evidence: Evidence, index: int) -> Hit:
     return Hit(kept, evidence, evidence.relevance, index)
+
+
+def _repeats_last(hits: Sequence[Hit]) -> list[Hit]:
+    """What rests only on messages that better hits have shown already comes after what is new.
+
+    So a turn and a fact drawn from it do not take two places; memories of one batch never count as repeats.
+    """
+    shown: dict[tuple[str | None, str], str | None] = {}
+    fresh, repeats = [], []
+    for hit in hits:
+        said, batch = _sources(hit.kept.memory), hit.kept.memory["log"][0]["batch_id"]
+        repeated = bool(said) and all(shown.get(each, batch) != batch for each in said)
+        (repeats if repeated else fresh).append(hit)
+        for each in said:
+            shown.setdefault(each, batch)
+    return [*fresh, *repeats]
+
+
+def _sources(memory: StoredMemory) -> list[tuple[str | None, str]]:
+    source = memory["source"]
+    return [(source["thread_id"], message_id) for message_id in source["message_ids"]]
 
 
 def _newer_first(hits: list[Hit], search: Search) -> list[Hit]:

@@ -513,3 +513,27 @@ class TestRefusals:
         memory.add("tea", user_id="alex")
         with pytest.raises(error):
             memory.search(**{"query": "tea", "user_id": "alex", **wrong})
+
+
+class TestRepeats:
+    def test_a_turn_and_its_fact_take_one_place(self, bench: Open) -> None:
+        """What rests only on messages that a better result has shown comes after what is new."""
+        memory = bench()
+        for text, message in (
+            ("Caroline: the adoption interview went well", "m1"),
+            ("Caroline had her adoption interview", "m1"),
+            ("Caroline: I passed the adoption interview!", "m2"),
+        ):
+            memory.add(text, user_id="c", source={"thread_id": "t", "message_ids": [message]}, infer=False)
+        found = memory.search("adoption interview Caroline", user_id="c", order="score", decay=False)["results"]
+        assert [result["source"]["message_ids"] for result in found[:2]] in ([["m1"], ["m2"]], [["m2"], ["m1"]])
+        assert len(found) == 3
+
+    def test_messages_of_one_call_are_no_repeats(self, bench: Open) -> None:
+        """Memories of one batch share its messages, and keep their order by score."""
+        memory = bench()
+        source = {"thread_id": "t", "message_ids": ["m1", "m2"]}
+        memory.add(["I like tea", "I like tea with milk in the morning"], user_id="alex", source=source, infer=False)
+        memory.add("My tea", user_id="alex", infer=False)
+        found = memory.search("tea", user_id="alex", order="score", decay=False)["results"]
+        assert [result["score"] for result in found] == sorted((one["score"] for one in found), reverse=True)
