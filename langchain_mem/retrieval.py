@@ -358,7 +358,8 @@ def _repeats_last(hits: Sequence[Hit]) -> list[Hit]:
     So a turn and a fact drawn from it do not take two places; memories of one batch never count as repeats.
     """
     shown: dict[tuple[str | None, str], str | None] = {}
-    fresh, repeats = [], []
+    fresh: list[Hit] = []
+    repeats: list[Hit] = []
     for hit in hits:
         said, batch = _sources(hit.kept.memory), hit.kept.memory["log"][0]["batch_id"]
         repeated = bool(said) and all(shown.get(each, batch) != batch for each in said)
