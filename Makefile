@@ -4,6 +4,7 @@ PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 JOBS   ?= 2
 INPUT  ?=
+LOCOMO ?= locomo10.json
 VENV   := .venv
 BIN    := $(VENV)/bin
 export LANGGRAPH_STRICT_MSGPACK := true
@@ -12,7 +13,7 @@ export XDG_RUNTIME_DIR ?= /tmp
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format docs demo bench clean
+.PHONY: help setup test lint format docs demo bench coverage clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -37,8 +38,16 @@ docs: setup  ## build the documentation into site/
 demo: setup  ## run the demo (INPUT=conversation.json for one of your own)
 	$(BIN)/langchain-mem demo $(INPUT)
 
-bench: setup  ## run every benchmark
-	for script in benchmarks/[a-z]*.py; do $(BIN)/python "$$script" || exit 1; done
+bench: setup  ## run every benchmark (LOCOMO=file.json for the conversations; some minutes each)
+	$(BIN)/python benchmarks/memory_scopes.py
+	$(BIN)/python benchmarks/store_scopes.py chroma
+	$(BIN)/python benchmarks/checkpoints.py
+	$(BIN)/python benchmarks/updates.py
+	$(BIN)/python benchmarks/locomo.py $(LOCOMO)
+
+coverage: setup  ## which lines the unit tests reach
+	$(BIN)/coverage run -m pytest tests/unit_tests
+	$(BIN)/coverage report --skip-covered
 
 clean:  ## remove .venv and everything that is built or cached
 	rm -rf $(VENV) build dist site .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
