@@ -10,6 +10,8 @@ BIN    := $(VENV)/bin
 export LANGGRAPH_STRICT_MSGPACK := true
 export ANONYMIZED_TELEMETRY := False
 export XDG_RUNTIME_DIR ?= /tmp
+# with a core each for two test processes, NumPy's threads would only wait for each other
+export OPENBLAS_NUM_THREADS ?= 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
