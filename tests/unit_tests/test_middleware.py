@@ -187,6 +187,30 @@ def test_what_an_interrupt_took_is_recalled_again():
     assert texts(memory) == ["Flies to Tokyo", "Prefers window seats"]
 
 
+async def test_a_person_is_asked_on_an_event_loop():
+    """The same through the async form: after the resume the tool has run, and both facts are remembered."""
+
+    @tool
+    async def book(seat: str) -> str:
+        """Books a seat."""
+        return f"booked {seat}"
+
+    memory = memory_with(facts("Flies to Tokyo"))
+    await memory.aadd("Prefers window seats", user_id="alex", infer=False)
+    model = ScriptedModel(calling("book", seat="12A"), "Booked a window seat.")
+    agent = create_agent(
+        model,
+        [book],
+        middleware=[HumanInTheLoopMiddleware(interrupt_on={"book": True}), MemoryMiddleware(memory)],
+        checkpointer=InMemoryCheckpointer(),
+    )
+    await agent.ainvoke(say("Tokyo: which window seats?"), thread())
+    result = await agent.ainvoke(Command(resume={"decisions": [{"type": "approve"}]}), thread())
+    assert "booked 12A" in [message.text for message in result["messages"]]
+    assert "Prefers window seats" in prompt_of(model.calls[1])
+    assert texts(memory) == ["Flies to Tokyo", "Prefers window seats"]
+
+
 def test_structured_output():
     """An agent with a response format remembers, and answers in that form."""
 

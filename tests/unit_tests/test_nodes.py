@@ -14,6 +14,7 @@ from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
+from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command, RetryPolicy, interrupt
 
 from langchain_mem import (
@@ -28,7 +29,7 @@ from langchain_mem import (
 )
 from langchain_mem.errors import ExtractionError, InvalidRequest, ScopeError
 from langchain_mem.nodes import arecalled, spoken
-from langchain_mem.testing import ScriptedModel
+from langchain_mem.testing import FakeEmbeddings, ScriptedModel
 from tests.unit_tests.agents import facts, memory_with, texts, thread
 
 
@@ -331,6 +332,21 @@ def test_a_plan_that_was_overtaken_is_made_anew():
     assert texts(memory) == ["Lives in Bonn"]
     graph.invoke(Command(resume=True), thread())
     assert texts(memory) == ["Lives in Paris"]
+
+
+def test_on_a_store_of_langgraphs_own():
+    """Approval, planning anew and exactly once need no store of this package."""
+    model = ScriptedModel(_superseding("Lives in Paris"), _superseding("Lives in Paris"), facts())
+    memory = Memory(InMemoryStore(index={"dims": 64, "embed": FakeEmbeddings()}), model=model)
+    (known,) = memory.add("Lives in Berlin", user_id="alex", infer=False)["results"]
+    graph = _graph(memory, _seen, InMemoryCheckpointer(), approve=True)
+    graph.invoke(_say("I live in Paris."), thread())
+    memory.update(known["id"], "Lives in Bonn", user_id="alex")
+    graph.invoke(Command(resume=True), thread())
+    graph.invoke(Command(resume=True), thread())
+    assert texts(memory) == ["Lives in Paris"]
+    graph.invoke(_say("Hello"), thread())
+    assert "I live in Paris." not in model.calls[2][-1].text
 
 
 def test_what_cannot_be_is_refused_at_once():
