@@ -32,7 +32,7 @@ class ChromaBackend:
     *Over HTTP*, `ChromaBackend(client=chromadb.HttpClient(...))`, and *in Chroma Cloud* with `CloudClient`: several
     processes share the collection, so nothing is held in memory and `stamp` does not know. `Write.expects` is compared
     under a lock of this process only; of two processes that write one row at the same moment, the later wins. Touches
-    lie in 16 lanes, of which a process takes one by its id: only of two processes in one lane that touch one row at
+    lie in 15 lanes, of which a process takes one by its id: only of two processes in one lane that touch one row at
     the same moment, one may lose its touch. In the cloud, a batch of more records than one call takes (300 by default)
     is not whole, and quotas bound the size of a value (4 KB by default).
 
@@ -129,7 +129,8 @@ class ChromaBackend:
     async def compact(self) -> None:
         """Rewrites the folder from what lives in it, so that deleted text and vectors can be read from no file.
 
-        Deleting frees their place and leaves them there until it is used again. Every other call waits meanwhile. No
+        Deleting frees their place and leaves them there until it is used again. Every call that
+        Chroma must answer waits meanwhile. No
         other client of this folder may be open, here or in another process.
 
         Raises:

@@ -7,9 +7,9 @@ each record keeps a list of *tokens*, one text for each thing a filter may ask a
     ["tags"]@"red"      the field is a list, and this scalar is an element of it
     #9e1c…              the row's key has this digest
 
-What tokens cannot tell (ranges, substrings, long text, whether a field is there) is left out of the `where`, which then
-finds too much, never too little; `matches` finishes. Tokens are most of what a write and a load cost in Chroma, which
-indexes and returns each of them as a row, so there is one only for what is often asked.
+What tokens cannot tell (ranges, substrings, long texts, instants, whether a field is there) is left out of the `where`,
+which then finds too much, never too little; `matches` finishes. Tokens are most of what a write and a load cost in
+Chroma, which indexes and returns each of them as a row of its own, so there is one only for what is often asked.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, TypeAlias
@@ -30,12 +31,13 @@ MOST_TOKENS: Final = 64
 """A value with more keeps the first so many, and says that there are more."""
 
 LONGEST_TOKEN: Final = 64
-"""Longer ones are not kept: nobody asks for the equality of a long text."""
+"""Longer ones are not kept: nobody asks for the equality of a long text, nor of an instant."""
 
 MOST_KEYS: Final = 100
 """A query for more keys looks at every row in scope."""
 
 _MORE = "…"
+_INSTANT = re.compile(r'[=@]"\d{4}-\d\d-\d\dT')
 _NOTHING: Final[Where] = {"tokens": "no text equals a list"}
 
 
@@ -77,7 +79,7 @@ def either(*wheres: Where) -> Where:
 def _fields(value: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
     for key, each in value.items():
         if each is not None:
-            yield from filter(_short, _field(each, (*above, key)))
+            yield from filter(_kept, _field(each, (*above, key)))
 
 
 def _field(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
@@ -92,7 +94,7 @@ def _field(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
 def _sayable(test: Test) -> bool:
     """Whether tokens answer a test as `matches` does."""
     asked = _asked(test)
-    return asked is not None and all(map(_short, asked))
+    return asked is not None and all(map(_kept, asked))
 
 
 def _asked(test: Test) -> list[str] | None:
@@ -159,5 +161,5 @@ def _is_scalar(value: Any) -> bool:
     return isinstance(value, str | bool | int) or (isinstance(value, float) and not math.isnan(value))
 
 
-def _short(token: str) -> bool:
-    return len(token) <= LONGEST_TOKEN
+def _kept(token: str) -> bool:
+    return len(token) <= LONGEST_TOKEN and not _INSTANT.search(token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,31 +24,36 @@ EVER: Final = datetime.min.replace(tzinfo=UTC)
 class Held:
     """Whole scopes, each with all its rows, in a `DictionaryBackend`.
 
-    Valid only where every write goes through here too, which the lock on the folder makes so.
+    Valid only where every write goes through here too, which the lock on the folder makes so. Safe to use from many
+    threads.
 
     Attributes:
         rows: The rows of all scopes that are held. Ask it only about what `covers` says is here.
+        lock: Held by whoever asks, so that no scope goes meanwhile. Never for as long as a call to Chroma.
     """
 
     def __init__(self, most: int = MOST_BYTES) -> None:
         self.rows = DictionaryBackend()
+        self.lock = threading.RLock()
         self._most = most
         self._sizes: OrderedDict[Namespace, int] = OrderedDict()
 
     def covers(self, prefix: Namespace) -> bool:
         """Whether all rows below this prefix are here; asking counts as using them."""
-        scope = self._above(prefix)
-        if scope is not None:
-            self._sizes.move_to_end(scope)
-        return scope is not None
+        with self.lock:
+            scope = self._above(prefix)
+            if scope is not None:
+                self._sizes.move_to_end(scope)
+            return scope is not None
 
     def hold(self, prefix: Namespace, rows: Sequence[Row], size: int) -> None:
         """Takes in a scope of so many bytes: all its rows, the expired ones too. Others may have to go for it."""
-        for below in [scope for scope in self._sizes if scope[: len(prefix)] == prefix]:
-            self._drop(below)
-        self._make_room(size)
-        self._sizes[prefix] = size
-        self._write([Write(address=row.address, row=row) for row in rows], EVER)
+        with self.lock:
+            for below in [scope for scope in self._sizes if scope[: len(prefix)] == prefix]:
+                self._drop(below)
+            self._make_room(size)
+            self._sizes[prefix] = size
+            self._write([Write(address=row.address, row=row) for row in rows], EVER)
 
     def at(self, addresses: Sequence[Address]) -> list[Row | None]:
         """What is at addresses that are covered, expired or not."""
@@ -55,14 +61,16 @@ class Held:
 
     def write(self, batch: Sequence[Write], now: datetime) -> None:
         """Repeats a batch that the collection has taken, as far as it concerns a scope that is here."""
-        here = [replace(write, expects=ANY) for write in batch if self._counted(write)]
-        self._write(here, now)
-        self._make_room(0)
+        with self.lock:
+            here = [replace(write, expects=ANY) for write in batch if self._counted(write)]
+            self._write(here, now)
+            self._make_room(0)
 
     def clear(self) -> None:
         """Forgets everything."""
-        for scope in list(self._sizes):
-            self._drop(scope)
+        with self.lock:
+            for scope in list(self._sizes):
+                self._drop(scope)
 
     def _make_room(self, size: int) -> None:
         while self._sizes and sum(self._sizes.values()) + size > self._most:

@@ -7,7 +7,7 @@ revision, so that a vector left over from an older revision is told apart. What 
     updated    `updated_at`, and `expires`: `expires_at`, in microseconds since 1970 (`NEVER` where there is none)
     tokens     what filters may ask for, see `chroma_filters`
     s1, s2 …   the namespace cut to 1, 2, … labels, so that a prefix is one equality
-    touches0 … the touches of one lane as text, oldest first: a process writes its own lane, a reader takes all of them
+    touches0 … the touches of one lane as text, oldest first: a writer has one lane, a reader takes all of them
     keep       how many of them count, the newest: as the last touch said
 
 The keys are few and always the same: Chroma keeps every key that a collection ever had in its schema and reads that
@@ -44,7 +44,7 @@ DEAD: Final = "!dead"
 """`s1` of a record that was deleted and is about to go. No label reads so: `!` is escaped in them."""
 
 LANES: Final = 16
-"""How many processes can touch one row at the same moment with none of their touches lost."""
+"""How many lanes there are for touches: the first for a process that has the collection to itself."""
 
 MOST_ID_BYTES: Final = 120
 """Longer ids are digests: Chroma Cloud takes 128 bytes, of which a vector's number needs some."""
@@ -120,12 +120,13 @@ def placeholder(identifier: str, dims: int) -> NDArray[np.float32]:
     return vector / np.linalg.norm(vector)
 
 
-def records_of(row: Row, dims: int, *, old: Mapping[str, Any] | None = None) -> list[Record]:
+def records_of(row: Row, dims: int, *, lane: str, old: Mapping[str, Any] | None = None) -> list[Record]:
     """A row as records, its own first.
 
     Args:
         row: What to store.
         dims: How long the collection's vectors are.
+        lane: The metadata key of the writer's touches.
         old: The metadata that its record has already; the touches in it will stay.
     """
     identifier = record_id(row.address)
@@ -133,7 +134,7 @@ def records_of(row: Row, dims: int, *, old: Mapping[str, Any] | None = None) -> 
     parts = part_ids(identifier, len(row.vectors))
     first = row.vectors[0] if len(row.vectors) else placeholder(identifier, dims)
     asked = labels | {"tokens": tokens(row.address.key, row.value)}
-    metadata = asked | _metadata(row) | _merged_touches(row, old or {})
+    metadata = asked | _metadata(row) | _merged_touches(row, lane, old or {})
     part = asked | {"revision": row.revision}
     return [
         Record(identifier, first, metadata, _text(row.text).lower()),
@@ -184,17 +185,24 @@ def hidden(record: Record, now: datetime) -> bool:
     return bool(record.metadata["expires"] <= micros(now))
 
 
-def lane() -> str:
-    """The metadata key of this process's touches: neighboring process ids of one machine have different ones."""
-    return _TOUCHES[(os.getpid() + zlib.crc32(socket.gethostname().encode())) % LANES]
+def lane(*, shared: bool) -> str:
+    """The metadata key of this process's touches.
+
+    Args:
+        shared: Whether other processes write too. Neighboring process ids of one machine have different lanes.
+    """
+    mixed = os.getpid() + zlib.crc32(socket.gethostname().encode())
+    return _TOUCHES[1 + mixed % (LANES - 1) if shared else 0]
 
 
-def touch(metadata: Mapping[str, Any], instants: Iterable[datetime], keep: int) -> dict[str, str | int | None]:
-    """The change of metadata that adds these touches in this process's lane and leaves the `keep` newest of all."""
-    mine = [*_lane(metadata, lane()), *map(micros, instants)]
-    others = [each for key in _TOUCHES if key != lane() for each in _lane(metadata, key)]
+def touch(
+    metadata: Mapping[str, Any], instants: Iterable[datetime], keep: int, *, lane: str
+) -> dict[str, str | int | None]:
+    """The change of metadata that adds these touches in a lane and leaves the `keep` newest of all."""
+    mine = [*_lane(metadata, lane), *map(micros, instants)]
+    others = [each for key in _TOUCHES if key != lane for each in _lane(metadata, key)]
     newest = Counter(_newest([*mine, *others], keep))
-    return {lane(): _spelled((newest & Counter(mine)).elements()), "keep": keep}
+    return {lane: _spelled((newest & Counter(mine)).elements()), "keep": keep}
 
 
 def touches(metadata: Mapping[str, Any]) -> list[int]:
@@ -208,10 +216,10 @@ def untouched(metadata: Mapping[str, Any]) -> dict[str, None]:
     return dict.fromkeys(key for key in (*_TOUCHES, "keep") if key in metadata)
 
 
-def _merged_touches(row: Row, old: Mapping[str, Any]) -> dict[str, str | None]:
+def _merged_touches(row: Row, lane: str, old: Mapping[str, Any]) -> dict[str, str | None]:
     """The change of metadata that adds those touches of a row that its record does not have."""
     added = Counter(map(micros, row.touches)) - Counter(touches(old))
-    return {lane(): _spelled([*_lane(old, lane()), *added.elements()])} if added else {}
+    return {lane: _spelled([*_lane(old, lane), *added.elements()])} if added else {}
 
 
 def _lane(metadata: Mapping[str, Any], key: str) -> list[int]:

@@ -6,8 +6,8 @@ whose answers `matches` and the reference backend finish.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -53,7 +53,8 @@ class Shelf:
 
     Args:
         table: The collection.
-        mutex: Held through each operation where `exclusive`, and through each write in any case.
+        mutex: Held through each write, and where `exclusive` through whatever else calls Chroma. What is held in memory
+            is read without it, so that such reads wait for no write.
         exclusive: Whether nobody else writes to the collection, so that scopes can be held in memory.
         small: A scope of at most so many records is loaded and searched exactly.
     """
@@ -63,7 +64,7 @@ class Shelf:
         self._small = small
         self._held = Held() if exclusive else None
         self._broad: dict[Namespace, int] = {}  # at least so many records
-        self._reading = mutex if exclusive else nullcontext()
+        self._lane = rows.lane(shared=not exclusive)
         self.bind(table)
 
     def bind(self, table: Table) -> None:
@@ -87,11 +88,11 @@ class Shelf:
 
     def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         """`Backend.get`."""
-        with self._reading:
-            here = [address for address in addresses if self._holds(address)]
-            found = dict(zip(here, run(self._held.rows.get(here, now)), strict=True)) if self._held else {}
-            elsewhere = [record_id(address) for address in dict.fromkeys(addresses) if address not in found]
-            found |= {row.address: row for row in self._rows(self.table.read(elsewhere)) if not row.hidden(now)}
+        with self._loaded({address.namespace for address in addresses}, load=False) as loaded:
+            if loaded is not None:
+                return run(loaded.get(addresses, now))
+            ids = list(dict.fromkeys(map(record_id, addresses)))
+            found = {row.address: row for row in self._rows(self.table.read(ids)) if not row.hidden(now)}
             return [found.get(address) for address in addresses]
 
     def write(self, batch: Sequence[Write], now: datetime) -> None:
@@ -107,16 +108,14 @@ class Shelf:
 
     def search(self, query: Query) -> list[Match]:
         """`Backend.search`."""
-        with self._reading:
-            loaded = self._loaded(query.prefixes)
+        with self._loaded(query.prefixes) as loaded:
             if loaded is not None:
                 return run(loaded.search(query))
             return self._newest(query) if query.vector is None else self._nearest(query, query.vector)
 
     def count(self, query: Query) -> int:
         """`Backend.count`."""
-        with self._reading:
-            loaded = self._loaded(query.prefixes)
+        with self._loaded(query.prefixes) as loaded:
             if loaded is not None:
                 return run(loaded.count(query))
             if query.condition == ALWAYS and query.keys is None:
@@ -126,8 +125,7 @@ class Shelf:
     def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
         """`Backend.namespaces`."""
         head = query.prefix[: query.prefix.index(WILDCARD)] if WILDCARD in query.prefix else query.prefix
-        with self._reading:
-            loaded = self._loaded((head,))
+        with self._loaded((head,)) as loaded:
             if loaded is not None:
                 return run(loaded.namespaces(query))
             held = self._namespaces(self._live((head,), query.now))
@@ -154,8 +152,7 @@ class Shelf:
 
     def scan(self, prefixes: tuple[Namespace, ...], now: datetime, limit: int) -> list[Row] | None:
         """`Scanning.scan`."""
-        with self._reading:
-            loaded = self._loaded(prefixes)
+        with self._loaded(prefixes) as loaded:
             if loaded is None:
                 if len(self._live(prefixes, now)) > limit:
                     return None
@@ -164,15 +161,14 @@ class Shelf:
 
     def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
         """`Scanning.stamp`."""
-        with self._reading:
-            if self._held is None or self._loaded(prefixes) is None:
-                return None
-            return run(self._held.rows.stamp(prefixes))
+        if self._held is None:
+            return None
+        with self._loaded(prefixes) as loaded:
+            return None if loaded is None else run(loaded.stamp(prefixes))
 
     def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """`Lexical.lexical`."""
-        with self._reading:
-            loaded = self._loaded(query.prefixes)
+        with self._loaded(query.prefixes) as loaded:
             if loaded is None:
                 loaded = _dictionary(self._rows(self._candidates(query, list(dict.fromkeys(words)))))
             return run(loaded.lexical(query, words))
@@ -182,7 +178,9 @@ class Shelf:
         with self.mutex:
             by_id = {record_id(address): instants for address, instants in touches.items()}
             records = filter(rows.is_row, self.table.read(list(by_id), vectors=False))
-            self.table.update({each.id: rows.touch(each.metadata, by_id[each.id], keep) for each in records})
+            self.table.update(
+                {each.id: rows.touch(each.metadata, by_id[each.id], keep, lane=self._lane) for each in records}
+            )
             if self._held is not None:
                 run(self._held.rows.touch(touches, keep))
 
@@ -217,14 +215,28 @@ class Shelf:
     def _holds(self, address: Address) -> bool:
         return self._held is not None and self._held.covers(address.namespace)
 
-    def _loaded(self, prefixes: Sequence[Namespace]) -> DictionaryBackend | None:
-        """Something that has all rows in scope; `None` where they are too many."""
+    @contextmanager
+    def _loaded(self, prefixes: Collection[Namespace], *, load: bool = True) -> Iterator[DictionaryBackend | None]:
+        """Something that has all rows in scope; `None` where they are too many, or not held and `load` is false.
+
+        Good for as long as the `with` lasts. Where the engine must be asked instead, nobody here writes meanwhile.
+        """
         if self._held is None:
-            return self._load(prefixes)
+            yield self._load(prefixes) if load else None
+            return
+        with self._held.lock:
+            if all(map(self._held.covers, prefixes)):
+                yield self._held.rows
+                return
+        with self.mutex:
+            yield self._held.rows if self._take_in(self._held, prefixes, load=load) else None
+
+    def _take_in(self, held: Held, prefixes: Collection[Namespace], *, load: bool) -> bool:
+        """Whether all of the scope is held now."""
         for prefix in prefixes:
-            if not self._held.covers(prefix) and not self._hold(self._held, prefix):
-                return None
-        return self._held.rows if all(map(self._held.covers, prefixes)) else None  # one may have gone for another
+            if not held.covers(prefix) and not (load and self._hold(held, prefix)):
+                return False
+        return all(map(held.covers, prefixes))  # one may have gone for another
 
     def _hold(self, held: Held, prefix: Namespace) -> bool:
         if prefix in self._broad:
@@ -236,7 +248,7 @@ class Shelf:
         held.hold(prefix, self._rows(records), size=sum(map(rows.size, records)))
         return True
 
-    def _load(self, prefixes: Sequence[Namespace]) -> DictionaryBackend | None:
+    def _load(self, prefixes: Collection[Namespace]) -> DictionaryBackend | None:
         scope = _scopes(prefixes)
         if len(self.table.ids(scope, self._small + 1)) > self._small:
             return None
@@ -273,7 +285,7 @@ class Shelf:
         for write in batch:
             old = before.get(record_id(write.address))
             if write.row is not None:
-                puts |= {record.id: record for record in _replacing(write.row, old, self.dims, now)}
+                puts |= {record.id: record for record in _replacing(write.row, old, self.dims, now, self._lane)}
             if old is not None:
                 dead += [old.id, *rows.parts_of(old)]
         return list(puts.values()), [identifier for identifier in dead if identifier not in puts]
@@ -364,11 +376,11 @@ def _expect(write: Write, there: Record | None, now: datetime) -> None:
         raise Conflict(f"{write.address} has changed since it was read. Nothing was written; read again and retry.")
 
 
-def _replacing(row: Row, old: Record | None, dims: int, now: datetime) -> list[Record]:
+def _replacing(row: Row, old: Record | None, dims: int, now: datetime, lane: str) -> list[Record]:
     """A row's records, to be merged by the engine into what is there: touches stay, unless they expired."""
     if old is None or not rows.hidden(old, now):
-        return rows.records_of(row, dims, old=old and old.metadata)
-    record, *parts = rows.records_of(row, dims)
+        return rows.records_of(row, dims, lane=lane, old=old and old.metadata)
+    record, *parts = rows.records_of(row, dims, lane=lane)
     return [record._replace(metadata={**rows.untouched(old.metadata), **record.metadata}), *parts]
 
 

@@ -73,6 +73,14 @@ def test_long_and_many() -> None:
         assert finds(where(parse_store(filters)), held)
 
 
+def test_instants() -> None:
+    """An instant costs no token, and is found all the same."""
+    value = {"at": "2026-01-01T12:00:00Z", "all": ["2026-01-01T12:00:00Z"]}
+    assert tokens("k", value) == tokens("k", {})
+    for filters in (value, {"all": {"$contains": value["at"]}}, {"at": {"$ne": "2025-01-01T12:00:00Z"}}):
+        assert finds(where(parse_store(filters)), tokens("k", value))
+
+
 def test_keys() -> None:
     """A query for keys finds rows with these keys and no others; one for very many looks at all."""
     asked = keys_where({"a", "\ud800"})

@@ -61,7 +61,7 @@ def rows(draw: st.DrawFn) -> Row:
 @given(rows())
 def test_rows_survive(given_row: Row) -> None:
     """A row that was made into records comes back from them as it was."""
-    [back] = rows_of(records_of(given_row, 4))
+    [back] = rows_of(records_of(given_row, 4, lane="touches0"))
     assert {name: repr(getattr(back, name)) for name in Row.__slots__} == {
         name: repr(getattr(given_row, name)) for name in Row.__slots__
     }
@@ -87,8 +87,8 @@ def test_leftover_vectors_are_passed_over() -> None:
     """A further vector of an older revision is not the row's, and alone is no row."""
     address = Address(("a",), "k")
     vectors = np.eye(3, dtype=np.float32)
-    old = records_of(row(address, vectors=vectors, revision="old"), 3)
-    new = records_of(row(address, vectors=vectors[:2], revision="new"), 3)
+    old = records_of(row(address, vectors=vectors, revision="old"), 3, lane="touches0")
+    new = records_of(row(address, vectors=vectors[:2], revision="new"), 3, lane="touches0")
     [back] = rows_of([*new, old[2]])
     assert np.array_equal(back.vectors, vectors[:2])
     [back] = rows_of([new[0], old[1]])
@@ -103,26 +103,31 @@ def merged(metadata: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, 
 
 def test_newest_touches_are_kept() -> None:
     """Touching keeps the newest, however they come, and can keep none."""
-    once = touch({}, [NOW + timedelta(seconds=n) for n in (2, 0, 1)], keep=3)
-    twice = merged(once, touch(once, [NOW + timedelta(seconds=9)], keep=2))
+    once = touch({}, [NOW + timedelta(seconds=n) for n in (2, 0, 1)], keep=3, lane="touches0")
+    twice = merged(once, touch(once, [NOW + timedelta(seconds=9)], keep=2, lane="touches0"))
     assert touches(twice) == [1_767_225_602_000_000, 1_767_225_609_000_000]
-    assert touches(merged(twice, touch(twice, [NOW], keep=0))) == []
+    assert touches(merged(twice, touch(twice, [NOW], keep=0, lane="touches0"))) == []
     assert merged(twice, untouched(twice)) == {}
 
 
 def test_lanes_are_merged() -> None:
-    """Touches of another process's lane count as ours do, are never written by us, and are passed over when too old."""
-    other = next(key for key in ("touches0", "touches1") if key != lane())
-    have = {other: "1 5", "keep": 9}
-    change = touch(have, [instant(3), instant(5)], keep=3)
-    assert other not in change
+    """Touches of another's lane count as ours do, are never written by us, and are passed over when too old."""
+    have = {"touches7": "1 5", "keep": 9}
+    change = touch(have, [instant(3), instant(5)], keep=3, lane="touches3")
+    assert change.keys() == {"touches3", "keep"}
     assert touches(merged(have, change)) == [3, 5, 5]
-    [mine] = records_of(row(Address(("a",), "k"), touches=(instant(5), instant(7))), 2, old=have)
-    assert touches(merged(have, mine.metadata)) == [1, 5, 7]
+    touched = row(Address(("a",), "k"), touches=(instant(5), instant(7)))
+    [record] = records_of(touched, 2, lane="touches3", old=have)
+    assert touches(merged(have, record.metadata)) == [1, 5, 7]
+
+
+def test_lanes_are_apart() -> None:
+    """Who has a collection to himself has a lane that nobody has who shares one."""
+    assert lane(shared=False) == "touches0" != lane(shared=True)
 
 
 def test_metadata_keys_are_few() -> None:
     """Touches and fields make no metadata key of their own, since Chroma never forgets one."""
     fields = {f"field {n}": n for n in range(50)}
-    [record] = records_of(row(Address(("a",), "k"), value=fields, touches=(NOW,) * 50), 2)
-    assert len(record.metadata.keys() | touch(record.metadata, [NOW] * 50, keep=20).keys()) < 9
+    [record] = records_of(row(Address(("a",), "k"), value=fields, touches=(NOW,) * 50), 2, lane="touches0")
+    assert len(record.metadata.keys() | touch(record.metadata, [NOW] * 50, keep=20, lane="touches0").keys()) < 9
