@@ -5,11 +5,14 @@ from __future__ import annotations
 import doctest
 import importlib
 import sys
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 from pytest_examples import CodeExample, EvalExample, find_examples
+
+from langchain_mem.testing import OpenAIPeer
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "langchain_mem"
@@ -43,7 +46,16 @@ def main_module_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
-@pytest.mark.usefixtures("main_module_kept")
+@pytest.fixture
+def openai_at_hand(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where an example names OpenAI's models, its real client talks to a peer on this machine."""
+    with OpenAIPeer(otherwise="With pleasure.") as peer:
+        monkeypatch.setenv("OPENAI_API_KEY", "not-a-key")
+        monkeypatch.setenv("OPENAI_BASE_URL", peer.base_url)
+        yield
+
+
+@pytest.mark.usefixtures("main_module_kept", "openai_at_hand")
 @pytest.mark.parametrize("page", _pages(), ids=_name)
 def test_page(
     page: list[CodeExample], eval_example: EvalExample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
