@@ -19,9 +19,9 @@ FLOORS = {
     # Surfaces: what LangGraph, LangChain and people meet. A few lines a method; they decide nothing.
     4: "chat_history cli demo identity middleware nodes retriever server testing tools ui",
     # Operations on any LangGraph store.
-    3: """activity adding addition background copying documents editing engine extraction foreign learning ledger
-       lifecycle memory migration plans reading reinforcement repository retrieval sessions transfer tuning
-       undoing writing""",
+    3: """activity adding addition background copying documents editing engine explaining extraction foreign
+       learning ledger lifecycle memory migration patching plans reading reinforcement repository retrieval
+       sessions transfer tuning undoing writing""",
     # The two contracts of LangGraph.
     2: "checkpointers operations rows store sweeping vectors",
     # Places. A backend sees no clock, no embedder and no model.
