@@ -191,8 +191,8 @@ def _entries(text: str, read: Readout) -> Iterator[tuple[str, Any]]:
 
 
 def _members(loaded: Any, place: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(loaded, Mapping) and isinstance(loaded.get("results"), list):
-        loaded = loaded["results"]
+    if isinstance(loaded, Mapping):
+        loaded = next((loaded[key] for key in ("results", "memories") if isinstance(loaded.get(key), list)), loaded)
     if not isinstance(loaded, list):
         return iter([(place, loaded)])
     return ((f"{place} {number}", each) for number, each in enumerate(loaded, 1))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from langchain_mem import LongTermStore, Memory
 from langchain_mem.copying import StoredItem, copy_items
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.migration import Readout, read_langmem, read_mem0, take
+from langchain_mem.records import digest
 from langchain_mem.scopes import Scope
 from langchain_mem.testing import FakeClock, FakeEmbeddings
 
@@ -58,12 +61,13 @@ def test_a_memory_of_mem0_stays_what_it_was(memory: Memory):
     assert [change["event"] for change in memory.history(MEM0["id"])] == ["ADD"]
 
 
-@pytest.mark.parametrize("shape", ["list", "results", "one", "lines", "lines of results"])
+@pytest.mark.parametrize("shape", ["list", "results", "memories", "one", "lines", "lines of results"])
 def test_shapes_of_an_export(shape: str):
     """A list, what `get_all` returned, one memory, and lines of either all read the same."""
     text = {
         "list": json.dumps([MEM0], indent=2),
         "results": json.dumps({"results": [MEM0], "relations": []}),
+        "memories": json.dumps({"memories": [MEM0]}),
         "one": json.dumps(MEM0),
         "lines": json.dumps(MEM0) + "\n\n",
         "lines of results": json.dumps({"results": []}) + "\n" + json.dumps({"results": [MEM0]}),
@@ -79,6 +83,32 @@ def test_taking_again_takes_nothing_twice(memory: Memory):
     again = take(memory, read.memories)
     assert (again.imported, again.present) == (0, 2)
     assert memory.get_all(user_id="alex")["count"] == 2
+
+
+_ENTRIES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "memory": st.sampled_from(["Likes tea", "likes  TEA", "Sails", "Émile", "E\u0301mile"]),
+            "user_id": st.sampled_from(["alex", "bob"]),
+            "run_id": st.sampled_from([None, "trip"]),
+            "created_at": st.dates(date(2024, 1, 1), date(2024, 1, 3)).map(str),
+        }
+    ),
+    max_size=12,
+)
+
+
+@given(_ENTRIES)
+@settings(max_examples=60, deadline=None)
+def test_each_fact_comes_once(entries: list[dict[str, Any]]):
+    """Whatever is said how often, in whichever order: each owner has each fact once, and a second time adds none."""
+    memories = _mem0(*entries).memories
+    facts = {(one.scope, digest(one.text)) for one in memories}
+    with Memory(LongTermStore.in_memory(embed=FakeEmbeddings()), all_owners=True) as memory:
+        first, again = take(memory, memories), take(memory, memories[::-1])
+        assert (first.imported, again.imported) == (len(facts), 0)
+        assert first.imported + first.repeated == again.present + again.repeated == len(memories)
+        assert memory.get_all()["count"] == len(facts)
 
 
 def test_what_was_deleted_here_stays_deleted(memory: Memory):
