@@ -14,6 +14,7 @@ from langchain_mem.errors import ExtractionError, InvalidRequest, ScopeError, St
 from langchain_mem.records import PUBLIC
 from langchain_mem.testing import FakeClock
 from tests.memories import Bench, against, events, facts, memory_id, op, proposed, texts
+from tests.naming import spelled
 
 Open = Callable[..., Bench]
 
@@ -512,7 +513,7 @@ class TestRefusals:
             {"timestamp": "yesterday"},
             {"source": {"thread": "t"}},
         ],
-        ids=repr,
+        ids=spelled,
     )
     def test_bad_input_is_named(self, bench: Open, wrong: dict[str, Any]) -> None:
         """Bad input is an `InvalidRequest`, and nothing is written."""

@@ -13,6 +13,7 @@ from langchain_mem.decay import Decay
 from langchain_mem.errors import FilterError, InvalidRequest, ScopeError
 from langchain_mem.records import PUBLIC
 from tests.memories import Bench, against, facts, memory_id, op, proposed, texts
+from tests.naming import spelled
 
 Open = Callable[..., Bench]
 
@@ -82,7 +83,7 @@ class TestScopes:
             ({"run_id": "trip"}, {"tea of the run", "tea on the trip"}),
             ({"user_id": "ale"}, set()),
         ],
-        ids=str,
+        ids=spelled,
     )
     def test_ids_say_what_is_seen(self, shelf: Bench, ids: dict[str, str], seen: set[str]) -> None:
         """Each id opens its owner's memories; a run closes the others of its kind."""
@@ -97,7 +98,7 @@ class TestScopes:
             {"OR": [{"user_id": "bob"}, {"user_id": "carol"}]},
             {"user_id": "alex", "AND": [{"user_id": "bob"}]},
         ],
-        ids=str,
+        ids=spelled,
     )
     def test_filters_never_widen(self, shelf: Bench, filters: dict[str, Any]) -> None:
         """No filter reaches another owner from within a scope."""
@@ -119,7 +120,7 @@ class TestScopes:
             {"OR": [{"user_id": "alex"}, {"metadata": {"a": 1}}]},
             {"user_id": {"ne": "bob"}},
         ],
-        ids=str,
+        ids=spelled,
     )
     def test_without_ids_each_branch_names_an_owner(self, shelf: Bench, filters: Any) -> None:
         """Filters alone must name an owner in every branch, by equality or `in`."""
@@ -505,7 +506,7 @@ class TestRefusals:
             ({"user_id": ""}, ScopeError),
             ({"user_id": None}, ScopeError),
         ],
-        ids=str,
+        ids=spelled,
     )
     def test_bad_input_gets_its_error(self, bench: Open, wrong: dict[str, Any], error: type[Exception]) -> None:
         """Each bad argument is named by the error that says what is allowed."""

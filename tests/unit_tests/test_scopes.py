@@ -11,6 +11,7 @@ from langgraph.store.memory import InMemoryStore
 
 from langchain_mem.errors import ScopeError
 from langchain_mem.scopes import Layer, Scope, escape, ids_of, owner_of, reroot, unescape
+from tests.naming import spelled
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 OWNERS = ("user_id", "agent_id", "app_id", "org_id")
@@ -52,7 +53,7 @@ def test_a_home_says_whose_it_is(owner: str, one: str, run: str | None) -> None:
         ({"app_id": "a", "org_id": "o"}, ("memories", "app", "a", "own"), Layer.APP),
         ({"org_id": "o"}, ("memories", "org", "o", "own"), Layer.ORG),
     ],
-    ids=str,
+    ids=spelled,
 )
 def test_the_most_particular_id_owns(given_ids: dict[str, str], home: tuple[str, ...], layer: Layer) -> None:
     """A memory has one owner: a user before an agent, an app, an org, and a run only alone."""
@@ -72,14 +73,14 @@ def test_the_most_particular_id_owns(given_ids: dict[str, str], home: tuple[str,
         ({"run_id": "r"}, {("memories", "run", "r"), ("memories", "*", "*", "run", "r")}),
         ({"user_id": "a", "org_id": "o"}, {("memories", "user", "a"), ("memories", "org", "o")}),
     ],
-    ids=str,
+    ids=spelled,
 )
 def test_what_a_read_sees(given_ids: dict[str, str], patterns: set[tuple[str, ...]]) -> None:
     """Every owner named is seen whole, or with a run beside it without its other sessions."""
     assert set(Scope(**given_ids).patterns()) == patterns
 
 
-@pytest.mark.parametrize("wrong", ["", 5, 1.5, ["a"], b"a", True, "\ud800"], ids=repr)
+@pytest.mark.parametrize("wrong", ["", 5, 1.5, ["a"], b"a", True, "\ud800"], ids=spelled)
 @pytest.mark.parametrize("name", [*OWNERS, "run_id"])
 def test_ids_are_texts(name: str, wrong: Any) -> None:
     """An id that is empty, no text or half a character is a `ScopeError` that names it."""

@@ -26,6 +26,7 @@ from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.errors import FilterError, InvalidRequest, StoreError
 from langchain_mem.store import LongTermStore
 from langchain_mem.testing import FakeClock, FakeEmbeddings
+from tests.naming import spelled
 
 NS = ("notes", "alex")
 
@@ -111,7 +112,7 @@ class TestRefusals:
             ["no", "dict"],
             "text",
         ],
-        ids=repr,
+        ids=spelled,
     )
     def test_values_are_json(self, store: LongTermStore, value: Any) -> None:
         """A value that JSON cannot say is refused, and the message says where it is."""
@@ -126,7 +127,9 @@ class TestRefusals:
         with pytest.raises(InvalidRequest, match="100 levels"):
             store.put(NS, "a", value)
 
-    @pytest.mark.parametrize("namespace", [(), ("",), ("a.b",), ("a\x00",), ("langgraph",), "text", ("a", 1)], ids=repr)
+    @pytest.mark.parametrize(
+        "namespace", [(), ("",), ("a.b",), ("a\x00",), ("langgraph",), "text", ("a", 1)], ids=spelled
+    )
     def test_namespaces_past_the_methods(self, store: LongTermStore, namespace: Any) -> None:
         """Operations that come straight to `batch` are checked as the methods check theirs."""
         with pytest.raises(InvalidNamespaceError):
@@ -154,7 +157,7 @@ class TestRefusals:
             PutOp(NS, "b", {"n": 1}, index="text"),  # type: ignore[arg-type]
             PutOp(NS, "b", {"n": 1}, index=True),  # type: ignore[arg-type]
         ],
-        ids=repr,
+        ids=spelled,
     )
     def test_arguments_out_of_range(self, store: LongTermStore, op: Any) -> None:
         """An argument that cannot be is refused, and nothing is written."""
@@ -262,7 +265,7 @@ class TestExpiry:
             date(2026, 1, 1),
             "P1D",
         ],
-        ids=repr,
+        ids=spelled,
     )
     async def test_whatever_says_when(self, store: LongTermStore, clock: FakeClock, expires_at: Any) -> None:
         """An instant, a date through its last moment, a duration, or the text of one."""

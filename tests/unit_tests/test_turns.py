@@ -19,6 +19,7 @@ from langchain_core.messages import (
 from langchain_mem.context import CLOSING, OPENING
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.turns import SUMMARY, Turn, text_of, turns_of
+from tests.naming import spelled
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ from langchain_mem.turns import SUMMARY, Turn, text_of, turns_of
         (ChatMessage("hi", role="stranger"), "tool"),
         (HumanMessage("hi", additional_kwargs={"lc_source": SUMMARY}), "system"),
     ],
-    ids=repr,
+    ids=spelled,
 )
 def test_who_said_it(message: Any, role: str) -> None:
     """Every way to write a message says whose it is; a summary that was put in is nobody's words."""
@@ -58,7 +59,7 @@ def test_who_said_it(message: Any, role: str) -> None:
         (None, ""),
         (5, ""),
     ],
-    ids=repr,
+    ids=spelled,
 )
 def test_text_of_content(content: Any, text: str) -> None:
     """Of content in blocks the text is kept, the rest is left alone."""
@@ -88,7 +89,7 @@ def test_redaction_comes_before_anything() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [5, None, [None], [["nested"]], {"role": "user"}, {"content": "hi"}, {"role": "cat", "content": "hi"}, object()],
-    ids=repr,
+    ids=spelled,
 )
 def test_what_is_no_message(wrong: Any) -> None:
     """The error says what a message is."""
