@@ -69,7 +69,7 @@ class Readout:
     """What a reader read.
 
     Attributes:
-        memories: In order, each id once.
+        memories: In order; several have one id only where they say the same.
         bad: What could not be read, and why.
         elsewhere: How many items lie in namespaces that the pattern does not describe, by namespace.
     """
@@ -77,7 +77,7 @@ class Readout:
     memories: list[Brought] = field(default_factory=list)
     bad: list[tuple[str, str]] = field(default_factory=list)
     elsewhere: dict[Namespace, int] = field(default_factory=dict)
-    _ids: set[str] = field(default_factory=set)
+    _by_id: dict[str, Brought] = field(default_factory=dict)
 
     @contextmanager
     def noting(self, place: str) -> Iterator[None]:
@@ -91,11 +91,11 @@ class Readout:
         """Adds a memory.
 
         Raises:
-            InvalidRequest: Another one has its id.
+            InvalidRequest: Another one, which says something else, has its id.
         """
-        if one.id in self._ids:
+        known = self._by_id.setdefault(one.id, one)
+        if (known.text, known.scope) != (one.text, one.scope):
             raise InvalidRequest(f"Another memory has its id, {one.id}.")
-        self._ids.add(one.id)
         self.memories.append(one)
 
 

@@ -140,6 +140,13 @@ def test_copies_of_a_fact_become_one(memory: Memory):
     assert one["categories"] == ["food", "likes"]
 
 
+def test_a_memory_that_is_listed_twice(memory: Memory):
+    """Exports of a user and of an agent may overlap: the same memory counts once, and is nothing bad."""
+    read = _mem0({}, {"id": "id-0"})
+    done = take(memory, read.memories)
+    assert (done.imported, done.repeated, read.bad) == (1, 1, [])
+
+
 def test_what_is_said_here_already_is_not_said_again(memory: Memory):
     """A fact that was added here does not come a second time under another id."""
     memory.add("Likes green tea", user_id="alex")
@@ -213,7 +220,8 @@ def test_secrets_are_masked(memory: Memory):
         {"metadata": ["tea"]},
         {"metadata": {"limit": float("inf")}},
         {"id": 7},
-        {"id": "id-0"},
+        {"id": "id-0", "memory": "Says something else"},
+        {"id": "id-0", "user_id": "bob"},
     ],
 )
 def test_a_bad_memory_is_named_and_the_others_are_taken(change: dict[str, Any]):
