@@ -179,6 +179,7 @@ class OwnRepository(Repository):
     def __init__(self, store: LongTermStore) -> None:
         self.store = store
         self._rows: Rows = store.rows
+        self._asked: tuple[str, NDArray[np.float32] | None] = ("", None)
 
     @override
     async def load(self, prefixes: Sequence[Namespace], now: datetime) -> View | None:
@@ -190,16 +191,19 @@ class OwnRepository(Repository):
         self, prefixes: Sequence[Namespace], condition: Condition, query: str, words: Sequence[str], now: datetime
     ) -> View:
         ask = Query(now=now, prefixes=tuple(prefixes), condition=condition, limit=self.CANDIDATES)
-        near = await self._near(ask, query)
+        vector = await self._vector(query)
+        near = [] if vector is None else await self._rows.search(_with_vector(ask, vector))
         worded = await self._rows.lexical(ask, words) or []
         rows = {match.row.address: match.row for match in [*near, *worded]}
         return View(tuple(_kept(rows[address]) for address in sorted(rows)), complete=False)
 
-    async def _near(self, ask: Query, query: str) -> list[Any]:
-        vector = await self._rows.embed_query(query)
-        if vector is None:
-            return []
-        return await self._rows.search(_with_vector(ask, vector))
+    async def _vector(self, query: str) -> NDArray[np.float32] | None:
+        """The embedding of a query; the last one is kept, for an operation may need it for two steps."""
+        text, vector = self._asked
+        if text != query or vector is None:
+            vector = await self._rows.embed_query(query)
+            self._asked = (query, vector)
+        return vector
 
     @override
     async def select(
@@ -234,7 +238,7 @@ class OwnRepository(Repository):
 
     @override
     async def cosines(self, view: View, query: str, now: datetime) -> list[float | None] | None:
-        vector = await self._rows.embed_query(query)
+        vector = await self._vector(query)
         if vector is None:
             return None
         return _dot([kept.vector for kept in view.kept], vector)

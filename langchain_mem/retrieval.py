@@ -15,7 +15,7 @@ import numpy as np
 
 from langchain_mem._flow import offload
 from langchain_mem.backends.base import Address
-from langchain_mem.conditions import Condition, conjunction, matches
+from langchain_mem.conditions import Condition, conjunction, disjunction, matches
 from langchain_mem.decay import Decay, Explanation
 from langchain_mem.engine import Engine, Reinforce, decay_of, is_in, live
 from langchain_mem.errors import InvalidRequest
@@ -35,6 +35,7 @@ POOL: Final = 50
 _CORPORA: Final = 64
 """So many scopes' indexes are kept ready."""
 
+_KEPT_TURNS: Final = conjunction(is_in("layer", [Layer.CONVERSATION]), is_in("state", ["live"]))
 _UNDECAYED: Final[Explanation] = {"factor": 1.0, "effective_age_seconds": None, "touches": 0}
 _ORDER: Final = {layer: place for place, layer in enumerate(Layer)}
 
@@ -195,7 +196,9 @@ class Retrieval:
         places = [*search.places, *(reroot(place, TURNS) for place in search.places if place[0] == MEMORIES)]
         view = await repo.load(places, now)
         if view is None:
-            return await repo.nearest(search.places, search.condition, search.query, tokenize(search.query), now)
+            wanted = disjunction(search.condition, _KEPT_TURNS) if search.history else search.condition
+            searched = places if search.history else search.places
+            return await repo.nearest(searched, wanted, search.query, tokenize(search.query), now)
         return view if as_of is None else await self._turned_back(view, as_of)
 
     async def _turned_back(self, view: View, as_of: str) -> View:

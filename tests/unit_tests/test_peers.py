@@ -179,12 +179,12 @@ class TestAsync:
 
 
 def test_11_a_scope_costs_what_it_holds() -> None:
-    """With 200 owners beside it, a search of one owner's 20 memories takes about as long as alone."""
+    """With 60 owners beside it, a search of one owner's 20 memories takes about as long as alone."""
     alone, crowded = Bench(reinforce="none"), Bench(reinforce="none")
     said = [f"Fact {number} about tea" for number in range(20)]
     for memory in (alone, crowded):
         memory.add(said, user_id="alex")
-    for number in range(200):
+    for number in range(60):
         crowded.add(said, user_id=f"user {number}")
 
     def fastest(memory: Bench) -> float:

@@ -47,12 +47,30 @@ class TestLargeScopes:
         assert texts(found) == ["Keeps a zebrafish"]
         assert memory.get_all(user_id="alex")["count"] == 41
 
+    def test_a_search_is_one_embedding(self, bench: Open) -> None:
+        """The query is embedded once, though it is needed for the candidates and for their ranking."""
+        memory = bench()
+        memory.add([f"Fact number {n} about cocoa" for n in range(40)], user_id="alex")
+        memory.forget_costs()
+        memory.search("cocoa", user_id="alex")
+        assert memory.embedded == 1
+
+    def test_kept_turns_are_found_too(self, bench: Open) -> None:
+        """`history=True` finds kept turns in a large scope."""
+        memory = bench(facts("Keeps a zebrafish"))
+        memory.add([f"Fact number {n} about cocoa" for n in range(40)], user_id="alex", infer=False)
+        memory.add("My zebrafish is called Rex", user_id="alex")
+        found = memory.search("zebrafish Rex", user_id="alex", history=True)
+        assert texts(found) == ["Keeps a zebrafish", "My zebrafish is called Rex"]
+
     def test_extraction_knows_the_near_ones(self, bench: Open) -> None:
         """What is known of what was said is shown to the model from a large scope, too."""
         memory = bench(facts("Keeps a zebrafish"))
         memory.add([f"Fact number {n} about cocoa" for n in range(40)], user_id="alex", infer=False)
         key = memory_id(memory.add("Keeps a zebrafish", user_id="alex", infer=False))
+        memory.forget_costs()
         added = memory.add("I keep a zebrafish", user_id="alex")
+        assert memory.embedded <= 2
         assert "Keeps a zebrafish" in memory.model.calls[0][-1].content.partition("</known>")[0]
         assert [(each["id"], each["event"]) for each in added["results"]] == [(key, "NONE")]
 
