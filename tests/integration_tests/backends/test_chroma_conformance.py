@@ -1,15 +1,20 @@
-"""Chroma does all that a store has to do, in process and over HTTP, exactly and by its approximate index."""
+"""Chroma does all that a store has to do, in process and over HTTP, exactly and by its approximate index.
+
+Each test has a collection of its own, in one folder that stays open: opening a folder takes longer than a test.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from chromadb.api import ClientAPI
 
+from langchain_mem._flow import run
 from langchain_mem.backends.chroma import ChromaBackend
 from langchain_mem.store import LongTermStore
 from langchain_mem.testing.backends import LongTermStoreConformance
@@ -18,12 +23,32 @@ from langchain_mem.testing.clock import FakeClock
 Opener = Callable[..., LongTermStore]
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that is open for as long as this module's tests run."""
+    folder = tmp_path_factory.mktemp("memory")
+    keeper = ChromaBackend(folder)
+    run(keeper.setup(None))
+    yield folder
+    run(keeper.close())
+
+
+@pytest.fixture
+def place() -> dict[str, Any]:
+    """Where a test's stores are, whichever it opens."""
+    return {"collection": f"test-{uuid.uuid4().hex}"}
+
+
+def opener(backend: Callable[[], ChromaBackend], clock: FakeClock) -> Opener:
+    return lambda **config: LongTermStore(backend(), clock=clock, **config)
+
+
 class TestEmbedded(LongTermStoreConformance):
     examples: ClassVar[int] = 5
 
     @pytest.fixture
-    def open_store(self, clock: FakeClock, tmp_path: Path) -> Opener:
-        return lambda **config: LongTermStore(ChromaBackend(tmp_path), clock=clock, **config)
+    def open_store(self, clock: FakeClock, folder: Path, place: dict[str, Any]) -> Opener:
+        return opener(partial(ChromaBackend, folder, **place), clock)
 
 
 class TestBroadScopes(LongTermStoreConformance):
@@ -33,8 +58,8 @@ class TestBroadScopes(LongTermStoreConformance):
     forms = ("sync",)
 
     @pytest.fixture
-    def open_store(self, clock: FakeClock, tmp_path: Path) -> Opener:
-        return lambda **config: LongTermStore(ChromaBackend(tmp_path, exact=0), clock=clock, **config)
+    def open_store(self, clock: FakeClock, folder: Path, place: dict[str, Any]) -> Opener:
+        return opener(partial(ChromaBackend, folder, exact=0, **place), clock)
 
 
 class TestOverHttp(LongTermStoreConformance):
@@ -42,10 +67,5 @@ class TestOverHttp(LongTermStoreConformance):
     forms = ("sync",)
 
     @pytest.fixture
-    def open_store(self, clock: FakeClock, chroma_client: ClientAPI) -> Opener:
-        name = f"test-{uuid.uuid4().hex}"
-
-        def open_store(**config: Any) -> LongTermStore:
-            return LongTermStore(ChromaBackend(client=chroma_client, collection=name), clock=clock, **config)
-
-        return open_store
+    def open_store(self, clock: FakeClock, chroma_client: ClientAPI, place: dict[str, Any]) -> Opener:
+        return opener(partial(ChromaBackend, client=chroma_client, **place), clock)
