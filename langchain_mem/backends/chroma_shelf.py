@@ -156,7 +156,7 @@ class Shelf:
             if loaded is None:
                 if len(self._live(prefixes, now)) > limit:
                     return None
-                loaded = _dictionary(self._rows(self.table.find(_scopes(prefixes))))
+                loaded = _dictionary(rows.rows_of(self.table.find(_scopes(prefixes))))
             return run(loaded.scan(prefixes, now, limit))
 
     def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
@@ -245,14 +245,14 @@ class Shelf:
         if len(records) > self._small:
             self._broad[prefix] = len(records)
             return False
-        held.hold(prefix, self._rows(records), size=sum(map(rows.size, records)))
+        held.hold(prefix, rows.rows_of(records), size=sum(map(rows.size, records)))
         return True
 
     def _load(self, prefixes: Collection[Namespace]) -> DictionaryBackend | None:
         scope = _scopes(prefixes)
         if len(self.table.ids(scope, self._small + 1)) > self._small:
             return None
-        return _dictionary(self._rows(self.table.find(scope)))
+        return _dictionary(rows.rows_of(self.table.find(scope)))
 
     def _rows(self, records: Sequence[Record]) -> list[Row]:
         """The rows these records stand for, their further vectors fetched where they are not among them."""
