@@ -196,10 +196,19 @@ class Learning:
             min_confidence=self._engine.min_confidence,
             by_speaker=self._addition.scope.owner()[0] in ("user", "agent"),
         )
+        reason = reason or self._outdated(operation)
         if reason is not None:
             told = {"action": str(operation.action), "text": operation.text}
             self.rejected.append({"operation": told, "reason": reason})
         return reason is None
+
+    def _outdated(self, operation: Operation) -> str | None:
+        """Why an import of older messages must not change what was learned since."""
+        target, said = operation.target, iso(self._addition.at)
+        imported = self._addition.at < self._addition.now and operation.action is not Action.KEEP
+        return (
+            "it was said before what it would change" if imported and target and target["updated_at"] > said else None
+        )
 
     async def _live(self) -> list[Kept]:
         """The memories this addition may be about: its owners', and of sessions only its own."""

@@ -121,6 +121,15 @@ class TestShapes:
         assert [change["created_at"] for change in told] == sorted(change["created_at"] for change in told)
         assert memory.get(memory_id(again))["updated_at"] == "2026-01-01T00:00:00.000000Z"
 
+    @pytest.mark.parametrize("action", ["update", "supersede", "delete"])
+    def test_an_import_changes_nothing_newer(self, bench: Open, action: str) -> None:
+        """What was said earlier does not replace what was said later, in whichever order they arrive."""
+        memory = bench(facts("Lives in Paris"), against(op(action, "Lives in Berlin", memory="Lives in Paris")))
+        memory.add("I live in Paris", user_id="alex")
+        added = memory.add("I live in Berlin", user_id="alex", timestamp="2020-01-01")
+        assert added["rejected"][0]["reason"] == "it was said before what it would change"
+        assert texts(memory.get_all(user_id="alex")) == ["Lives in Paris"]
+
 
 class TestOnce:
     def test_case_and_spacing_make_no_second_memory(self, bench: Open) -> None:
