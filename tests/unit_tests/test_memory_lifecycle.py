@@ -119,7 +119,9 @@ class TestErase:
         assert erased["threads"] == ["of alex"]
         assert erased["erased"] > 4
         assert list(saver.list({"configurable": {"thread_id": "of alex"}})) == []
-        assert not [item for item in _raw(memory) if "debt" in json.dumps(item.value) and "alex~2Eb" not in item.namespace]
+        assert not [
+            item for item in _raw(memory) if "debt" in json.dumps(item.value) and "alex~2Eb" not in item.namespace
+        ]
         assert not [event for event in memory.events() if "alex.b" not in event["ids"].values()]
         memory.flush()
         assert not _raw(memory, ("touches", "user", "alex"))
@@ -278,7 +280,7 @@ class TestTransfer:
             "{}",
             '{"format": "langchain-mem/1"}',
             '{"format": "x", "namespace": ["memories"], "touches": [], "memory": {}}',
-            '{"format": "langchain-mem/1", "namespace": ["elsewhere", "user", "a", "own"], "touches": [], "memory": {}}',
+            '{"format": "langchain-mem/1", "namespace": ["elsewhere", "user", "a"], "touches": [], "memory": {}}',
         ],
     )
     def test_what_is_no_export(self, bench: Open, line: str) -> None:

@@ -99,7 +99,10 @@ class TestUsers:
         }
         assert [found[f"total_{kind}"] for kind in ("users", "agents", "runs", "apps", "orgs")] == [1] * 5
         (alex,) = [each for each in found["results"] if each["id"] == "alex"]
-        assert (alex["created_at"], alex["updated_at"]) == ("2026-01-01T00:00:00.000000Z", "2026-01-01T01:00:00.000000Z")
+        assert (alex["created_at"], alex["updated_at"]) == (
+            "2026-01-01T00:00:00.000000Z",
+            "2026-01-01T01:00:00.000000Z",
+        )
 
     def test_nobody(self, bench: Open) -> None:
         """An empty store has nobody."""
