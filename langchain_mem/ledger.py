@@ -338,15 +338,9 @@ class Ledger:
             text=None if hidden else content(memory),
             vector=None if hidden else self.vectors.get(content(memory), _unchanged(before, memory)),
             touches=[*before.touches, self.at] if address in self._used else before.touches,
-            expires_at=self._gone_at(memory),
+            expires_at=gone_at(memory, self._purge_after),
             expects=_expected(before),
         )
-
-    def _gone_at(self, memory: StoredMemory) -> datetime | None:
-        """When a memory may be removed for good."""
-        ends = [memory["expiration_date"]] if memory["expiration_date"] else []
-        ends += [memory["updated_at"]] if memory["state"] != "live" else []
-        return self._later(parse_iso(min(ends))) if ends else None
 
     def _later(self, instant: datetime) -> datetime | None:
         return None if self._purge_after is None else instant + self._purge_after
@@ -354,6 +348,13 @@ class Ledger:
 
 _IDS: Final = ("user_id", "agent_id", "app_id", "run_id", "org_id")
 _REPEATABLE: Final = ("metadata", "categories", "expiration_date", "event_date", "confidence")
+
+
+def gone_at(memory: StoredMemory, purge_after: timedelta | None) -> datetime | None:
+    """When a memory may be removed for good: so long after it expired, was superseded or was deleted."""
+    ends = [memory["expiration_date"]] if memory["expiration_date"] else []
+    ends += [memory["updated_at"]] if memory["state"] != "live" else []
+    return None if purge_after is None or not ends else parse_iso(min(ends)) + purge_after
 
 
 def content(memory: Mapping[str, Any]) -> str:

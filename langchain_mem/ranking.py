@@ -194,8 +194,11 @@ class Corpus:
         weighed = self._with_sources(among)
         confidence = _confidence(semantic, np.stack([lexical, neighbors, session]), weighed)
         share, cited = self._lend(_share(np.stack([semantic, lexical, neighbors, session]), weighed), among)
+        relevance = confidence * np.exp(-FALL * (1 - share) ** BEND)
+        if asks_openly(query):
+            relevance = np.maximum(relevance, OPEN_QUESTION)
         parts = {
-            "relevance": confidence * np.exp(-FALL * (1 - share) ** BEND),
+            "relevance": relevance,
             "confidence": np.full(len(self), confidence),
             "share": share,
             "semantic": semantic,

@@ -12,7 +12,7 @@ from langchain_mem.conditions import conjunction
 from langchain_mem.engine import is_in
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.expiry import iso, parse_iso
-from langchain_mem.ledger import content
+from langchain_mem.ledger import content, gone_at
 from langchain_mem.records import STORED, StoredMemory, digest
 from langchain_mem.repository import Kept, Save
 from langchain_mem.scopes import MEMORIES, TURNS, Ids, Namespace, Scope, reroot
@@ -93,9 +93,15 @@ class Transfer(Writing):
                 counts["skipped"] += 1
                 continue
             counts["replaced" if taken else "imported"] += 1
-            saves.append(_imported(address, memory, touches))
+            saves.append(_imported(address, memory, touches, self._removable_from(memory, now)))
         if saves:
             await self._engine.repo.save(saves, now)
+
+    def _removable_from(self, memory: StoredMemory, now: datetime) -> datetime | None:
+        """When an imported memory may be removed for good: what ended long ago has its grace from now on."""
+        grace = self._engine.purge_after
+        removable = gone_at(memory, grace)
+        return None if removable is None or grace is None else max(removable, now + grace)
 
 
 def _line(kept: Kept) -> str:
@@ -128,10 +134,5 @@ def _at_home(entry: Mapping[str, Any]) -> bool:
     return namespace[0] in (MEMORIES, TURNS) and scope.home(namespace[0]) == namespace
 
 
-def _imported(address: Address, memory: StoredMemory, touches: Sequence[datetime]) -> Save:
-    return Save(
-        address=address,
-        value=memory,
-        text=content(memory),
-        touches=touches,
-    )
+def _imported(address: Address, memory: StoredMemory, touches: Sequence[datetime], removable: datetime | None) -> Save:
+    return Save(address=address, value=memory, text=content(memory), touches=touches, expires_at=removable)

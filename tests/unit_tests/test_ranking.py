@@ -306,3 +306,15 @@ def later(one: str, other: str) -> bool:
 def test_the_newer_of_near_duplicates(ranked: list[str], expected: list[str]) -> None:
     """A newer statement rises above the older one it stands right below, and nothing else moves."""
     assert prefer_newer(ranked, similarity=alike, newer=later) == expected
+
+
+class TestOpenQuestions:
+    def test_anything_known_answers_a_question_that_names_nothing(self) -> None:
+        """A question without anything to look for finds every memory, above the default threshold."""
+        corpus = Corpus([Document("a", "Alex is vegetarian."), Document("b", "Mia lives in Lisbon.")])
+        assert sorted(corpus.relevance("What do you know about me?", [0.1, 0.05]).best(threshold=0.1)) == [0, 1]
+
+    def test_a_question_that_names_something_is_not_open(self) -> None:
+        """One word to look for is enough to find only what has to do with it."""
+        corpus = Corpus([Document("a", "Alex is vegetarian."), Document("b", "Mia lives in Lisbon.")])
+        assert corpus.relevance("What do you know about trains?", [0.1, 0.05]).best(threshold=0.1) == []
