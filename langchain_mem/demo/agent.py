@@ -39,7 +39,7 @@ _ENOUGH: Final = 0.2  # relevance: what has little to do with a question stays o
 
 def talk(folder: Path) -> None:
     """The first process: Alex talks to the agent in one thread."""
-    console.rule("[bold]Today, process 1, thread monday")
+    console().rule("[bold]Today, process 1, thread monday")
     with open_memory(folder, days=0) as memory, SqliteCheckpointer.open(folder / "threads.db") as checkpointer:
         agent = build_agent(memory, checkpointer)
         for text in _SAID:
@@ -50,13 +50,13 @@ def talk(folder: Path) -> None:
 
 def recall(folder: Path) -> None:
     """The second process, days later: another thread, and the agent still knows."""
-    console.rule(f"[bold]{DAYS} days later, process 2, thread sunday")
+    console().rule(f"[bold]{DAYS} days later, process 2, thread sunday")
     with open_memory(folder, days=DAYS) as memory, SqliteCheckpointer.open(folder / "threads.db") as checkpointer:
         agent = build_agent(memory, checkpointer)
         for text in _ASKED:
             found = memory.search(text, top_k=3, threshold=_ENOUGH, explain=True, reinforce="none", user_id="alex")
             _show_found(text, found["results"])
-            console.print(f"[bold]What the model sees[/]\n{escape(memory.context(found))}", highlight=False)
+            console().print(f"[bold]What the model sees[/]\n{escape(memory.context(found))}", highlight=False)
             _say(agent, "sunday", text)
             memory.flush()  # so that the next question shows what this one counted as used
         _show_expired(memory)
@@ -101,14 +101,14 @@ def _reply_plainly(state: MemoryState) -> dict[str, Any]:
 def _say(agent: CompiledStateGraph[Any, Any, Any, Any], thread: str, text: str) -> None:
     config: Any = {"configurable": {"thread_id": thread, "user_id": "alex"}}
     reply = agent.invoke({"messages": [("user", text)]}, config)["messages"][-1]
-    console.print(f"[bold cyan]Alex [/] {text}\n[bold green]Guide[/] {escape(reply.text)}", highlight=False)
+    console().print(f"[bold cyan]Alex [/] {text}\n[bold green]Guide[/] {escape(reply.text)}", highlight=False)
 
 
 def _show_remembered(memories: Sequence[Mapping[str, Any]]) -> None:
     table = Table("memory", "layer", "expires", title="Remembered about Alex")
     for memory in memories:
         table.add_row(escape(memory["memory"]), memory["layer"], (memory["expiration_date"] or "never")[:10])
-    console.print(table)
+    console().print(table)
 
 
 def _show_found(query: str, memories: Sequence[FoundMemory]) -> None:
@@ -117,7 +117,7 @@ def _show_found(query: str, memories: Sequence[FoundMemory]) -> None:
         details = memory["score_details"]
         numbers = (details["relevance"], details["factor"], memory["score"])
         table.add_row(escape(memory["memory"]), *(f"{number:.2f}" for number in numbers))
-    console.print(table)
+    console().print(table)
 
 
 def _show_expired(memory: Memory) -> None:
@@ -125,4 +125,4 @@ def _show_expired(memory: Memory) -> None:
     every = memory.get_all(user_id="alex", show_expired=True)["results"]
     for one in every:
         if one["id"] not in live:
-            console.print(f"[yellow]Expired[/] on {(one['expiration_date'] or '')[:10]}: {escape(one['memory'])}")
+            console().print(f"[yellow]Expired[/] on {(one['expiration_date'] or '')[:10]}: {escape(one['memory'])}")

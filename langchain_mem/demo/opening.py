@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 from langchain_core.language_models import BaseChatModel
 from rich.console import Console
 
 from langchain_mem.memory import Memory
 
-console: Final = Console(width=int(os.environ.get("COLUMNS", "110")))
+
+def console() -> Console:
+    """Where the demo prints: as wide as `COLUMNS` says, for tables look the same in a pipe."""
+    return Console(width=int(os.environ.get("COLUMNS", "110")))
 
 
 def open_memory(folder: Path, *, days: int) -> Memory:

@@ -96,7 +96,7 @@ def _evidence(given: Sequence[str]) -> Iterator[str]:
 
 def _ingest(memory: Memory, conversation: Conversation) -> None:
     for thread, when, messages in track(
-        conversation.sessions, f"Remembering {conversation.name}", console=console, transient=True
+        conversation.sessions, f"Remembering {conversation.name}", console=console(), transient=True
     ):
         memory.add(
             messages,
@@ -106,7 +106,7 @@ def _ingest(memory: Memory, conversation: Conversation) -> None:
             source={"thread_id": thread},
         )
     count = memory.get_all(user_id=conversation.name, page_size=1)["count"]
-    console.print(f"[bold]{conversation.name}[/]: {count} memories of {len(conversation.sessions)} sessions")
+    console().print(f"[bold]{conversation.name}[/]: {count} memories of {len(conversation.sessions)} sessions")
 
 
 def _first_time(messages: Sequence[Mapping[str, Any]]) -> datetime | None:
@@ -119,7 +119,9 @@ def _ask(memory: Memory, conversation: Conversation) -> None:
              if turn.get("id") and turn.get("name")}  # fmt: skip
     table = Table("question", "first memory found", "score", title="The first answers", show_lines=True)
     found_all = gold_all = 0
-    for place, (question, gold) in enumerate(track(conversation.questions, "Asking", console=console, transient=True)):
+    for place, (question, gold) in enumerate(
+        track(conversation.questions, "Asking", console=console(), transient=True)
+    ):
         results = memory.search(question, user_id=conversation.name, decay=False, reinforce="none")["results"]
         if place < 10:
             best = next((result for result in results if result["memory"] != question), None)
@@ -128,6 +130,6 @@ def _ask(memory: Memory, conversation: Conversation) -> None:
         said = {result["memory"] for result in results}
         found_all += sum(texts.get(turn) in said for turn in gold)
         gold_all += len(gold)
-    console.print(table)
+    console().print(table)
     if gold_all and memory.model is None:
-        console.print(f"Of {gold_all} turns that answer the questions, {found_all} were among the ten found.")
+        console().print(f"Of {gold_all} turns that answer the questions, {found_all} were among the ten found.")

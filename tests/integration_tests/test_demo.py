@@ -117,6 +117,7 @@ def _file(folder: Path, content: Any) -> str:
 def _replay(source: str, monkeypatch: pytest.MonkeyPatch) -> Result:
     """What the command prints; a replay runs in the process it is called in."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("COLUMNS", "110")
     return CliRunner().invoke(app, ["demo", source])
 
 
