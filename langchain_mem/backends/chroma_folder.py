@@ -15,6 +15,7 @@ from chromadb.config import Settings
 from langchain_mem.backends.chroma_compact import compact, scrub
 from langchain_mem.backends.chroma_lock import FolderLock
 from langchain_mem.backends.chroma_shelf import Shelf
+from langchain_mem.backends.chroma_statistics import give_statistics
 from langchain_mem.backends.chroma_table import Table, engine_errors, recover
 
 
@@ -37,6 +38,9 @@ class Folder:
         with ExitStack() as undo:
             undo.callback(self._lock.release)
             scrub(path)
+            if not give_statistics(path):
+                persistent_client(path).close()  # makes the database
+                give_statistics(path)
             self._client = persistent_client(path)
             undo.pop_all()
 

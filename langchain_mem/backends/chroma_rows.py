@@ -108,9 +108,12 @@ def whole_id(identifier: str) -> str:
     return identifier.partition("#")[0]
 
 
-def scope(prefix: Namespace) -> dict[str, Any] | None:
-    """The `where` that says a row's namespace starts with this; `None`, which is everything, for `()`."""
-    return {f"s{len(prefix)}": label(prefix)} if prefix else None
+def scopes(prefixes: Iterable[Namespace]) -> list[dict[str, Any] | None]:
+    """A `where` for each length of these prefixes: a row's namespace starts with one. For `()` it is `None`, all."""
+    by_depth: dict[int, list[str]] = {}
+    for prefix in dict.fromkeys(prefixes):
+        by_depth.setdefault(len(prefix), []).append(label(prefix))
+    return [{f"s{depth}": {"$in": labels}} if depth else None for depth, labels in by_depth.items()]
 
 
 def placeholder(identifier: str, dims: int) -> NDArray[np.float32]:

@@ -241,7 +241,7 @@ class Shelf:
     def _hold(self, held: Held, prefix: Namespace) -> bool:
         if prefix in self._broad:
             return False
-        records = self.table.find(rows.scope(prefix), limit=self._small + 1)
+        records = self.table.find(_scopes([prefix]), limit=self._small + 1)
         if len(records) > self._small:
             self._broad[prefix] = len(records)
             return False
@@ -396,7 +396,7 @@ def _where(query: Query) -> Where:
 
 
 def _scopes(prefixes: Iterable[Namespace]) -> Where:
-    return either(*map(rows.scope, dict.fromkeys(prefixes)))
+    return either(*rows.scopes(prefixes))
 
 
 def _expired(now: datetime) -> Where:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from langchain_mem.backends.base import (
     Write,
 )
 from langchain_mem.backends.chroma import ChromaBackend
+from langchain_mem.backends.chroma_statistics import STATISTICS
 from langchain_mem.backends.chroma_table import CLOUD_BATCH, Table
 from langchain_mem.errors import EmbeddingMismatch, InvalidRequest, StoreError, StoreLocked
 from langchain_mem.filters import parse_store
@@ -250,6 +252,28 @@ def test_interrupted_rewriting_is_tidied(open_backend: Callable[..., ChromaBacke
     with chromadb.PersistentClient(tmp_path / "memory", settings=Settings(anonymized_telemetry=False)) as client:
         client.get_collection("langchain_mem", embedding_function=None).modify(name="langchain_mem-copy")
     assert set(values(open_backend(None))) == {"a"}
+
+
+def statistics(folder: Path) -> set[tuple[str, str]]:
+    with closing(sqlite3.connect(folder / "chroma.sqlite3")) as database:
+        return set(database.execute("SELECT idx, stat FROM sqlite_stat1"))
+
+
+def test_folders_have_statistics(open_backend: Callable[..., ChromaBackend], tmp_path: Path) -> None:
+    """SQLite is told how much its indexes tell, in a new folder and in one that Chroma made, and not told otherwise."""
+    with chromadb.PersistentClient(tmp_path / "memory", settings=Settings(anonymized_telemetry=False)) as client:
+        client.create_collection("other", embedding_function=None)
+    wanted = {(index, numbers) for _, index, numbers in STATISTICS}
+    for folder, opened in ((tmp_path / "new", ChromaBackend(tmp_path / "new")), (tmp_path / "memory", open_backend())):
+        run(opened.setup(None))
+        put(opened, row("a"))
+        run(opened.compact())
+        run(opened.close())
+        assert statistics(folder) >= wanted
+    with closing(sqlite3.connect(tmp_path / "memory" / "chroma.sqlite3")) as database, database:
+        database.execute("UPDATE sqlite_stat1 SET stat = '5 5' WHERE idx = 'embedding_metadata_int_value'")
+    run(open_backend().close())
+    assert ("embedding_metadata_int_value", "5 5") in statistics(tmp_path / "memory")
 
 
 # Traps
