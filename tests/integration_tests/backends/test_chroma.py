@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +35,7 @@ from langchain_mem.backends.base import (
     Write,
 )
 from langchain_mem.backends.chroma import ChromaBackend
+from langchain_mem.backends.chroma_shelf import Shelf
 from langchain_mem.backends.chroma_statistics import STATISTICS
 from langchain_mem.backends.chroma_table import CLOUD_BATCH, Table
 from langchain_mem.errors import EmbeddingMismatch, InvalidRequest, StoreError, StoreLocked
@@ -199,6 +202,20 @@ async def test_loop_is_not_blocked(backend: ChromaBackend) -> None:
         assert await arun(backend.count(EVERYTHING)) == 1
 
 
+def test_held_scopes_wait_for_no_write(tmp_path: Path) -> None:
+    """A scope that is held in memory is read, searched and counted while somebody else writes to Chroma."""
+    mutex = threading.RLock()
+    with chromadb.PersistentClient(tmp_path, settings=Settings(anonymized_telemetry=False)) as client:
+        shelf = Shelf(Table.open(client, "memory"), mutex, exclusive=True, small=9)
+        shelf.write([Write(address=Address(ALEX, "a"), row=row("a"))], NOW)
+        assert len(shelf.scan((ALEX,), NOW, 9) or []) == 1
+        with ThreadPoolExecutor(1) as pool, mutex:
+            assert len(pool.submit(shelf.scan, (ALEX,), NOW, 9).result(60) or []) == 1
+            assert pool.submit(shelf.stamp, (ALEX,)).result(60) is not None
+            assert pool.submit(shelf.count, Query(now=NOW, prefixes=(ALEX,))).result(60) == 1
+            assert pool.submit(shelf.get, [Address(ALEX, "b")], NOW).result(60) == [None]
+
+
 # Embedders
 
 
@@ -267,7 +284,6 @@ def test_folders_have_statistics(open_backend: Callable[..., ChromaBackend], tmp
     for folder, opened in ((tmp_path / "new", ChromaBackend(tmp_path / "new")), (tmp_path / "memory", open_backend())):
         run(opened.setup(None))
         put(opened, row("a"))
-        run(opened.compact())
         run(opened.close())
         assert statistics(folder) >= wanted
     with closing(sqlite3.connect(tmp_path / "memory" / "chroma.sqlite3")) as database, database:
