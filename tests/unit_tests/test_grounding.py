@@ -36,7 +36,7 @@ class TestInvented:
             ("Reachable at alice@acme.io", "write to alice@acme.io."),
             ("Nutzt Python 3.12", "Ich nutze Python 3.12"),
             ("住在東京", "我住在東京"),
-            ],
+        ],
     )
     def test_what_was_said_is_grounded(self, fact: str, said: str) -> None:
         """Names, numbers and dates that were said, also in other forms, are grounded."""
