@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage, trim_messages
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -476,3 +476,21 @@ def test_sqlite_is_what_is_searched(tmp_path: Path):
         graph.invoke(_say("Xylophone quarterly"), thread())
     assert sqlite3.connect(tmp_path / "threads.sqlite").execute("SELECT count(*) FROM checkpoints").fetchone()[0] > 0
     assert any(b"Xylophone" in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_no_fact_is_lost_to_trimming():
+    """A model that is shown a trimmed window replies, and what it no longer sees was remembered in its turn."""
+    said = ["My dog is Rex.", "I live in Oslo.", "I play the cello.", "I am vegetarian."]
+    memory = memory_with(*(facts(text) for text in said))
+    shown: list[int] = []
+
+    def reply(state: MemoryState) -> dict[str, Any]:
+        window = trim_messages(state["messages"], max_tokens=2, token_counter=len, start_on="human")
+        shown.append(len(window))
+        return {"messages": [AIMessage("I see.")]}
+
+    graph = _graph(memory, reply, InMemoryCheckpointer())
+    for text in said:
+        graph.invoke(_say(text), thread("one"))
+    assert max(shown) <= 2
+    assert texts(memory) == sorted(said)
