@@ -70,6 +70,7 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         self._pool = ConnectionPool(
             dsn, min_size=1, max_size=4, open=False, kwargs=_CONNECT, connection_class=psycopg.Connection[DictRow]
         )
+        self._held: psycopg.Connection[DictRow] | None = None
         PostgresSaver.__init__(self, self._pool, serde=serde)
         self._retain(retention, clock)
         self._loops = _Loops(dsn)
@@ -126,7 +127,28 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         """Waits for a running sweep, then closes all connections, those of event loops too."""
         super().close()
         self._loops.close()
+        self._release()
         self._pool.close()
+
+    @property
+    def conn(self) -> psycopg.Connection[DictRow]:
+        """The connection that LangGraph's methods use one after the other, under `lock`; a lost one is replaced.
+
+        It stays taken: to take one from the pool for every step costs a seventh of a `put`.
+        """
+        if self._held is None or self._held.closed:
+            self._release()
+            self._held = self._pool.getconn()
+        return self._held
+
+    @conn.setter
+    def conn(self, conn: object) -> None:
+        """LangGraph's constructor says what it was given: the pool, which is asked in its own time."""
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._pool.putconn(held)
 
     @contextmanager
     def _reading(self) -> Iterator[PostgresRows]:
