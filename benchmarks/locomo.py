@@ -37,10 +37,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from langchain_mem.embeddings import local_embeddings
-from langchain_mem.memory import Memory
-from langchain_mem.ranking import dated
-from langchain_mem.store import LongTermStore
+from langchain_mem.embeddings.local import local_embeddings
+from langchain_mem.memory.facade import Memory
+from langchain_mem.ranking.relevance import dated
+from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock
 
 ENGINES = ("dictionary", "chroma", "postgres")

@@ -28,7 +28,7 @@ import numpy as np
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Address, Backend, Embedder, Query, Row, Scanning, Write
 from langchain_mem.backends.dictionary import DictionaryBackend
-from langchain_mem.filters import parse_store
+from langchain_mem.filters.language import parse_store
 
 DIMS = 384
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -173,11 +173,11 @@ def _engine(arguments: argparse.Namespace) -> Iterator[Callable[[], Backend]]:
         backend = DictionaryBackend()
         yield lambda: backend
     elif arguments.engine == "postgres":
-        from langchain_mem.backends.postgres import PostgresBackend
+        from langchain_mem.backends.postgres.backend import PostgresBackend
 
         yield lambda: PostgresBackend(arguments.dsn, schema="benchmark_scopes")
     else:
-        from langchain_mem.backends.chroma import ChromaBackend
+        from langchain_mem.backends.chroma.backend import ChromaBackend
 
         with tempfile.TemporaryDirectory() as folder:
             yield lambda: ChromaBackend(folder)

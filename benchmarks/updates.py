@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from langchain_mem.embeddings import local_embeddings
-from langchain_mem.memory import Memory
-from langchain_mem.store import LongTermStore
+from langchain_mem.embeddings.local import local_embeddings
+from langchain_mem.memory.facade import Memory
+from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock
 
 Wording = Literal["same words", "other words"]

@@ -11,11 +11,12 @@ A name is imported when it is first used: LangGraph's base alone takes most of a
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import langchain_mem._moved
+from langchain_mem._lazy import lazily
 
 if TYPE_CHECKING:
-    from langchain_mem.chat_history import MemoryChatHistory
     from langchain_mem.checkpointers import (
         InMemoryCheckpointer,
         PostgresCheckpointer,
@@ -37,14 +38,15 @@ if TYPE_CHECKING:
         StoreError,
         StoreLocked,
     )
-    from langchain_mem.identity import MemoryContext
+    from langchain_mem.extraction.redaction import redact_secrets
+    from langchain_mem.integrations.chat_history import MemoryChatHistory
+    from langchain_mem.integrations.identity import MemoryContext
+    from langchain_mem.integrations.middleware import MemoryMiddleware
+    from langchain_mem.integrations.nodes import MemoryState, extraction_node, recalled, retrieval_node
+    from langchain_mem.integrations.retriever import MemoryRetriever
+    from langchain_mem.integrations.tools import memory_tools
     from langchain_mem.memory import AsyncMemory, Memory
-    from langchain_mem.middleware import MemoryMiddleware
-    from langchain_mem.nodes import MemoryState, extraction_node, recalled, retrieval_node
-    from langchain_mem.redaction import redact_secrets
-    from langchain_mem.retriever import MemoryRetriever
     from langchain_mem.store import LongTermStore
-    from langchain_mem.tools import memory_tools
 
 _HOMES = {
     "AsyncMemory": "memory",
@@ -58,11 +60,11 @@ _HOMES = {
     "LongTermStore": "store",
     "MemError": "errors",
     "Memory": "memory",
-    "MemoryChatHistory": "chat_history",
-    "MemoryContext": "identity",
-    "MemoryMiddleware": "middleware",
-    "MemoryRetriever": "retriever",
-    "MemoryState": "nodes",
+    "MemoryChatHistory": "integrations",
+    "MemoryContext": "integrations",
+    "MemoryMiddleware": "integrations",
+    "MemoryRetriever": "integrations",
+    "MemoryState": "integrations",
     "MissingDependency": "errors",
     "NotFound": "errors",
     "PostgresCheckpointer": "checkpointers",
@@ -71,12 +73,12 @@ _HOMES = {
     "SqliteCheckpointer": "checkpointers",
     "StoreError": "errors",
     "StoreLocked": "errors",
-    "extraction_node": "nodes",
+    "extraction_node": "integrations",
     "local_embeddings": "embeddings",
-    "memory_tools": "tools",
-    "recalled": "nodes",
-    "redact_secrets": "redaction",
-    "retrieval_node": "nodes",
+    "memory_tools": "integrations",
+    "recalled": "integrations",
+    "redact_secrets": "extraction",
+    "retrieval_node": "integrations",
 }
 
 __all__ = [
@@ -113,11 +115,6 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+langchain_mem._moved.install()
 
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOMES)

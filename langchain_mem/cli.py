@@ -19,10 +19,10 @@ import typer
 from langchain_mem.errors import InvalidRequest, MemError
 
 if TYPE_CHECKING:
-    from langchain_mem.memory import Memory
-    from langchain_mem.migration import Readout
-    from langchain_mem.scopes import Scope
-    from langchain_mem.store import LongTermStore
+    from langchain_mem.memory.facade import Memory
+    from langchain_mem.migrate.memories import Readout
+    from langchain_mem.model.scopes import Scope
+    from langchain_mem.store.long_term import LongTermStore
 
 app = typer.Typer(
     help="Memory for LangGraph and LangChain.",
@@ -61,9 +61,9 @@ def opened(store: str | None, *, new: bool = False, dry_run: bool = False) -> It
         new: Whether a folder that is not there is made.
         dry_run: Whether nothing is made after all.
     """
-    from langchain_mem.copying import POSTGRES
-    from langchain_mem.memory import DEFAULT_PATH
-    from langchain_mem.store import LongTermStore
+    from langchain_mem.memory.facade import DEFAULT_PATH
+    from langchain_mem.migrate.stores import POSTGRES
+    from langchain_mem.store.long_term import LongTermStore
 
     place = store or os.environ.get("LANGCHAIN_MEM_PATH", DEFAULT_PATH)
     if POSTGRES.match(place):
@@ -80,7 +80,7 @@ def opened(store: str | None, *, new: bool = False, dry_run: bool = False) -> It
 @contextmanager
 def remembering(store: str | None, *, new: bool = False, dry_run: bool = False) -> Iterator[Memory]:
     """An administrator's memory over a store; see `opened`. What goes wrong is said in one line."""
-    from langchain_mem.memory import Memory
+    from langchain_mem.memory.facade import Memory
 
     with saying_errors(), opened(store, new=new, dry_run=dry_run) as place, Memory(place, all_owners=True) as memory:
         yield memory
@@ -96,7 +96,7 @@ def _ids(user: str | None, agent: str | None) -> dict[str, Any]:
 
 
 def _owner(user: str | None, agent: str | None) -> Scope | None:
-    from langchain_mem.scopes import Scope
+    from langchain_mem.model.scopes import Scope
 
     return Scope(user_id=user, agent_id=agent) or None
 
@@ -197,7 +197,7 @@ def import_mem0(
 ) -> None:
     """Take memories that Mem0 kept; `--user` or `--agent` owns those that name nobody."""
     with remembering(store, new=True, dry_run=dry_run) as memory:
-        from langchain_mem.migration import read_mem0
+        from langchain_mem.migrate.memories import read_mem0
 
         text = source.read_text(encoding="utf-8")
         _take(memory, read_mem0(text, now=memory.clock(), owner=_owner(user, agent)), dry_run)
@@ -214,8 +214,8 @@ def import_langmem(
 ) -> None:
     """Take memories that LangMem put into a LangGraph store; `--user` or `--agent` owns those that name nobody."""
     with remembering(store, new=True, dry_run=dry_run) as memory:
-        from langchain_mem.copying import items_of
-        from langchain_mem.migration import read_langmem
+        from langchain_mem.migrate.memories import read_langmem
+        from langchain_mem.migrate.stores import items_of
 
         read = read_langmem(items_of(origin), namespace, owner=_owner(user, agent))
         for labels, count in read.elsewhere.items():
@@ -232,7 +232,7 @@ def copy_store(
 ) -> None:
     """Copy every item of a LangGraph store; again, and only what is new or changed is copied."""
     with saying_errors():
-        from langchain_mem.copying import copy_items, items_of
+        from langchain_mem.migrate.stores import copy_items, items_of
 
         with opened(to, new=True, dry_run=dry_run) as store:
             done = copy_items(store, items_of(origin), fields=field or None, dry_run=dry_run)
@@ -251,7 +251,7 @@ def ui(store: Store = None, port: Annotated[int, typer.Option(help="0 picks a fr
 
 
 def _take(memory: Memory, read: Readout, dry_run: bool) -> None:
-    from langchain_mem.migration import take
+    from langchain_mem.migrate.memories import take
 
     done = take(memory, read.memories, dry_run=dry_run)
     verb = "would be imported" if dry_run else "imported"

@@ -26,10 +26,10 @@ from typing import Any, TypeVar
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from langchain_mem.checkpointers import Retention
-from langchain_mem.embeddings import local_embeddings
+from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.memory import DEFAULT_PATH
-from langchain_mem.store import Embed, LongTermStore
+from langchain_mem.memory.facade import DEFAULT_PATH
+from langchain_mem.store.long_term import Embed, LongTermStore
 
 Number = TypeVar("Number", int, float)
 

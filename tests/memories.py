@@ -9,8 +9,8 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 from langgraph.store.base import BaseStore
 
-from langchain_mem.memory import Memory
-from langchain_mem.store import LongTermStore
+from langchain_mem.memory.facade import Memory
+from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock, FakeEmbeddings, ScriptedModel
 from langchain_mem.testing.forms import Forms
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from langchain.chat_models import init_chat_model
 from langchain_core.messages import SystemMessage
+from langchain_mem.nodes import arecalled
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.runtime import Runtime
 
 from langchain_mem import Memory, MemoryContext, MemoryState, extraction_node
-from langchain_mem.nodes import arecalled
 
 MODEL = os.environ.get("MODEL", "openai:gpt-4.1-mini")
 

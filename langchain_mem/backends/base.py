@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langchain_mem.errors import EmbeddingMismatch
-from langchain_mem.filters import ALWAYS, Condition
-from langchain_mem.scopes import Namespace as Namespace  # backends need not know where it is defined
+from langchain_mem.filters.language import ALWAYS, Condition
+from langchain_mem.model.scopes import Namespace as Namespace  # backends need not know where it is defined
 
 Vectors: TypeAlias = NDArray[np.float32]
 """Shape (n, dims): one unit-length row for each indexed passage of an item; n is 0 for an item without any."""

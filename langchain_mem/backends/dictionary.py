@@ -32,7 +32,7 @@ from langchain_mem.backends.base import (
     fits,
 )
 from langchain_mem.errors import Conflict
-from langchain_mem.filters import matches
+from langchain_mem.filters.language import matches
 
 _WORD = re.compile(r"\w+")
 

@@ -5,26 +5,25 @@ The savers are loaded when asked for, so that a missing database driver matters 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from langchain_mem.checkpointers.retention import Retention, Swept
+from langchain_mem._lazy import lazily
 
 if TYPE_CHECKING:
     from langchain_mem.checkpointers.memory import InMemoryCheckpointer
     from langchain_mem.checkpointers.postgres import PostgresCheckpointer
+    from langchain_mem.checkpointers.retention import Retention, Swept
     from langchain_mem.checkpointers.sqlite import SqliteCheckpointer
 
 __all__ = ["InMemoryCheckpointer", "PostgresCheckpointer", "Retention", "SqliteCheckpointer", "Swept"]
 
-_MODULES = {"InMemoryCheckpointer": "memory", "PostgresCheckpointer": "postgres", "SqliteCheckpointer": "sqlite"}
+_HOMES = {
+    "InMemoryCheckpointer": "memory",
+    "PostgresCheckpointer": "postgres",
+    "SqliteCheckpointer": "sqlite",
+    "Retention": "retention",
+    "Swept": "retention",
+}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOMES)

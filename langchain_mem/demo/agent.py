@@ -16,9 +16,9 @@ from rich.table import Table
 
 from langchain_mem.checkpointers.sqlite import SqliteCheckpointer
 from langchain_mem.demo.opening import console, open_memory
-from langchain_mem.memory import Memory
-from langchain_mem.nodes import MemoryState, extraction_node, retrieval_node
-from langchain_mem.records import FoundMemory
+from langchain_mem.integrations.nodes import MemoryState, extraction_node, retrieval_node
+from langchain_mem.memory.facade import Memory
+from langchain_mem.model.records import FoundMemory
 
 DAYS: Final = 6
 """How much later the second process runs."""

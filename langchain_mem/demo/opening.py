@@ -9,7 +9,7 @@ from pathlib import Path
 from langchain_core.language_models import BaseChatModel
 from rich.console import Console
 
-from langchain_mem.memory import Memory
+from langchain_mem.memory.facade import Memory
 
 
 def console() -> Console:

@@ -16,8 +16,8 @@ from rich.table import Table
 
 from langchain_mem.demo.opening import console, open_memory
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.expiry import instant
-from langchain_mem.memory import Memory
+from langchain_mem.memory.facade import Memory
+from langchain_mem.model.instants import instant
 
 _PIECE: Final = 20  # messages of a plain list remembered at a time, for the bar to move
 

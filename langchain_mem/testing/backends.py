@@ -15,8 +15,8 @@ from langgraph.store.base import IndexConfig, PutOp
 
 from langchain_mem.backends.base import Address, NamespaceQuery, Query, Row, fits
 from langchain_mem.errors import Conflict, EmbeddingMismatch
-from langchain_mem.filters import matches, parse_store
-from langchain_mem.rows import Delete, Put, Rows
+from langchain_mem.filters.language import matches, parse_store
+from langchain_mem.store.items import Delete, Put, Rows
 from langchain_mem.testing.clock import FakeClock
 from langchain_mem.testing.conformance import StoreConformance
 from langchain_mem.testing.embeddings import FakeEmbeddings

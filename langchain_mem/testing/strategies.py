@@ -11,8 +11,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from langchain_mem.expiry import iso
-from langchain_mem.filters import FIELDS, OWNER_FIELDS, Kind
+from langchain_mem.filters.language import FIELDS, OWNER_FIELDS, Kind
+from langchain_mem.model.instants import iso
 
 Values = st.SearchStrategy[dict[str, Any]]
 

@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from langchain_mem.errors import MemError, MissingDependency
-from langchain_mem.memory import Memory
+from langchain_mem.memory.facade import Memory
 from langchain_mem.ui import pages
 from langchain_mem.ui.markup import Markup, tag
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from langchain_mem.decay import Decay
+from langchain_mem.decay.policy import Decay
 from langchain_mem.ui.markup import Markup, tag
 
 AHEAD: Final = timedelta(days=35)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
-from langchain_mem.engine import decay_of
 from langchain_mem.errors import NotFound
-from langchain_mem.expiry import iso, parse_iso
-from langchain_mem.memory import Memory
-from langchain_mem.records import Change, MemoryDict
-from langchain_mem.scopes import Ids
+from langchain_mem.memory.facade import Memory
+from langchain_mem.memory.settings import decay_of
+from langchain_mem.model.instants import iso, parse_iso
+from langchain_mem.model.records import Change, MemoryDict
+from langchain_mem.model.scopes import Ids
 from langchain_mem.ui.curve import Life, drawn
 from langchain_mem.ui.markup import Markup, joined, tag
 

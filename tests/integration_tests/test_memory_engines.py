@@ -17,7 +17,7 @@ from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel
 
 from langchain_mem.errors import ScopeError, StoreError
-from langchain_mem.store import LongTermStore
+from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock, FakeEmbeddings
 from tests.memories import Bench, against, events, facts, memory_id, op, texts
 

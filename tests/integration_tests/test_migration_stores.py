@@ -17,8 +17,8 @@ from typer.testing import CliRunner, Result
 
 from langchain_mem import LongTermStore, Memory
 from langchain_mem.cli import app
-from langchain_mem.copying import copy_items, items_of
 from langchain_mem.errors import InvalidRequest
+from langchain_mem.migrate.stores import copy_items, items_of
 from langchain_mem.testing import FakeEmbeddings
 
 INDEX: Any = {"dims": 64, "embed": FakeEmbeddings(), "fields": ["text"]}

@@ -5,11 +5,15 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 from types import ModuleType
 
 import pytest
 
-PACKAGES = ["langchain_mem", "langchain_mem.checkpointers", "langchain_mem.testing"]
+from langchain_mem import _moved
+
+ROOMS = ["checkpointers", "decay", "embeddings", "extraction", "filters", "integrations", "memory", "ranking", "store"]
+PACKAGES = ["langchain_mem", "langchain_mem.testing", *(f"langchain_mem.{room}" for room in ROOMS)]
 
 
 @pytest.fixture(params=PACKAGES)
@@ -24,9 +28,8 @@ def _public(package: ModuleType) -> list[str]:
 def _seen_by_type_checkers(package: ModuleType) -> set[str]:
     """Names of this distribution that the source imports, `if TYPE_CHECKING:` included."""
     nodes = ast.walk(ast.parse(inspect.getsource(package)))
-    ours = [
-        node for node in nodes if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("langchain_mem")
-    ]
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in imports if re.match(r"langchain_mem\.[a-z]", node.module or "")]
     return {alias.asname or alias.name for node in ours for alias in node.names}
 
 
@@ -61,3 +64,10 @@ def test_an_unknown_name_is_an_attribute_error(package: ModuleType):
     """Lazy loading does not change what Python says about a name that is not there."""
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = package.no_such_name
+
+
+@pytest.mark.parametrize("old", _moved.NEW_PATHS)
+def test_a_documented_path_of_the_first_release_stays(old: str):
+    """The old path hands out the very module that lies at its new place."""
+    new = importlib.import_module(f"langchain_mem.{_moved.NEW_PATHS[old]}")
+    assert importlib.import_module(f"langchain_mem.{old}") is new

@@ -34,12 +34,12 @@ from langchain_mem.backends.base import (
     Vectors,
     Write,
 )
-from langchain_mem.backends.chroma import ChromaBackend
-from langchain_mem.backends.chroma_shelf import Shelf
-from langchain_mem.backends.chroma_statistics import STATISTICS
-from langchain_mem.backends.chroma_table import CLOUD_BATCH, Table
+from langchain_mem.backends.chroma.backend import ChromaBackend
+from langchain_mem.backends.chroma.client import CLOUD_BATCH, Table
+from langchain_mem.backends.chroma.collection import Shelf
+from langchain_mem.backends.chroma.statistics import STATISTICS
 from langchain_mem.errors import EmbeddingMismatch, InvalidRequest, StoreError, StoreLocked
-from langchain_mem.filters import parse_store
+from langchain_mem.filters.language import parse_store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DIMS = 8
@@ -152,7 +152,7 @@ def test_one_process_shares_a_folder(open_backend: Callable[..., ChromaBackend])
 _HOLD = """
 import sys
 from langchain_mem._flow import run
-from langchain_mem.backends.chroma import ChromaBackend
+from langchain_mem.backends.chroma.backend import ChromaBackend
 run(ChromaBackend(sys.argv[1]).setup(None))
 print("open", flush=True)
 sys.stdin.read()
@@ -513,7 +513,7 @@ import chromadb
 from chromadb.config import Settings
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Address, Row, Write
-from langchain_mem.backends.chroma import ChromaBackend
+from langchain_mem.backends.chroma.backend import ChromaBackend
 port, collection, writer = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 now = datetime(2026, 1, 1, tzinfo=UTC)
 client = chromadb.HttpClient(host="127.0.0.1", port=port, settings=Settings(anonymized_telemetry=False))

@@ -15,8 +15,8 @@ import pytest
 from chromadb.api import ClientAPI
 
 from langchain_mem._flow import run
-from langchain_mem.backends.chroma import ChromaBackend
-from langchain_mem.store import LongTermStore
+from langchain_mem.backends.chroma.backend import ChromaBackend
+from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing.backends import LongTermStoreConformance
 from langchain_mem.testing.clock import FakeClock
 

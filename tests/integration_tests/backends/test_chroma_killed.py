@@ -14,9 +14,9 @@ from chromadb.config import Settings
 
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Query
-from langchain_mem.backends.chroma import ChromaBackend
-from langchain_mem.backends.chroma_journal import Journal
-from langchain_mem.backends.chroma_table import Table
+from langchain_mem.backends.chroma.backend import ChromaBackend
+from langchain_mem.backends.chroma.client import Table
+from langchain_mem.backends.chroma.journal import Journal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 import numpy as np
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Address, Embedder, Row, Write
-from langchain_mem.backends.chroma import ChromaBackend
+from langchain_mem.backends.chroma.backend import ChromaBackend
 now = datetime(2026, 1, 1, tzinfo=UTC)
 backend = ChromaBackend(sys.argv[1])
 run(backend.setup(Embedder("random", 4)))
@@ -47,9 +47,9 @@ import itertools, sys
 from datetime import UTC, datetime
 import chromadb
 from chromadb.config import Settings
-from langchain_mem.backends.chroma_journal import Journal
-from langchain_mem.backends.chroma_rows import Record, placeholder
-from langchain_mem.backends.chroma_table import Table
+from langchain_mem.backends.chroma.journal import Journal
+from langchain_mem.backends.chroma.records import Record, placeholder
+from langchain_mem.backends.chroma.client import Table
 now = datetime(2026, 1, 1, tzinfo=UTC)
 client = chromadb.PersistentClient(sys.argv[1], settings=Settings(anonymized_telemetry=False))
 table = Table(client, client.get_or_create_collection("journaled", embedding_function=None), 20)

@@ -31,10 +31,10 @@ from langchain_mem.backends.base import (
     Touching,
     Write,
 )
-from langchain_mem.backends.postgres import PostgresBackend
-from langchain_mem.backends.postgres_sql import Statement, Statements, select
+from langchain_mem.backends.postgres.backend import PostgresBackend
+from langchain_mem.backends.postgres.sql import Statement, Statements, select
 from langchain_mem.errors import Conflict, InvalidRequest, StoreError
-from langchain_mem.filters import matches, parse, parse_store
+from langchain_mem.filters.language import matches, parse, parse_store
 from langchain_mem.testing.strategies import memory_filters, memory_values, store_filters, store_values
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -177,7 +177,7 @@ SETUP = """
 import sys
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Embedder
-from langchain_mem.backends.postgres import PostgresBackend
+from langchain_mem.backends.postgres.backend import PostgresBackend
 backend = PostgresBackend(sys.argv[1])
 sys.stdin.readline()
 run(backend.setup(Embedder("fake", 8)))

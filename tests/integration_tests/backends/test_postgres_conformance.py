@@ -11,8 +11,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from langchain_mem._flow import run
-from langchain_mem.backends.postgres import EXACT_LIMIT, PostgresBackend
-from langchain_mem.store import LongTermStore
+from langchain_mem.backends.postgres.backend import EXACT_LIMIT, PostgresBackend
+from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing.backends import LongTermStoreConformance
 from langchain_mem.testing.clock import FakeClock
 from langchain_mem.testing.forms import Suite

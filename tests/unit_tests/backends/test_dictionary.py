@@ -14,7 +14,7 @@ import pytest
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Address, Query, Row, Write
 from langchain_mem.backends.dictionary import DictionaryBackend
-from langchain_mem.store import LongTermStore
+from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock, LongTermStoreConformance
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

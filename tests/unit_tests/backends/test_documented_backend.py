@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from langchain_mem.store import LongTermStore
+from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock, LongTermStoreConformance
 
 PAGE = Path(__file__).parents[3] / "docs" / "stores.md"

@@ -1,0 +1,201 @@
+"""One Chroma collection as a table of records: what Chroma's client does, within the bounds of one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar, cast
+
+import httpx
+import numpy as np
+from chromadb.api import ClientAPI
+from chromadb.api.models.Collection import Collection
+from chromadb.errors import ChromaError, NotFoundError
+from numpy.typing import NDArray
+
+from langchain_mem.backends.chroma.records import Record, placeholder
+from langchain_mem.backends.chroma.where import Where
+from langchain_mem.errors import StoreError
+
+T = TypeVar("T")
+
+CLOUD_BATCH: Final = 300
+"""Records that Chroma Cloud takes in one call, by its default quota."""
+
+_COPY = "-copy"  # follows the name of a collection that is being copied
+_CLOUD = ".trychroma.com"
+_CONFIGURATION: Final = {"hnsw": {"space": "ip", "ef_search": 400}}
+"""Inner product of unit vectors is their cosine, and unlike `cosine` gives vectors back as they came."""
+
+
+@contextmanager
+def engine_errors() -> Iterator[None]:
+    """Raises what Chroma raises as `StoreError`, with the engine's own error as its cause.
+
+    Raises:
+        StoreError: Chroma refused or failed, or its server did not answer.
+    """
+    try:
+        yield
+    except (ChromaError, httpx.HTTPError, ValueError, OSError) as error:
+        raise StoreError(f"Chroma failed: {error}") from error
+
+
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The items in order, at most `size` at a time."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+class Table:
+    """One collection. Ids and records may be many; each call to Chroma takes no more than it can.
+
+    Attributes:
+        batch: How many records one call takes. An upsert of so many is done whole or not at all.
+        journals: Whether metadata may be as long as a page of the journal is; in Chroma Cloud it may not.
+    """
+
+    def __init__(self, client: ClientAPI, collection: Collection, batch: int, *, journals: bool = True) -> None:
+        self._client = client
+        self._collection = collection
+        self.batch = batch
+        self.journals = journals
+
+    @classmethod
+    def open(cls, client: ClientAPI, name: str) -> Table:
+        """The collection of this name, made if there is none."""
+        cloud = (client.get_settings().chroma_server_host or "").endswith(_CLOUD)
+        with engine_errors():
+            most = client.get_max_batch_size()
+            collection = _collection(client, name)
+        return cls(client, collection, min(most, CLOUD_BATCH) if cloud else most, journals=not cloud)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the collection says of itself."""
+        return self._collection.metadata or {}
+
+    def describe(self, metadata: Mapping[str, Any]) -> None:
+        """Sets what the collection says of itself."""
+        with engine_errors():
+            self._collection.modify(metadata=dict(metadata))
+
+    def empty(self) -> bool:
+        """Whether there is no record at all."""
+        with engine_errors():
+            return self._collection.count() == 0
+
+    def read(self, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
+        """The records with these ids, those that exist, in no order."""
+        pages = (self._get(ids=list(page), vectors=vectors) for page in chunks(ids, self.batch))
+        return [record for page in pages for record in page]
+
+    def find(
+        self, where: Where, *, containing: Where = None, vectors: bool = True, limit: int | None = None
+    ) -> list[Record]:
+        """The records that `where` describes and whose text `containing` does, at most `limit` of them."""
+        return self._get(where=where, where_document=containing, vectors=vectors, limit=limit)
+
+    def ids(self, where: Where, limit: int | None = None) -> list[str]:
+        """The ids of the records that `where` describes, at most `limit` of them."""
+        with engine_errors():
+            return list(self._collection.get(where=where, limit=limit, include=[])["ids"])
+
+    def nearest(self, vector: NDArray[np.float32], count: int, where: Where) -> list[Record]:
+        """About the `count` records that `where` describes whose vectors are nearest, nearest first."""
+        columns = ["metadatas", "documents", "embeddings"]
+        with engine_errors():
+            found = cast(
+                Mapping[str, Any],
+                self._collection.query(
+                    query_embeddings=cast(Any, [vector]), n_results=count, where=where, include=cast(Any, columns)
+                ),
+            )
+        return list(_records({column: found[column][0] for column in ("ids", *columns)}))
+
+    def upsert(self, records: Sequence[Record]) -> None:
+        """Puts records; whole if they are at most `batch`."""
+        for page in chunks(records, self.batch):
+            with engine_errors():
+                self._collection.upsert(
+                    ids=[record.id for record in page],
+                    embeddings=np.stack([record.embedding for record in page]),
+                    metadatas=[dict(record.metadata) for record in page],
+                    documents=[record.document for record in page],
+                )
+
+    def update(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Merges metadata into the records with these ids; `None` removes a key, an absent id is no error."""
+        for page in chunks(list(changes), self.batch):
+            with engine_errors():
+                self._collection.update(ids=list(page), metadatas=[dict(changes[id_]) for id_ in page])
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Deletes records; whole if they are at most `batch`, an absent id is no error."""
+        for page in chunks(ids, self.batch):
+            with engine_errors():
+                self._collection.delete(ids=list(page))
+
+    def rewritten(self, dims: int | None = None) -> Table:
+        """Copies the records into a new collection, which takes this one's place and name.
+
+        Args:
+            dims: How long vectors are to be; each becomes a placeholder of that length. `None` keeps them.
+
+        Returns:
+            The new collection; this one is gone.
+        """
+        name = self._collection.name
+        with engine_errors():
+            copy = Table(self._client, _collection(self._client, name + _COPY), self.batch, journals=self.journals)
+            copy.describe(self.metadata)
+            for page in chunks(self.ids(None), self.batch):
+                copy.upsert([each if dims is None else _resized(each, dims) for each in self.read(page)])
+            self._client.delete_collection(name)
+        recover(self._client, name)
+        return copy
+
+    def anew(self) -> Table:
+        """Drops this collection for an empty one of its name, which takes vectors of any length."""
+        with engine_errors():
+            self._client.delete_collection(self._collection.name)
+        return Table.open(self._client, self._collection.name)
+
+    def _get(self, *, vectors: bool, **what: Any) -> list[Record]:
+        include: Any = ["metadatas", "documents", *(["embeddings"] if vectors else [])]
+        with engine_errors():
+            return list(_records(cast(Mapping[str, Any], self._collection.get(**what, include=include))))
+
+
+def recover(client: ClientAPI, name: str) -> None:
+    """Finishes what a killed `Table.rewritten` began: names its copy, or drops one whose original is there."""
+    with engine_errors():
+        copy = _find(client, name + _COPY)
+        if copy is not None and _find(client, name) is not None:
+            client.delete_collection(name + _COPY)
+        elif copy is not None:
+            copy.modify(name=name)
+
+
+def _records(found: Mapping[str, Any]) -> Iterable[Record]:
+    ids = found["ids"]
+    embeddings = found["embeddings"]
+    vectors = np.zeros((len(ids), 0)) if embeddings is None else np.asarray(embeddings)
+    columns = (ids, vectors.astype(np.float32), found["metadatas"], found["documents"])
+    return (
+        Record(id_, vector, metadata or {}, text or "") for id_, vector, metadata, text in zip(*columns, strict=True)
+    )
+
+
+def _resized(record: Record, dims: int) -> Record:
+    return record._replace(embedding=placeholder(record.id, dims))
+
+
+def _collection(client: ClientAPI, name: str) -> Collection:
+    return client.get_or_create_collection(name, configuration=cast(Any, _CONFIGURATION), embedding_function=None)
+
+
+def _find(client: ClientAPI, name: str) -> Collection | None:
+    try:
+        return client.get_collection(name, embedding_function=None)
+    except NotFoundError:
+        return None

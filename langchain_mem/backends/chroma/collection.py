@@ -1,0 +1,408 @@
+"""What a Chroma collection does as a backend; `ChromaBackend` calls it, on a thread where it must not block.
+
+A small scope is loaded whole and searched exactly, by the reference backend; a broad one is searched by the engine,
+whose answers `matches` and the reference backend finish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langchain_mem._flow import run
+from langchain_mem.backends.base import (
+    ANY,
+    WILDCARD,
+    Address,
+    Embedder,
+    Match,
+    Namespace,
+    NamespaceQuery,
+    Query,
+    Row,
+    Write,
+    check_embedder,
+    fits,
+)
+from langchain_mem.backends.chroma import records as rows
+from langchain_mem.backends.chroma.client import Table
+from langchain_mem.backends.chroma.journal import ABANDONED, Journal
+from langchain_mem.backends.chroma.records import Record, record_id
+from langchain_mem.backends.chroma.scope_cache import EVER, Held
+from langchain_mem.backends.chroma.where import Where, both, either, keys_where, where
+from langchain_mem.backends.dictionary import DictionaryBackend
+from langchain_mem.errors import Conflict, EmbeddingMismatch, StoreError
+from langchain_mem.filters.language import ALWAYS
+
+PLACEHOLDER_DIMS: Final = 2
+"""How long vectors are in a collection without an embedder: Chroma wants some."""
+
+_FIRST_NEAREST = 256  # how many neighbors to ask for at first, so that all of the first pages come from one answer …
+_MOST_NEAREST = 4_096  # … and beyond which to look at every row instead
+_MOST_CANDIDATES = 2_000  # rows that words are looked for in
+_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
+
+
+class Shelf:
+    """The rows of one collection.
+
+    Args:
+        table: The collection.
+        mutex: Held through each write, and where `exclusive` through whatever else calls Chroma. What is held in memory
+            is read without it, so that such reads wait for no write.
+        exclusive: Whether nobody else writes to the collection, so that scopes can be held in memory.
+        small: A scope of at most so many records is loaded and searched exactly.
+    """
+
+    def __init__(self, table: Table, mutex: AbstractContextManager[Any], *, exclusive: bool, small: int) -> None:
+        self.mutex = mutex
+        self._small = small
+        self._held = Held() if exclusive else None
+        self._broad: dict[Namespace, int] = {}  # at least so many records
+        self._lane = rows.lane(shared=not exclusive)
+        self.bind(table)
+
+    def bind(self, table: Table) -> None:
+        """Goes on with this collection: the same rows, freshly opened."""
+        self.table = table
+        self._journal = Journal(table)
+        if self._held is not None:
+            self._journal.repair()
+
+    @property
+    def dims(self) -> int:
+        """How long the collection's vectors are."""
+        dims: int = self.table.metadata.get("dims", PLACEHOLDER_DIMS)
+        return dims
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """Whose vectors the collection holds."""
+        name = self.table.metadata.get("embedder")
+        return Embedder(name, self.dims) if name else None
+
+    def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
+        """`Backend.get`."""
+        with self._loaded({address.namespace for address in addresses}, load=False) as loaded:
+            if loaded is not None:
+                return run(loaded.get(addresses, now))
+            ids = list(dict.fromkeys(map(record_id, addresses)))
+            found = {row.address: row for row in self._rows(self.table.read(ids)) if not row.hidden(now)}
+            return [found.get(address) for address in addresses]
+
+    def write(self, batch: Sequence[Write], now: datetime) -> None:
+        """`Backend.write`."""
+        with self.mutex:
+            before = self._before(batch)
+            for write in batch:
+                _expect(write, before.get(record_id(write.address)), now)
+                self._measure(write.row)
+            puts, dead = self._changes(batch, before, now)
+            self._apply(puts, dead, now)
+            self._repeat(batch, now)
+
+    def search(self, query: Query) -> list[Match]:
+        """`Backend.search`."""
+        with self._loaded(query.prefixes) as loaded:
+            if loaded is not None:
+                return run(loaded.search(query))
+            return self._newest(query) if query.vector is None else self._nearest(query, query.vector)
+
+    def count(self, query: Query) -> int:
+        """`Backend.count`."""
+        with self._loaded(query.prefixes) as loaded:
+            if loaded is not None:
+                return run(loaded.count(query))
+            if query.condition == ALWAYS and query.keys is None:
+                return len(self._live(query.prefixes, query.now))
+            return run(_dictionary(rows.rows_of(self.table.find(_where(query), vectors=False))).count(query))
+
+    def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
+        """`Backend.namespaces`."""
+        head = query.prefix[: query.prefix.index(WILDCARD)] if WILDCARD in query.prefix else query.prefix
+        with self._loaded((head,)) as loaded:
+            if loaded is not None:
+                return run(loaded.namespaces(query))
+            held = self._namespaces(self._live((head,), query.now))
+            found = sorted({namespace[: query.max_depth] for namespace in held if fits(namespace, query)})
+            return found[query.offset :][: query.limit]
+
+    def refresh(self, addresses: Sequence[Address], now: datetime) -> None:
+        """`Backend.refresh`."""
+        with self.mutex:
+            sliding = [row for row in self.get(addresses, now) if row is not None and row.ttl is not None]
+            expiries = {record_id(row.address): {"expires": rows.micros(now + row.ttl)} for row in sliding if row.ttl}
+            self.table.update(expiries)
+            if self._held is not None:
+                run(self._held.rows.refresh([row.address for row in sliding], now))
+
+    def purge(self, now: datetime, limit: int | None = None) -> int:
+        """`Backend.purge`."""
+        with self.mutex:
+            self._journal.repair(now - ABANDONED)
+            expired = [each for each in self.table.find(_expired(now), vectors=False, limit=limit) if rows.is_row(each)]
+            self.table.delete([id_ for record in expired for id_ in (*rows.parts_of(record), record.id)])
+            self._repeat([Write(address=row.address, row=None) for row in rows.rows_of(expired)], now)
+            return len(expired)
+
+    def scan(self, prefixes: tuple[Namespace, ...], now: datetime, limit: int) -> list[Row] | None:
+        """`Scanning.scan`."""
+        with self._loaded(prefixes) as loaded:
+            if loaded is None:
+                if len(self._live(prefixes, now)) > limit:
+                    return None
+                loaded = _dictionary(rows.rows_of(self.table.find(_scopes(prefixes))))
+            return run(loaded.scan(prefixes, now, limit))
+
+    def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
+        """`Scanning.stamp`."""
+        if self._held is None:
+            return None
+        with self._loaded(prefixes) as loaded:
+            return None if loaded is None else run(loaded.stamp(prefixes))
+
+    def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
+        """`Lexical.lexical`."""
+        with self._loaded(query.prefixes) as loaded:
+            if loaded is None:
+                loaded = _dictionary(self._rows(self._candidates(query, list(dict.fromkeys(words)))))
+            return run(loaded.lexical(query, words))
+
+    def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
+        """`Touching.touch`."""
+        with self.mutex:
+            by_id = {record_id(address): instants for address, instants in touches.items()}
+            records = filter(rows.is_row, self.table.read(list(by_id), vectors=False))
+            self.table.update(
+                {each.id: rows.touch(each.metadata, by_id[each.id], keep, lane=self._lane) for each in records}
+            )
+            if self._held is not None:
+                run(self._held.rows.touch(touches, keep))
+
+    def describe(self, embedder: Embedder | None) -> None:
+        """Records whose vectors the collection holds, if it does not say yet; compares if it does.
+
+        Raises:
+            EmbeddingMismatch: It holds another's; or it holds rows, no vectors, and others may be using it.
+        """
+        with self.mutex:
+            check_embedder(self.embedder, embedder)
+            if embedder is not None and self.embedder is None:
+                self._make_room(embedder.dims)
+                self.table.describe({**self.table.metadata, "embedder": embedder.name, "dims": embedder.dims})
+            elif "dims" not in self.table.metadata:
+                self.table.describe({**self.table.metadata, "dims": PLACEHOLDER_DIMS})
+
+    def _make_room(self, dims: int) -> None:
+        """Lets a collection that had no embedder take vectors of this length: Chroma fixes it at the first record."""
+        if "dims" not in self.table.metadata:
+            return
+        if self._held is not None:
+            self.bind(self.table.rewritten(dims))
+        elif self.table.empty():
+            self.bind(self.table.anew())
+        else:
+            raise EmbeddingMismatch(
+                "This collection was made without an embedder, and other processes may be using it: open it without "
+                "one, or copy the memories to a new store with export() and import_()."
+            )
+
+    def _holds(self, address: Address) -> bool:
+        return self._held is not None and self._held.covers(address.namespace)
+
+    @contextmanager
+    def _loaded(self, prefixes: Collection[Namespace], *, load: bool = True) -> Iterator[DictionaryBackend | None]:
+        """Something that has all rows in scope; `None` where they are too many, or not held and `load` is false.
+
+        Good for as long as the `with` lasts. Where the engine must be asked instead, nobody here writes meanwhile.
+        """
+        if self._held is None:
+            yield self._load(prefixes) if load else None
+            return
+        with self._held.lock:
+            if all(map(self._held.covers, prefixes)):
+                yield self._held.rows
+                return
+        with self.mutex:
+            yield self._held.rows if self._take_in(self._held, prefixes, load=load) else None
+
+    def _take_in(self, held: Held, prefixes: Collection[Namespace], *, load: bool) -> bool:
+        """Whether all of the scope is held now."""
+        for prefix in prefixes:
+            if not held.covers(prefix) and not (load and self._hold(held, prefix)):
+                return False
+        return all(map(held.covers, prefixes))  # one may have gone for another
+
+    def _hold(self, held: Held, prefix: Namespace) -> bool:
+        if prefix in self._broad:
+            return False
+        records = self.table.find(_scopes([prefix]), limit=self._small + 1)
+        if len(records) > self._small:
+            self._broad[prefix] = len(records)
+            return False
+        held.hold(prefix, rows.rows_of(records), size=sum(map(rows.size, records)))
+        return True
+
+    def _load(self, prefixes: Collection[Namespace]) -> DictionaryBackend | None:
+        scope = _scopes(prefixes)
+        if len(self.table.ids(scope, self._small + 1)) > self._small:
+            return None
+        return _dictionary(rows.rows_of(self.table.find(scope)))
+
+    def _rows(self, records: Sequence[Record]) -> list[Row]:
+        """The rows these records stand for, their further vectors fetched where they are not among them."""
+        here = {record.id for record in records}
+        parts = [part for record in records if rows.is_row(record) for part in rows.parts_of(record)]
+        return rows.rows_of([*records, *self.table.read([part for part in parts if part not in here])])
+
+    def _before(self, batch: Sequence[Write]) -> dict[str, Record]:
+        """What is at these addresses now. What is known to be absent is not asked for."""
+        asked = [write.address for write in batch if not self._holds(write.address)]
+        held = [write.address for write in batch if self._holds(write.address)]
+        if self._held is not None:
+            asked += [each for each, row in zip(held, self._held.at(held), strict=True) if row is not None]
+        records = self.table.read([record_id(address) for address in asked], vectors=False)
+        return {record.id: record for record in records if rows.is_row(record)}
+
+    def _measure(self, row: Row | None) -> None:
+        if row is not None and len(row.vectors) and row.vectors.shape[1] != self.dims:
+            raise StoreError(
+                f"{row.address} has vectors of {row.vectors.shape[1]} dimensions, and this collection takes "
+                f"{self.dims}. Nothing was written."
+            )
+
+    def _changes(
+        self, batch: Sequence[Write], before: Mapping[str, Record], now: datetime
+    ) -> tuple[list[Record], list[str]]:
+        """What to upsert, and which ids to delete."""
+        puts: dict[str, Record] = {}
+        dead: list[str] = []
+        for write in batch:
+            old = before.get(record_id(write.address))
+            if write.row is not None:
+                puts |= {record.id: record for record in _replacing(write.row, old, self.dims, now, self._lane)}
+            if old is not None:
+                dead += [old.id, *rows.parts_of(old)]
+        return list(puts.values()), [identifier for identifier in dead if identifier not in puts]
+
+    def _apply(self, puts: Sequence[Record], dead: Sequence[str], now: datetime) -> None:
+        try:
+            self._journal.apply(puts, dead, dims=self.dims, now=now)
+        except StoreError:
+            if self._held is not None:  # how far the engine got is not known
+                self._held.clear()
+            raise
+
+    def _repeat(self, batch: Sequence[Write], now: datetime) -> None:
+        """Keeps what is held in memory, and known of broad scopes, in step with a batch."""
+        if self._held is not None:
+            self._held.write(batch, now)
+        for write in batch:
+            if write.row is None:
+                self._shrink(write.address.namespace)
+
+    def _shrink(self, namespace: Namespace) -> None:
+        for prefix in (namespace[:depth] for depth in range(len(namespace) + 1)):
+            if prefix in self._broad:
+                self._broad[prefix] -= 1
+                if self._broad[prefix] <= self._small:
+                    del self._broad[prefix]
+
+    def _newest(self, query: Query) -> list[Match]:
+        """The rows updated last, found by looking back further and further: Chroma does not sort."""
+        for window in _WINDOWS if query.limit is not None else ():
+            found = self._finish(query, {"updated": {"$gte": rows.micros(query.now - window)}})
+            if len(found) == query.limit:
+                return found
+        return self._finish(query, None)
+
+    def _nearest(self, query: Query, vector: NDArray[np.float32]) -> list[Match]:
+        """The rows nearest to the query's vector, found by asking for more and more until enough of them match."""
+        count = _FIRST_NEAREST
+        while query.limit is not None and count <= _MOST_NEAREST:
+            if count >= query.offset + query.limit:
+                records = self.table.nearest(vector, count, _where(query))
+                found = run(_dictionary(self._rows(self._wholes(records))).search(query))
+                if len(found) == query.limit:
+                    return found
+                if len(records) < count:
+                    break
+            count *= 4
+        return self._finish(query, None)
+
+    def _wholes(self, records: Sequence[Record]) -> list[Record]:
+        """These records with those of the rows they are parts of."""
+        here = {record.id for record in records}
+        missing = {rows.whole_id(record.id) for record in records} - here
+        return [*records, *self.table.read(list(missing))]
+
+    def _finish(self, query: Query, more: Where) -> list[Match]:
+        return run(_dictionary(self._rows(self.table.find(both(_where(query), more)))).search(query))
+
+    def _candidates(self, query: Query, words: Sequence[str]) -> list[Record]:
+        """Rows in scope that hold some of the words, those with the rarest first if they are too many."""
+        scope = _where(query)
+        some = either(*map(_containing, words))
+        found = self.table.find(scope, containing=some, limit=_MOST_CANDIDATES) if words else []
+        if len(found) < _MOST_CANDIDATES:
+            return found
+        by_word = [self.table.find(scope, containing=_containing(word), limit=_MOST_CANDIDATES) for word in words]
+        every = [record for records in sorted(by_word, key=len) for record in records]
+        return list({record.id: record for record in every}.values())[:_MOST_CANDIDATES]
+
+    def _live(self, prefixes: Iterable[Namespace], now: datetime) -> set[str]:
+        """The ids of the rows in scope that have not expired: all but those that have, which are quickly found."""
+        scope = _scopes(prefixes)
+        every = filter(rows.is_row_id, self.table.ids(scope))
+        return set(every).difference(self.table.ids(both(scope, _expired(now))))
+
+    def _namespaces(self, ids: Iterable[str]) -> set[Namespace]:
+        by_id = {identifier: rows.namespace_of(identifier) for identifier in ids}
+        digested = [identifier for identifier, namespace in by_id.items() if namespace is None]
+        told = {row.address.namespace for row in rows.rows_of(self.table.read(digested, vectors=False))}
+        return told.union(namespace for namespace in by_id.values() if namespace is not None)
+
+
+def _expect(write: Write, there: Record | None, now: datetime) -> None:
+    if write.expects is ANY:
+        return
+    revision = None if there is None or rows.hidden(there, now) else rows.revision(there)
+    if write.expects != revision:
+        raise Conflict(f"{write.address} has changed since it was read. Nothing was written; read again and retry.")
+
+
+def _replacing(row: Row, old: Record | None, dims: int, now: datetime, lane: str) -> list[Record]:
+    """A row's records, to be merged by the engine into what is there: touches stay, unless they expired."""
+    if old is None or not rows.hidden(old, now):
+        return rows.records_of(row, dims, lane=lane, old=old and old.metadata)
+    record, *parts = rows.records_of(row, dims, lane=lane)
+    return [record._replace(metadata={**rows.untouched(old.metadata), **record.metadata}), *parts]
+
+
+def _dictionary(loaded: Iterable[Row]) -> DictionaryBackend:
+    """A backend that has these rows and no others."""
+    backend = DictionaryBackend()
+    run(backend.write([Write(address=row.address, row=row) for row in loaded], EVER))
+    return backend
+
+
+def _where(query: Query) -> Where:
+    return both(_scopes(query.prefixes), where(query.condition), keys_where(query.keys))
+
+
+def _scopes(prefixes: Iterable[Namespace]) -> Where:
+    return either(*rows.scopes(prefixes))
+
+
+def _expired(now: datetime) -> Where:
+    """Rows that have expired, and tombstones."""
+    return {"expires": {"$lte": rows.micros(now)}}
+
+
+def _containing(word: str) -> dict[str, Any]:
+    return {"$contains": word}

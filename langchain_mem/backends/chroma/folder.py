@@ -1,0 +1,103 @@
+"""A folder that Chroma keeps its files in: opened once in a process, by one process at a time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import ClassVar, cast
+
+import chromadb
+from chromadb.api.client import Client
+from chromadb.config import Settings
+
+from langchain_mem.backends.chroma.client import Table, engine_errors, recover
+from langchain_mem.backends.chroma.collection import Shelf
+from langchain_mem.backends.chroma.compaction import compact, scrub
+from langchain_mem.backends.chroma.lock import FolderLock
+from langchain_mem.backends.chroma.statistics import give_statistics
+
+
+class Folder:
+    """An open folder, with one client for all in this process who use it.
+
+    `acquire` and `release` count the users: the last one closes the client and gives the lock back.
+    """
+
+    _open: ClassVar[dict[tuple[int, Path], Folder]] = {}  # by process too: what a fork inherits is not its own
+    _guard: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.mutex = threading.RLock()
+        self._users = 0
+        self._shelves: dict[str, Shelf] = {}
+        self._lock = FolderLock(path)
+        self._lock.acquire()
+        with ExitStack() as undo:
+            undo.callback(self._lock.release)
+            scrub(path)
+            if not give_statistics(path):
+                persistent_client(path).close()  # makes the database
+                give_statistics(path)
+            self._client = persistent_client(path)
+            undo.pop_all()
+
+    @classmethod
+    def acquire(cls, path: str | Path) -> Folder:
+        """The open folder at this path, opened if this process has not.
+
+        Raises:
+            StoreLocked: Another process has it open.
+        """
+        place = Path(path).expanduser().resolve()
+        with cls._guard:
+            folder = cls._open.get((os.getpid(), place)) or cls(place)
+            cls._open[os.getpid(), place] = folder
+            folder._users += 1
+            return folder
+
+    def release(self) -> None:
+        """Says that one user is done; the last one closes the folder."""
+        with self._guard, self.mutex:
+            self._users -= 1
+            if self._users == 0:
+                self._open.pop((os.getpid(), self.path), None)
+                self._client.close()
+                scrub(self.path)
+                self._lock.release()
+
+    def shelf(self, collection: str, *, small: int) -> Shelf:
+        """The rows of a collection, the same for all who ask; the first says how large a small scope is."""
+        with self.mutex:
+            if collection not in self._shelves:
+                self._shelves[collection] = Shelf(self._table(collection), self.mutex, exclusive=True, small=small)
+            return self._shelves[collection]
+
+    def compact(self) -> None:
+        """Rewrites the files from what lives, so that what was deleted can be read from them no more.
+
+        Raises:
+            StoreError: It failed; what lives is untouched.
+        """
+        with self.mutex:
+            self._client.close()
+            try:
+                compact(self.path, list(self._shelves))
+            finally:
+                self._client = persistent_client(self.path)
+                for name, shelf in self._shelves.items():
+                    shelf.bind(self._table(name))
+                scrub(self.path)
+
+    def _table(self, collection: str) -> Table:
+        recover(self._client, collection)
+        return Table.open(self._client, collection)
+
+
+def persistent_client(path: Path) -> Client:
+    """A client of the folder, which reports nothing to anybody."""
+    with engine_errors():
+        client = chromadb.PersistentClient(path, settings=Settings(anonymized_telemetry=False))
+    return cast(Client, client)

@@ -1,0 +1,316 @@
+"""Rows in Postgres, for many processes and tenants; vectors by pgvector.
+
+    items     namespace and key, value as jsonb, instants, revision, words for full text
+    vectors   one a passage, with an HNSW index for searches that are broad
+    meta      the version of the schema, and the embedder that built the store
+
+The statements are in `postgres_sql`, connections in `postgres_pools`, filters in `postgres_filters`. This file says
+which statement answers what, and finishes with `matches` the filters that SQL cannot decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langchain_mem.backends.base import (
+    Address,
+    Embedder,
+    Match,
+    Namespace,
+    NamespaceQuery,
+    Query,
+    Row,
+    Vectors,
+    Write,
+    check_embedder,
+)
+from langchain_mem.backends.postgres.pools import Pool, Pools, Record, Session, Work
+from langchain_mem.backends.postgres.sql import (
+    MICROSECOND,
+    VERSION,
+    Change,
+    Selection,
+    Statement,
+    Statements,
+    found_words,
+    indexed_type,
+    select,
+)
+from langchain_mem.backends.postgres.text import decode, loads
+from langchain_mem.errors import Conflict, StoreError
+from langchain_mem.filters.language import matches
+
+EXACT_LIMIT: Final = 5_000
+"""Up to about here an exact search is as fast as one by the HNSW index."""
+
+EF_SEARCH: Final = 200
+"""How broadly HNSW searches: pgvector's default of 40 finds the right ten of 100,000 noticeably less often."""
+
+
+class PostgresBackend:
+    """Keeps rows in Postgres 14 or later with pgvector 0.8 or later.
+
+    Does what `Backend`, `Scanning`, `Lexical`, `Touching` and `Compacting` ask. Safe to use from many threads, event
+    loops and processes. Vectors of up to 2,000 dimensions are indexed as they are and those of up to 4,000 with 16-bit
+    floats, to be scored exactly afterwards; longer ones are searched without an index.
+
+    A namespace and a key take up to about 2,600 bytes together, as Postgres has it for what is indexed.
+
+    Args:
+        dsn: How to connect, as `postgresql://user:password@host/database`; `None` for what the environment says.
+        pool: A psycopg pool to use instead, sync or async; it stays open.
+        schema: Where the tables are; several stores can share a database.
+        exact: Scopes of up to so many rows are searched exactly, larger ones by the HNSW index.
+    """
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        pool: Pool | None = None,
+        schema: str = "langchain_mem",
+        exact: int = EXACT_LIMIT,
+    ) -> None:
+        self._exact = exact
+        self._pools = Pools(dsn, pool)
+        self._sql = Statements(schema)
+        self._dims = 0
+
+    async def setup(self, embedder: Embedder | None) -> None:
+        """Creates or migrates the tables, one process at a time, and records the embedder.
+
+        Raises:
+            EmbeddingMismatch: The store was built with another embedder.
+            StoreError: The tables are newer than this package, or the database refuses.
+        """
+        if not await self._is_ready(embedder):
+            await self._pools.transaction(lambda session: self._prepare(session, embedder))
+            await self._is_ready(embedder)
+
+    async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
+        """The unexpired rows at these addresses, in order; `None` where there is none."""
+        records = await self._pools.read(self._sql.get(addresses, now))
+        found = {row.address: row for row in self._rows(records)}
+        return [found.get(Address(*address)) for address in addresses]
+
+    async def write(self, batch: Sequence[Write], now: datetime) -> None:
+        """Does all of the batch or none of it, in one transaction.
+
+        Writers take rows in order of address, so that none waits for one that waits for it.
+        """
+        changes = [self._sql.change(write, now) for write in sorted(batch, key=_address)]
+        if changes:
+            await self._pools.transaction(lambda session: _apply(session, changes))
+
+    async def search(self, query: Query) -> list[Match]:
+        """The rows that the query describes, in its order: exactly, or by the HNSW index where the scope is large."""
+        selection = select(query)
+        vector = query.vector
+        if vector is None:
+
+            async def newest(limit: int | None, offset: int) -> list[Record]:
+                return await self._pools.read(self._sql.newest(selection, limit, offset))
+
+            return await self._page(query, selection, newest)
+        near = await self._is_broad(query)
+
+        async def nearest(limit: int | None, offset: int) -> list[Record]:
+            found = await self._near(selection, vector, limit, offset) if near and limit is not None else None
+            return found or await self._pools.read(self._sql.nearest(selection, vector, limit, offset))
+
+        return await self._page(query, selection, nearest)
+
+    async def count(self, query: Query) -> int:
+        """How many rows the query describes."""
+        selection = select(query)
+        if selection.exact:
+            return int((await self._pools.read(self._sql.count(selection)))[0][0])
+        values = await self._pools.read(self._sql.values(selection))
+        return sum(matches(query.condition, loads(value)) for (value,) in values)
+
+    async def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
+        """The namespaces that the query describes."""
+        records = await self._pools.read(self._sql.namespaces(query))
+        return [tuple(map(decode, labels)) for (labels,) in records]
+
+    async def refresh(self, addresses: Sequence[Address], now: datetime) -> None:
+        """Sets `expires_at` to `now + ttl` for those rows that have a `ttl` and have not expired."""
+        await self._pools.transaction(_sends(self._sql.refresh(addresses, now)))
+
+    async def purge(self, now: datetime, limit: int | None = None) -> int:
+        """Removes rows that have expired by `now`, at most `limit` of them, and says how many."""
+        (removed,) = await self._pools.transaction(_sends(self._sql.purge(now, limit)))
+        return len(removed)
+
+    async def close(self) -> None:
+        """Closes the pools that this backend opened. A later use opens them again."""
+        await self._pools.close()
+
+    async def scan(self, prefixes: tuple[Namespace, ...], now: datetime, limit: int) -> list[Row] | None:
+        """Every unexpired row in scope with its vectors, in order of address; `None` where there are over `limit`."""
+        records = await self._pools.read(self._sql.scan(prefixes, now, limit))
+        total = records[0][0]
+        if total > limit:
+            return None
+        return self._rows([record[1:] for record in records]) if total else []
+
+    async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable:
+        """How many rows are in scope, and their writes hashed together."""
+        return (await self._pools.read(self._sql.stamp(prefixes)))[0]
+
+    async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
+        """The rows that hold at least one of the words, those that hold more and rarer ones first."""
+        selection = select(query)
+        wanted = found_words(words)
+        if not wanted:
+            return []
+
+        async def holding(limit: int | None, offset: int) -> list[Record]:
+            return await self._pools.read(self._sql.lexical(selection, wanted, limit, offset))
+
+        return await self._page(query, selection, holding)
+
+    async def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
+        """Adds these instants to the rows' touches and keeps the `keep` newest; absent rows are skipped."""
+        statements = [self._sql.touch(address, touches[address], keep) for address in sorted(touches)]
+        if statements:
+            await self._pools.transaction(_sends(*statements))
+
+    async def compact(self) -> None:
+        """Rewrites the tables from what lives; meanwhile nobody reads or writes them.
+
+        The write-ahead log, replicas and backups keep what was deleted for as long as their owner says.
+        """
+        await self._pools.alone(self._sql.vacuum())
+
+    async def _is_ready(self, embedder: Embedder | None) -> bool:
+        """Whether nothing has to be made or recorded: to open a store that exists needs no lock and no rights."""
+        if not (await self._pools.read(self._sql.has_meta()))[0][0]:
+            return False
+        version, recorded = _meta(await self._pools.read(self._sql.meta()))
+        check_embedder(recorded, embedder)
+        self._dims = recorded.dims if recorded else 0
+        return version == VERSION and (recorded is not None or embedder is None)
+
+    async def _prepare(self, session: Session, embedder: Embedder | None) -> None:
+        await session.send(self._sql.lock())
+        if not (await session.send(self._sql.has_meta()))[0][0][0]:
+            await session.send(*self._sql.create_meta())
+        version, recorded = _meta((await session.send(self._sql.meta()))[0])
+        check_embedder(recorded, embedder)
+        if version < VERSION:
+            await session.send(*self._sql.migrate(version))
+        if recorded is None and embedder is not None:
+            await session.send(*self._sql.adopt(embedder))
+
+    async def _is_broad(self, query: Query) -> bool:
+        """Whether the HNSW index is the way: there is one, and the scope is large."""
+        if query.keys is not None or query.vector is None or not indexed_type(len(query.vector)):
+            return False
+        scope = select(Query(now=query.now, prefixes=query.prefixes))
+        return int((await self._pools.read(self._sql.count(scope, self._exact + 1)))[0][0]) > self._exact
+
+    async def _near(
+        self, selection: Selection, vector: NDArray[np.float32], limit: int, offset: int
+    ) -> list[Record] | None:
+        """A page by the HNSW index; `None` where it gave up before the page was full.
+
+        Several of the nearest vectors may be of one item: then more of them are asked for.
+        """
+        near = 2 * (offset + limit)
+        while True:
+            statement = self._sql.near(selection, vector, limit, offset, near)
+            _, records = await self._pools.transaction(_sends(self._sql.iterate(EF_SEARCH), statement))
+            if len(records) == limit:
+                return [record[:-1] for record in records]
+            if not records or records[0][-1] < near:
+                return None
+            near *= 4
+
+    async def _page(
+        self, query: Query, selection: Selection, fetch: Callable[[int | None, int], Awaitable[list[Record]]]
+    ) -> list[Match]:
+        """A page of what `fetch` finds, by limit and offset; where SQL is not exact, of what `matches` leaves of it."""
+        if selection.exact or query.limit is None:
+            offset = query.offset if selection.exact else 0
+            found = self._matches(await fetch(query.limit, offset))
+            return found if selection.exact else [each for each in found if _holds(query, each)][query.offset :]
+        end = query.offset + query.limit
+        size = 2 * end
+        while True:
+            found = self._matches(await fetch(size, 0))
+            kept = [each for each in found if _holds(query, each)]
+            if len(kept) >= end or len(found) < size:
+                return kept[query.offset : end]
+            size *= 4
+
+    def _matches(self, records: Sequence[Record]) -> list[Match]:
+        return [Match(row, record[-1]) for row, record in zip(self._rows(records), records, strict=True)]
+
+    def _rows(self, records: Sequence[Record]) -> list[Row]:
+        vectors = _vectors([record[10] or b"" for record in records], self._dims)
+        return [_row(record, own) for record, own in zip(records, vectors, strict=True)]
+
+
+def _row(record: Record, vectors: Vectors) -> Row:
+    namespace, key, value, created_at, updated_at, revision, expires_at, ttl, digests, touches = record[:10]
+    return Row(
+        address=Address(tuple(map(decode, namespace)), decode(key)),
+        value=loads(value),
+        created_at=created_at,
+        updated_at=updated_at,
+        revision=revision,
+        expires_at=expires_at,
+        ttl=None if ttl is None else ttl * MICROSECOND,
+        vectors=vectors,
+        digests=tuple(digests),
+        touches=tuple(touches),
+    )
+
+
+def _sends(*statements: Statement) -> Work[list[list[Record]]]:
+    return lambda session: session.send(*statements)
+
+
+async def _apply(session: Session, changes: Sequence[Change]) -> None:
+    """Does the changes one after the other, all in one round trip; none stays where one did not find its row."""
+    sent = [(change, statement) for change in changes for statement in (change.first, *change.rest)]
+    answers = await session.send(*(statement for _, statement in sent))
+    for (change, statement), answer in zip(sent, answers, strict=True):
+        if change.conditional and statement is change.first and not answer:
+            raise Conflict(
+                f"{change.address} has changed since it was read. Nothing was written; read again and retry."
+            )
+
+
+def _meta(records: list[Record]) -> tuple[int, Embedder | None]:
+    version, name, dims = records[0]
+    if version > VERSION:
+        raise StoreError(f"These tables have version {version}; this package knows {VERSION}. Upgrade langchain-mem.")
+    return version, None if name is None else Embedder(decode(name), dims)
+
+
+def _vectors(sent: Sequence[bytes], dims: int) -> list[Vectors]:
+    """The vectors of each row, read all at once.
+
+    pgvector sends two 16-bit numbers, of which the first is the dimensions, and then the floats, big-endian.
+    """
+    joined = b"".join(sent)
+    dims = int.from_bytes(joined[:2], "big") or dims
+    words = np.frombuffer(joined, dtype=">f4").reshape(-1, dims + 1)
+    every = words[:, 1:].astype(np.float32)
+    ends = np.cumsum([len(each) // (4 * dims + 4) for each in sent], dtype=int).tolist()
+    return [every[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _holds(query: Query, match: Match) -> bool:
+    return matches(query.condition, match.row.value)
+
+
+def _address(write: Write) -> Address:
+    return write.address

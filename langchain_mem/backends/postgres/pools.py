@@ -1,0 +1,303 @@
+"""Connections: one pool for threads, and one for each event loop, opened when first needed.
+
+A loop's connections cannot outlive it, so several `asyncio.run` in turn each get a pool of their own, and what a loop
+that has ended left behind is let go of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar
+
+import numpy as np
+from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from langchain_mem._flow import Body, arun, call, run
+from langchain_mem.backends.postgres.sql import Statement
+from langchain_mem.errors import InvalidRequest, MissingDependency, StoreError
+
+try:
+    import psycopg
+    from psycopg.abc import Buffer
+    from psycopg.adapt import Dumper, Loader
+    from psycopg.errors import DeadlockDetected, SerializationFailure
+    from psycopg.pq import Format, TransactionStatus
+    from psycopg.rows import tuple_row
+    from psycopg_pool import AsyncConnectionPool, ConnectionPool
+except ImportError as error:
+    raise MissingDependency('Postgres needs psycopg: pip install "langchain-mem[postgres]"') from error
+
+R = TypeVar("R")
+
+Pool: TypeAlias = "ConnectionPool[Any] | AsyncConnectionPool[Any]"
+"""What a user may bring: either of psycopg's pools."""
+
+Record: TypeAlias = tuple[Any, ...]
+"""One row as Postgres answers it."""
+
+_MOST = 10  # connections of a pool that we open
+_OPTIONS: Final[dict[str, Any]] = {"autocommit": True}  # a read is its own transaction, and costs one round trip
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # where Postgres counts from
+_ELEMENT = np.dtype([("size", ">i4"), ("value", ">f4")])  # of an array on the wire
+_FLOAT4, _FLOAT4_ARRAY = 700, 1021  # Postgres' own numbers of these types
+
+_REPEATED: Final[dict[str, Any]] = {
+    "retry": retry_if_exception_type((SerializationFailure, DeadlockDetected)),
+    "stop": stop_after_attempt(6),
+    "wait": wait_random_exponential(multiplier=0.01, max=0.5),
+    "reraise": True,
+}
+"""A transaction that lost to another is whole again by being repeated, as Postgres' manual says (section 13.5)."""
+
+
+class _FloatArray(Dumper):
+    """A numpy vector as `float4[]`, without a Python float for each number."""
+
+    format = Format.BINARY
+    oid = _FLOAT4_ARRAY
+
+    def dump(self, obj: Any) -> Buffer:
+        if not len(obj):
+            return struct.pack(">iiI", 0, 0, _FLOAT4)
+        elements = np.empty(len(obj), dtype=_ELEMENT)
+        elements["size"], elements["value"] = 4, obj
+        return struct.pack(">iiIii", 1, 0, _FLOAT4, len(obj), 1) + elements.tobytes()
+
+
+class _Instant(Loader):
+    """A `timestamptz` in UTC, whatever the session's time zone is."""
+
+    format = Format.BINARY
+    _value: ClassVar = struct.Struct(">q")
+
+    def load(self, data: Buffer) -> datetime:
+        return _EPOCH + timedelta(microseconds=self._value.unpack(data)[0])
+
+
+class Session:
+    """A connection on which to say things."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def send(self, *statements: Statement) -> list[list[Record]]:
+        """Runs statements in one round trip, and gives the answer to each. This is a body."""
+        return await call(self._send, self._asend, statements)
+
+    def _send(self, statements: Sequence[Statement]) -> list[list[Record]]:
+        cursors = [self._cursor() for _ in statements]
+        with self._connection.pipeline():
+            for cursor, statement in zip(cursors, statements, strict=True):
+                cursor.execute(statement.query.encode(), statement.parameters)
+        return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
+    async def _asend(self, statements: Sequence[Statement]) -> list[list[Record]]:
+        cursors = [self._cursor() for _ in statements]
+        async with self._connection.pipeline():
+            for cursor, statement in zip(cursors, statements, strict=True):
+                await cursor.execute(statement.query.encode(), statement.parameters)
+        return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
+    def _cursor(self) -> Any:
+        """A cursor with our own formats; the connection, which may be a user's, keeps its."""
+        cursor = self._connection.cursor(binary=True, row_factory=tuple_row)
+        cursor.adapters.register_dumper(np.ndarray, _FloatArray)
+        cursor.adapters.register_loader("timestamptz", _Instant)
+        return cursor
+
+
+Work: TypeAlias = Callable[[Session], Body[R]]
+"""A body to drive on one connection."""
+
+
+class _LoopPool:
+    """The connections of one event loop.
+
+    There is no task in the background, as in psycopg's own `AsyncConnectionPool`: that one ignores being canceled while
+    it connects, so that an `asyncio.run` which ends at such a moment never returns.
+    """
+
+    def __init__(self, dsn: str, options: dict[str, Any]) -> None:
+        self._dsn = dsn
+        self._options = options
+        self._slots = asyncio.Semaphore(_MOST)
+        self._idle: list[psycopg.AsyncConnection[Any]] = []
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """An idle connection or a new one, which goes back afterwards if it is fit to be used again."""
+        async with self._slots:
+            connection = self._idle.pop() if self._idle else await self._connect()
+            try:
+                yield connection
+            finally:
+                await self._give_back(connection)
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(self._dsn, **self._options)
+
+    async def _give_back(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        if connection.closed:
+            self.abandon()  # a server that dropped one connection has dropped the idle ones too
+        elif connection.info.transaction_status != TransactionStatus.IDLE:
+            await connection.close()
+        else:
+            self._idle.append(connection)
+
+    def abandon(self) -> None:
+        """Closes idle connections; needs no loop, so that those of a loop that has ended can be closed."""
+        while self._idle:
+            connection = self._idle.pop()
+            connection.pgconn.finish()
+
+
+class Pools:
+    """Where sessions come from.
+
+    Args:
+        dsn: How to connect; `None` for what the environment says (`PGHOST` …).
+        pool: A pool to use instead, which stays open. A `ConnectionPool` serves event loops from worker threads; beside
+            an `AsyncConnectionPool` the sync forms open a pool of their own to the same place.
+    """
+
+    def __init__(self, dsn: str | None, pool: Pool | None) -> None:
+        self._given = pool
+        self._dsn, self._options = _place(pool) if isinstance(pool, AsyncConnectionPool) else (dsn or "", _OPTIONS)
+        self._own: ConnectionPool[Any] | None = None
+        self._loops: dict[asyncio.AbstractEventLoop, _LoopPool] = {}
+        self._lock = threading.Lock()
+
+    async def read(self, statement: Statement) -> list[Record]:
+        """Runs one statement by itself. This is a body."""
+
+        async def work(session: Session) -> list[Record]:
+            return (await session.send(statement))[0]
+
+        return await call(self._within, self._awithin, work)
+
+    async def transaction(self, work: Work[R]) -> R:
+        """Drives a body in one transaction, again where it lost to another transaction. This is a body."""
+        return await call(self._transact, self._atransact, work)
+
+    async def alone(self, statement: Statement) -> None:
+        """Runs what Postgres refuses to run in a transaction. This is a body."""
+        await call(self._alone, self._aalone, statement)
+
+    async def close(self) -> None:
+        """Closes the pools that were opened here. This is a body."""
+        await call(self._close, self._aclose)
+
+    def _within(self, work: Work[R]) -> R:
+        with _engine_errors(), self._pool().connection() as connection:
+            result: R = run(work(Session(connection)))
+            return result
+
+    async def _awithin(self, work: Work[R]) -> R:
+        if isinstance(self._given, ConnectionPool):
+            return await asyncio.to_thread(self._within, work)
+        with _engine_errors():
+            async with self._apool().connection() as connection:
+                return await arun(work(Session(connection)))
+
+    def _transact(self, work: Work[R]) -> R:
+        with _engine_errors():
+            result: R = Retrying(**_REPEATED)(self._transact_once, work)
+            return result
+
+    async def _atransact(self, work: Work[R]) -> R:
+        if isinstance(self._given, ConnectionPool):
+            return await asyncio.to_thread(self._transact, work)
+        with _engine_errors():
+            result: R = await AsyncRetrying(**_REPEATED)(self._atransact_once, work)
+            return result
+
+    def _transact_once(self, work: Work[R]) -> R:
+        with self._pool().connection() as connection, connection.pipeline(), connection.transaction():
+            result: R = run(work(Session(connection)))
+            return result
+
+    async def _atransact_once(self, work: Work[R]) -> R:
+        async with self._apool().connection() as connection, connection.pipeline(), connection.transaction():
+            return await arun(work(Session(connection)))
+
+    def _alone(self, statement: Statement) -> None:
+        with _engine_errors(), self._pool().connection() as connection:
+            before = connection.autocommit
+            connection.set_autocommit(True)
+            try:
+                connection.execute(statement.query.encode())
+            finally:
+                connection.set_autocommit(before)
+
+    async def _aalone(self, statement: Statement) -> None:
+        if isinstance(self._given, ConnectionPool):
+            await asyncio.to_thread(self._alone, statement)
+            return
+        with _engine_errors():
+            async with self._apool().connection() as connection:
+                before = connection.autocommit
+                await connection.set_autocommit(True)
+                try:
+                    await connection.execute(statement.query.encode())
+                finally:
+                    await connection.set_autocommit(before)
+
+    def _pool(self) -> ConnectionPool[Any]:
+        if isinstance(self._given, ConnectionPool):
+            return self._given
+        with self._lock:
+            if self._own is None:
+                psycopg.connect(self._dsn, **self._options).close()  # says at once why it cannot; a pool waits for 30 s
+                self._own = ConnectionPool(self._dsn, kwargs=self._options, min_size=1, max_size=_MOST, open=True)
+            return self._own
+
+    def _apool(self) -> _LoopPool | AsyncConnectionPool[Any]:
+        if isinstance(self._given, AsyncConnectionPool):
+            return self._given
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            for ended in [each for each in self._loops if each.is_closed()]:
+                self._loops.pop(ended).abandon()
+            return self._loops.setdefault(loop, _LoopPool(self._dsn, self._options))
+
+    def _close(self) -> None:
+        with self._lock:
+            own, self._own = self._own, None
+            loops, self._loops = self._loops, {}
+        if own is not None:
+            own.close()
+        for loop, pool in loops.items():
+            if loop.is_running():
+                loop.call_soon_threadsafe(pool.abandon)  # its connections are used on its own thread
+            else:
+                pool.abandon()
+
+    async def _aclose(self) -> None:
+        with self._lock:
+            here = self._loops.pop(asyncio.get_running_loop(), None)
+        if here is not None:
+            here.abandon()
+        await asyncio.to_thread(self._close)
+
+
+def _place(pool: AsyncConnectionPool[Any]) -> tuple[str, dict[str, Any]]:
+    """Where a pool connects to, and how."""
+    options = pool.kwargs or {}
+    if not isinstance(pool.conninfo, str) or not isinstance(options, dict):
+        raise InvalidRequest(
+            "`pool` works out where to connect when it does; give a ConnectionPool, or a pool with text."
+        )
+    return pool.conninfo, {**options, **_OPTIONS}
+
+
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise StoreError(f"Postgres: {error}") from error

@@ -1,0 +1,38 @@
+"""The decay formula: how much a memory counts by when it was used.
+
+Everything here is pure: time is an argument. It imports `model` and `errors`. Start reading with the docstring of
+`policy`, which carries the formula; `fit` learns a policy from accesses, `plot` draws one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_mem._lazy import lazily
+
+if TYPE_CHECKING:
+    from langchain_mem.decay.policy import (
+        ANCHORS,
+        CLOCK_SKEW,
+        EXPONENT,
+        FREQUENCY,
+        Decay,
+        Explanation,
+        FitReport,
+        with_touch,
+    )
+
+_HOMES = {
+    "ANCHORS": "policy",
+    "CLOCK_SKEW": "policy",
+    "Decay": "policy",
+    "EXPONENT": "policy",
+    "Explanation": "policy",
+    "FREQUENCY": "policy",
+    "FitReport": "policy",
+    "with_touch": "policy",
+}
+
+__all__ = ["ANCHORS", "CLOCK_SKEW", "EXPONENT", "FREQUENCY", "Decay", "Explanation", "FitReport", "with_touch"]
+
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -1,0 +1,252 @@
+"""What a model proposes, against what is known: add, update, supersede, delete or keep.
+
+Pure: operations and memories in, decisions out. A model's word never destroys: a deletion hides, and can be undone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Literal, TypeAlias
+
+from langchain_mem.extraction.grounding import invented, may_say_the_same
+from langchain_mem.extraction.messages import Turn
+from langchain_mem.model.records import StoredMemory, fold
+
+SAME_MEANING: Final = 0.95
+"""The cosine from which two facts are taken to be one, where their names, numbers and times agree."""
+
+Similarity: TypeAlias = Callable[["Operation", StoredMemory], float]
+"""The cosine of an operation's fact and a memory; 0 where it is not known."""
+
+
+class Action(StrEnum):
+    """What is to be done about one fact."""
+
+    ADD = "add"
+    UPDATE = "update"
+    SUPERSEDE = "supersede"
+    DELETE = "delete"
+    KEEP = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One proposal, read and checked for form.
+
+    Attributes:
+        action: What the model wants done.
+        text: The fact; empty for deletions.
+        target: The known memory it is about.
+        subject: Whose fact it is.
+        layer: Whether it lasts.
+        categories: Names of categories.
+        relates_to: Ids of memories it is connected with.
+        event_date: When it happens, ISO text.
+        expires: When it stops being true, ISO text.
+        confidence: 0 to 1.
+        evidence: Indices of the turns it rests on.
+        reason: Why, in the model's words.
+    """
+
+    action: Action
+    text: str = ""
+    target: StoredMemory | None = None
+    subject: Literal["user", "assistant"] = "user"
+    layer: Literal["owner", "session"] = "owner"
+    categories: tuple[str, ...] = ()
+    relates_to: tuple[str, ...] = ()
+    event_date: str | None = None
+    expires: str | None = None
+    confidence: float = 1.0
+    evidence: tuple[int, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What will be done about one fact.
+
+    Attributes:
+        action: May differ from what was proposed.
+        operation: The proposal.
+        target: The memory it is done to.
+        rests: Of a superseded compound fact, the statements that still hold.
+    """
+
+    action: Action
+    operation: Operation
+    target: StoredMemory | None = None
+    rests: tuple[str, ...] = ()
+
+
+_SPEAKERS: Final = {"user": ("user",), "assistant": ("assistant", "system")}
+"""Whose words a fact of each subject may rest on."""
+
+
+def objection(
+    operation: Operation,
+    turns: Sequence[Turn],
+    *,
+    observed: datetime,
+    known: Sequence[str],
+    min_confidence: float,
+    by_speaker: bool = True,
+) -> str | None:
+    """Why an operation must not be carried out; `None` if it may.
+
+    Args:
+        operation: The proposal.
+        turns: The conversation it was drawn from.
+        observed: When that was.
+        known: Words that need no evidence, such as the owner's id.
+        min_confidence: The least confidence.
+        by_speaker: Whether a user's facts must rest on a user's words, and an assistant's on its own.
+    """
+    if operation.action is Action.KEEP:
+        return None
+    if operation.confidence < min_confidence:
+        return f"confidence {operation.confidence} is below {min_confidence}"
+    if not all(0 <= index < len(turns) for index in operation.evidence):
+        return f"evidence names a message that is not there; there are 0 to {len(turns) - 1}"
+    if operation.action is not Action.ADD and operation.target is None:
+        return "it names no known memory"
+    if operation.action in (Action.DELETE, Action.UPDATE) and not _user_said(operation, turns):
+        return "only a user's message can delete or change a memory"
+    if operation.action is Action.DELETE:
+        return None
+    if by_speaker and not _rests_on(operation, turns):
+        return f"no message of the {operation.subject} is among those it cites"
+    return _unfounded(operation, turns, observed, known)
+
+
+def _user_said(operation: Operation, turns: Sequence[Turn]) -> bool:
+    if operation.action is Action.UPDATE and operation.subject == "assistant":
+        return True  # an assistant may correct what it said of itself
+    return any(turns[index].role == "user" for index in operation.evidence)
+
+
+def _rests_on(operation: Operation, turns: Sequence[Turn]) -> bool:
+    cited = [turns[index] for index in operation.evidence] or turns
+    return any(turn.role in _SPEAKERS[operation.subject] for turn in cited)
+
+
+def _unfounded(operation: Operation, turns: Sequence[Turn], observed: datetime, known: Sequence[str]) -> str | None:
+    if not operation.text.strip():
+        return "its text is empty"
+    words = [*known, *([operation.target["memory"]] if operation.target else [])]
+    ghosts = invented(operation.text, _evidence(operation, turns), observed=observed, known=words)
+    return f"not in the messages it cites: {', '.join(ghosts)}" if ghosts else None
+
+
+def _evidence(operation: Operation, turns: Sequence[Turn]) -> list[str]:
+    """The turns cited, and what each of them answers; all turns where none is cited."""
+    if not operation.evidence:
+        return [turn.spoken for turn in turns if turn.role in _SPEAKERS[operation.subject]]
+    cited = sorted({place for index in operation.evidence for place in (index - 1, index) if place >= 0})
+    return [turns[index].spoken for index in cited]
+
+
+def reconcile(
+    operations: Sequence[Operation],
+    live: Sequence[StoredMemory],
+    similarity: Similarity,
+    same_home: Callable[[Operation, StoredMemory], bool],
+) -> list[Decision]:
+    """Decides what each operation comes to.
+
+    The same text, or the same meaning (cosine of at least `SAME_MEANING`, and names, numbers, negations and times
+    agree), is kept rather than written twice. Of several operations on one memory the first counts.
+
+    Args:
+        operations: Without objections.
+        live: The memories that are shown now.
+        similarity: How near a text is to a memory.
+        same_home: Whether a memory lies where an operation's fact would.
+    """
+    decisions: list[Decision] = []
+    settled: set[str] = set()
+    written: set[str] = set()
+    for operation in operations:
+        decision = _decide(operation, live, similarity, same_home)
+        if decision.target is not None and decision.action is not Action.KEEP:
+            if decision.target["id"] in settled:
+                continue
+            settled.add(decision.target["id"])
+        if operation.text and decision.action is not Action.KEEP:
+            if fold(operation.text) in written:
+                continue
+            written.add(fold(operation.text))
+        decisions.append(replace(decision, rests=_rests(decision, operations)))
+    return decisions
+
+
+def _decide(
+    operation: Operation,
+    live: Sequence[StoredMemory],
+    similarity: Similarity,
+    same_home: Callable[[Operation, StoredMemory], bool],
+) -> Decision:
+    target = operation.target
+    if operation.action in (Action.KEEP, Action.DELETE):
+        return Decision(operation.action, operation, target)
+    if target is not None and fold(target["memory"]) == fold(operation.text):
+        return Decision(Action.KEEP, operation, target)
+    for memory in live:
+        if memory is not target and same_home(operation, memory) and _same(operation, memory, similarity):
+            # a known statement that replaces another one still retires it
+            retires = operation.action is Action.SUPERSEDE and target is not None
+            return Decision(Action.SUPERSEDE if retires else Action.KEEP, operation, target if retires else memory)
+    return Decision(operation.action, operation, target)
+
+
+def _same(operation: Operation, memory: StoredMemory, similarity: Similarity) -> bool:
+    text, known = operation.text, memory["memory"]
+    if fold(text) == fold(known):
+        return True
+    return similarity(operation, memory) >= SAME_MEANING and may_say_the_same(text, known)
+
+
+_CLAUSES: Final = re.compile(r",?\s+and\s+|;\s+")
+_PREDICATE: Final = re.compile(
+    r"(?:is|are|was|has|have|had|owns|likes|loves|prefers|enjoys|hates|dislikes|wants|needs|plans|lives|works|plays"
+    r"|uses|drinks|eats|studies|speaks|teaches)\b"
+)
+_LEAST_WORDS: Final = 3  # of a clause that says something by itself
+
+
+def _rests(decision: Decision, operations: Sequence[Operation]) -> tuple[str, ...]:
+    """What a superseded compound fact said beside what is now outdated: "lives in Berlin and has a dog" has a dog."""
+    if decision.action is not Action.SUPERSEDE or decision.target is None:
+        return ()
+    said = fold(" ".join(operation.text for operation in operations))
+    outdated = _verb(decision.operation.text)
+    return tuple(
+        text
+        for text in statements(decision.target["memory"])
+        if _verb(text) not in (outdated, None) and not _covered(text, said)
+    )
+
+
+def statements(compound: str) -> list[str]:
+    """The clauses of a compound fact that can stand alone, each with its subject; none where it is one statement."""
+    first, *others = _CLAUSES.split(compound.rstrip("."))
+    own = [clause for clause in others if len(clause.split()) >= _LEAST_WORDS and _PREDICATE.match(clause)]
+    if not own:
+        return []
+    verb = _PREDICATE.search(first.lower())
+    subject = first[: verb.start()].strip() if verb else ""
+    later = [f"{subject} {clause}" if subject else clause[:1].upper() + clause[1:] for clause in own]
+    return [first, *later]
+
+
+def _covered(clause: str, said: str) -> bool:
+    return all(word in said for word in fold(clause).split())
+
+
+def _verb(text: str) -> str | None:
+    found = _PREDICATE.search(text.lower())
+    return found[0] if found else None

@@ -1,0 +1,450 @@
+"""`Memory`: what an agent remembers across threads. The operations a user calls, in both their forms."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, Unpack
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.store.base import BaseStore
+from pydantic import BaseModel
+
+from langchain_mem._flow import Body, arun, offload, run
+from langchain_mem.memory.add import Adding
+from langchain_mem.memory.background import Background
+from langchain_mem.ranking.context import render
+from langchain_mem.memory.documents import Documents
+from langchain_mem.memory.edit import Editing
+from langchain_mem.memory.settings import Decays, Engine, Reinforce, Reranker, decay_of
+from langchain_mem.errors import InvalidRequest
+from langchain_mem.memory.explain import Explaining
+from langchain_mem.memory.any_store import ForeignRepository
+from langchain_mem.memory.admin import Lifecycle
+from langchain_mem.extraction.prompts import DEFAULT_CATEGORIES
+from langchain_mem.memory.read import Reading
+from langchain_mem.extraction.redaction import redact_secrets
+from langchain_mem.memory.touch_writer import Reinforcement, Touches
+from langchain_mem.memory.repository import OwnRepository, Repository
+from langchain_mem.store.items import utc_now
+from langchain_mem.model.scopes import Ids
+from langchain_mem.memory.sessions import Sessions
+from langchain_mem.store.long_term import LongTermStore
+from langchain_mem.memory.export import Transfer
+from langchain_mem.memory.tuning import Tuning
+from langchain_mem.memory.undo import Undoing
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+
+    from langchain_mem.integrations.retriever import MemoryRetriever
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEFAULT_PATH: Final = "./memory"
+"""Where the embedded store lies unless `$LANGCHAIN_MEM_PATH` says otherwise."""
+
+
+def _sync(body: Callable[Concatenate[_Operations, P], Body[R]]) -> Callable[Concatenate[MemoryBase, P], R]:
+    """The form of an operation that runs on the calling thread."""
+
+    def form(self: MemoryBase, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return run(body(self._operations, *args, **kwargs))
+
+    functools.update_wrapper(form, body)
+    return form
+
+
+def _coroutine(body: Callable[Concatenate[_Operations, P], Body[R]]) -> Callable[Concatenate[MemoryBase, P], Body[R]]:
+    """The form of an operation that runs on an event loop."""
+
+    async def form(self: MemoryBase, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await arun(body(self._operations, *args, **kwargs))
+
+    functools.update_wrapper(form, body)
+    return form
+
+
+class _Operations(Adding, Explaining, Reading, Editing, Undoing, Sessions, Lifecycle, Documents, Transfer, Tuning):
+    """Every operation as a body."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def flush(self) -> None:
+        """Waits for extraction in the background, and writes uses of memories that are not written yet.
+
+        Raises:
+            MemError: An extraction failed since the last flush, or the store did.
+        """
+        await offload(self._engine.background.flush)
+        await offload(self._engine.reinforcement.flush)
+
+
+def _in_thread(function: Callable[[], R]) -> Callable[[], Body[R]]:
+    import asyncio
+
+    return functools.partial(asyncio.to_thread, function)
+
+
+class MemoryBase:
+    """What `Memory` and `AsyncMemory` share: how they are made, and what needs no store.
+
+    Args:
+        store: Any LangGraph store; a path opens the embedded default there (Chroma in a folder, a local MiniLM
+            embedder, no key and no server), `None` at `$LANGCHAIN_MEM_PATH` or `./memory`. A store given stays its
+            owner's to close.
+        model: For extraction: a chat model, or its name for `init_chat_model`, such as `"openai:gpt-5-mini"`. Without
+            one, messages are stored verbatim.
+        decay: A policy, or on or off; a mapping from app ids sets it for each.
+        session_ttl: How long session notes live; `None` for ever.
+        categories: Names a fact may have, and what each is for; `None` for the default fifteen.
+        instructions: What to extract, and what never to.
+        agent_instructions: The same, where facts of an agent are wanted.
+        min_confidence: Facts of which the model is less sure are not stored.
+        redact: What masks secrets before anything is embedded, stored, logged or traced; `None` turns it off.
+        schemas: Typed memories: one validated document per owner and schema.
+        reinforce: Which memories a search counts as used.
+        all_owners: An administrator's `Memory`: operations need name no owner.
+        embedder_id: What the store remembers its embedder by.
+        keep_sources: Whether to keep the turns facts were drawn from, as evidence and raw history.
+        purge_after: How long what is expired, superseded or deleted can be restored; `None` for ever.
+        reranker: A query and texts to one score a text, 0 to 1; used where a search asks for it.
+        clock: Where the time comes from.
+
+    Raises:
+        InvalidRequest: An argument is out of its range.
+        MissingDependency: The embedded default lacks a package; says which.
+    """
+
+    def __init__(
+        self,
+        store: BaseStore | str | Path | None = None,
+        *,
+        model: BaseChatModel | str | None = None,
+        decay: Decays = True,
+        session_ttl: timedelta | None = timedelta(hours=24),
+        categories: Mapping[str, str] | None = None,
+        instructions: str | None = None,
+        agent_instructions: str | None = None,
+        min_confidence: float = 0.0,
+        redact: Callable[[str], str] | None = redact_secrets,
+        schemas: Sequence[type[BaseModel]] = (),
+        reinforce: Reinforce = "returned",
+        all_owners: bool = False,
+        embedder_id: str | None = None,
+        keep_sources: bool = True,
+        purge_after: timedelta | None = timedelta(days=30),
+        reranker: Reranker | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        _check_policies(decay, min_confidence, reinforce)
+        self._opened = not isinstance(store, BaseStore)
+        self.store: BaseStore = store if isinstance(store, BaseStore) else _open(store, embedder_id, clock)
+        repo: Repository = (
+            OwnRepository(self.store) if isinstance(self.store, LongTermStore) else ForeignRepository(self.store)
+        )
+        self._engine = Engine(
+            repo=repo,
+            model=_chat_model(model),
+            clock=clock,
+            decay=decay,
+            session_ttl=session_ttl,
+            categories=DEFAULT_CATEGORIES if categories is None else dict(categories),
+            instructions=instructions,
+            agent_instructions=agent_instructions,
+            min_confidence=min_confidence,
+            redact=redact,
+            schemas=tuple(schemas),
+            reinforce=reinforce,
+            all_owners=all_owners,
+            keep_sources=keep_sources,
+            purge_after=purge_after,
+            reranker=reranker,
+            reinforcement=Reinforcement(functools.partial(_touch, repo)),
+        )
+        self._operations = _Operations(self._engine)
+
+    @property
+    def model(self) -> BaseChatModel | None:
+        """The model facts are extracted with."""
+        return self._engine.model
+
+    @property
+    def operations(self) -> _Operations:
+        """The operations as bodies, for surfaces that run in both forms; see `langchain_mem._flow`."""
+        return self._operations
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """Where the time comes from."""
+        return self._engine.clock
+
+    @property
+    def reinforce(self) -> Reinforce:
+        """Which memories a search counts as used."""
+        return self._engine.reinforce
+
+    @property
+    def background(self) -> Background:
+        """Where extraction goes that a reply does not wait for."""
+        return self._engine.background
+
+    @property
+    def decay(self) -> Decays:
+        """The decay in force; may be set, on and off again, and loses nothing."""
+        return self._engine.decay
+
+    @decay.setter
+    def decay(self, decay: Decays) -> None:
+        _check_decay(decay)
+        self._engine.decay = decay
+
+    def context(
+        self,
+        memories: Sequence[Mapping[str, Any]] | Mapping[str, Any],
+        *,
+        token_budget: int | None = None,
+        template: str | None = None,
+    ) -> str:
+        """Memories as text for a prompt, fenced and marked as recalled data.
+
+        Args:
+            memories: What a search returned, or its `results`.
+            token_budget: At most so many tokens for the whole text, counted approximately.
+            template: Text with `{memories}` where the lines go.
+
+        Returns:
+            The text; empty where there are no memories or not one fits.
+
+        Raises:
+            InvalidRequest: The budget is below 1, or the template has no `{memories}`.
+        """
+        listed = memories["results"] if isinstance(memories, Mapping) else memories
+        return render(listed, token_budget=token_budget, template=template)
+
+    def as_retriever(self, **search: Any) -> MemoryRetriever:
+        """A LangChain retriever over this memory.
+
+        Args:
+            **search: `k`, ids, and anything `search` takes.
+        """
+        from langchain_mem.integrations.retriever import MemoryRetriever
+
+        return MemoryRetriever.over(self, **search)
+
+    def tools(self, **ids: Unpack[Ids]) -> list[BaseTool]:
+        """Tools with which a model saves, searches, updates and forgets memories of this owner.
+
+        Args:
+            **ids: Whose memories; never chosen by the model.
+        """
+        from langchain_mem.integrations.tools import memory_tools
+
+        return memory_tools(self, **ids)
+
+    def _close_parts(self) -> None:
+        try:
+            self._engine.background.flush()
+        finally:
+            self._engine.reinforcement.close()
+
+
+class Memory(MemoryBase):
+    """What an agent remembers: add, search, change, forget. Each operation has an `a` twin.
+
+        memory = Memory()                                      # a folder, a local embedder
+        memory.add("I prefer window seats.", user_id="alex")
+        memory.search("Which seat?", user_id="alex")
+        await memory.asearch("Which seat?", user_id="alex")    # the same, on an event loop
+
+    It takes the arguments of its base class.
+    """
+
+    add = _sync(_Operations.add)
+    aadd = _coroutine(_Operations.add)
+    plan = _sync(_Operations.plan)
+    aplan = _coroutine(_Operations.plan)
+    commit = _sync(_Operations.commit)
+    acommit = _coroutine(_Operations.commit)
+    pending = _sync(_Operations.pending)
+    apending = _coroutine(_Operations.pending)
+    search = _sync(_Operations.search)
+    asearch = _coroutine(_Operations.search)
+    explain = _sync(_Operations.explain)
+    aexplain = _coroutine(_Operations.explain)
+    get = _sync(_Operations.get)
+    aget = _coroutine(_Operations.get)
+    get_all = _sync(_Operations.get_all)
+    aget_all = _coroutine(_Operations.get_all)
+    update = _sync(_Operations.update)
+    aupdate = _coroutine(_Operations.update)
+    delete = _sync(_Operations.delete)
+    adelete = _coroutine(_Operations.delete)
+    delete_all = _sync(_Operations.delete_all)
+    adelete_all = _coroutine(_Operations.delete_all)
+    batch_update = _sync(_Operations.batch_update)
+    abatch_update = _coroutine(_Operations.batch_update)
+    batch_delete = _sync(_Operations.batch_delete)
+    abatch_delete = _coroutine(_Operations.batch_delete)
+    history = _sync(_Operations.history)
+    ahistory = _coroutine(_Operations.history)
+    restore = _sync(_Operations.restore)
+    arestore = _coroutine(_Operations.restore)
+    undo = _sync(_Operations.undo)
+    aundo = _coroutine(_Operations.undo)
+    feedback = _sync(_Operations.feedback)
+    afeedback = _coroutine(_Operations.feedback)
+    promote = _sync(_Operations.promote)
+    apromote = _coroutine(_Operations.promote)
+    end_session = _sync(_Operations.end_session)
+    aend_session = _coroutine(_Operations.end_session)
+    users = _sync(_Operations.users)
+    ausers = _coroutine(_Operations.users)
+    delete_users = _sync(_Operations.delete_users)
+    adelete_users = _coroutine(_Operations.delete_users)
+    reset = _sync(_Operations.reset)
+    areset = _coroutine(_Operations.reset)
+    erase = _sync(_Operations.erase)
+    aerase = _coroutine(_Operations.erase)
+    purge_expired = _sync(_Operations.purge_expired)
+    apurge_expired = _coroutine(_Operations.purge_expired)
+    compact = _sync(_Operations.compact)
+    acompact = _coroutine(_Operations.compact)
+    export = _sync(_Operations.export)
+    aexport = _coroutine(_Operations.export)
+    import_ = _sync(_Operations.import_)
+    aimport_ = _coroutine(_Operations.import_)
+    get_document = _sync(_Operations.get_document)
+    aget_document = _coroutine(_Operations.get_document)
+    set_document = _sync(_Operations.set_document)
+    aset_document = _coroutine(_Operations.set_document)
+    tune_decay = _sync(_Operations.tune_decay)
+    atune_decay = _coroutine(_Operations.tune_decay)
+    summary = _sync(_Operations.summary)
+    asummary = _coroutine(_Operations.summary)
+    stats = _sync(_Operations.stats)
+    astats = _coroutine(_Operations.stats)
+    events = _sync(_Operations.events)
+    aevents = _coroutine(_Operations.events)
+    flush = _sync(_Operations.flush)
+    aflush = _coroutine(_Operations.flush)
+
+    def close(self) -> None:
+        """Writes what is pending, and closes the store if this `Memory` opened it. May be called twice."""
+        self._close_parts()
+        if self._opened and isinstance(self.store, LongTermStore):
+            self.store.close()
+
+    async def aclose(self) -> None:
+        """As `close`, without blocking the event loop."""
+        await _in_thread(self._close_parts)()
+        if self._opened and isinstance(self.store, LongTermStore):
+            await self.store.aclose()
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Memory:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class AsyncMemory(MemoryBase):
+    """`Memory` with its coroutines under the plain names: `await memory.add(…)`."""
+
+    add = _coroutine(_Operations.add)
+    plan = _coroutine(_Operations.plan)
+    commit = _coroutine(_Operations.commit)
+    pending = _coroutine(_Operations.pending)
+    search = _coroutine(_Operations.search)
+    explain = _coroutine(_Operations.explain)
+    get = _coroutine(_Operations.get)
+    get_all = _coroutine(_Operations.get_all)
+    update = _coroutine(_Operations.update)
+    delete = _coroutine(_Operations.delete)
+    delete_all = _coroutine(_Operations.delete_all)
+    batch_update = _coroutine(_Operations.batch_update)
+    batch_delete = _coroutine(_Operations.batch_delete)
+    history = _coroutine(_Operations.history)
+    restore = _coroutine(_Operations.restore)
+    undo = _coroutine(_Operations.undo)
+    feedback = _coroutine(_Operations.feedback)
+    promote = _coroutine(_Operations.promote)
+    end_session = _coroutine(_Operations.end_session)
+    users = _coroutine(_Operations.users)
+    delete_users = _coroutine(_Operations.delete_users)
+    reset = _coroutine(_Operations.reset)
+    erase = _coroutine(_Operations.erase)
+    purge_expired = _coroutine(_Operations.purge_expired)
+    compact = _coroutine(_Operations.compact)
+    export = _coroutine(_Operations.export)
+    import_ = _coroutine(_Operations.import_)
+    get_document = _coroutine(_Operations.get_document)
+    set_document = _coroutine(_Operations.set_document)
+    tune_decay = _coroutine(_Operations.tune_decay)
+    summary = _coroutine(_Operations.summary)
+    stats = _coroutine(_Operations.stats)
+    events = _coroutine(_Operations.events)
+    flush = _coroutine(_Operations.flush)
+
+    async def close(self) -> None:
+        """Writes what is pending, and closes the store if this `AsyncMemory` opened it. May be called twice."""
+        await _in_thread(self._close_parts)()
+        if self._opened and isinstance(self.store, LongTermStore):
+            await self.store.aclose()
+
+    async def __aenter__(self) -> AsyncMemory:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _open(path: str | Path | None, embedder_id: str | None, clock: Callable[[], datetime]) -> LongTermStore:
+    place = path if path is not None else os.environ.get("LANGCHAIN_MEM_PATH", DEFAULT_PATH)
+    return LongTermStore.chroma(place, clock=clock, embedder_id=embedder_id)
+
+
+def _chat_model(model: BaseChatModel | str | None) -> BaseChatModel | None:
+    if not isinstance(model, str):
+        return model
+    from langchain.chat_models import init_chat_model
+
+    return init_chat_model(model)
+
+
+def _touch(repo: Repository, touches: Touches) -> None:
+    run(repo.touch(touches, _KEPT_TOUCHES))
+
+
+_KEPT_TOUCHES: Final = 20
+
+
+def _check_policies(decay: Decays, min_confidence: float, reinforce: str) -> None:
+    _check_decay(decay)
+    if isinstance(min_confidence, bool) or not 0 <= min_confidence <= 1:
+        raise InvalidRequest(f"min_confidence must be a number from 0 to 1, not {min_confidence!r}.")
+    if reinforce not in ("returned", "used", "none"):
+        raise InvalidRequest(f'reinforce is "returned", "used" or "none", not {reinforce!r}.')
+
+
+def _check_decay(decay: Decays) -> None:
+    for chosen in decay.values() if isinstance(decay, Mapping) else (decay,):
+        decay_of(chosen)

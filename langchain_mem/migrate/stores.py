@@ -1,0 +1,195 @@
+"""Items of LangGraph's own stores, read from their tables as they lie, and copied into a `LongTermStore`.
+
+The tables are read and not the stores opened: opening one migrates its schema, and reading through it lets expiring
+items live on. Nothing is written to where the items come from.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from langchain_mem._flow import run
+from langchain_mem.backends.base import Address
+from langchain_mem.errors import InvalidRequest, MissingDependency
+from langchain_mem.model.scopes import Namespace
+from langchain_mem.store.items import Put, json_object
+from langchain_mem.store.long_term import LongTermStore
+
+POSTGRES: Final = re.compile(r"postgres(ql)?://|(host|hostaddr|port|dbname|user|service)\s*=")
+"""How the address of a Postgres database begins: as a URL, or in libpq's words."""
+
+_PIECE: Final = 200  # items embedded and written at a time
+_READ: Final = "SELECT * FROM store ORDER BY prefix, key"  # older tables lack the two columns of expiry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredItem:
+    """An item as it lies in one of LangGraph's stores.
+
+    Attributes:
+        namespace: Its labels.
+        key: Which, within the namespace.
+        value: JSON; an object, unless somebody wrote past the store.
+        created_at: When it was first put.
+        updated_at: When it was last put.
+        expires_at: From when on a sweep removes it.
+        ttl: The sliding expiry it was put with.
+    """
+
+    namespace: Namespace
+    key: str
+    value: Any
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None = None
+    ttl: timedelta | None = None
+
+
+@dataclass(slots=True)
+class Copied:
+    """What copying did.
+
+    Attributes:
+        copied: Items that were not there, or were older there.
+        present: Items that were there already, as new or newer.
+        expired: Items whose time was over, and which were left behind.
+        bad: Which items could not be taken, and why.
+    """
+
+    copied: int = 0
+    present: int = 0
+    expired: int = 0
+    bad: list[tuple[str, str]] = field(default_factory=list)
+
+
+def items_of(source: str) -> Iterator[StoredItem]:
+    """The items of LangGraph's `PostgresStore` or `SqliteStore`, in order of namespace and key.
+
+    Args:
+        source: A `postgresql://` address, or the path of an SQLite file.
+
+    Raises:
+        InvalidRequest: There is no such store.
+        MissingDependency: psycopg is not installed.
+    """
+    rows = _postgres_rows(source) if POSTGRES.match(source) else _sqlite_rows(Path(source))
+    return map(_item, rows)
+
+
+def copy_items(
+    store: LongTermStore, items: Iterable[StoredItem], *, fields: Sequence[str] | None = None, dry_run: bool = False
+) -> Copied:
+    """Copies items with their instants and expiry; the store's embedder embeds them.
+
+    Copying again copies only what is new or was changed at the source since.
+
+    Args:
+        store: Where to.
+        items: What to copy.
+        fields: Paths of the texts to embed; the store's own if unset, none at all if empty.
+        dry_run: Whether to count and write nothing.
+
+    Returns:
+        How many were copied, and what was left.
+
+    Raises:
+        StoreError: The store failed; what is written stays, and copying again goes on from there.
+    """
+    done, left = Copied(), iter(items)
+    while piece := list(islice(left, _PIECE)):
+        puts = [put for item in piece if (put := _put(store, item, fields, done)) is not None]
+        fresh = _fresh(store, puts, done)
+        if fresh and not dry_run:
+            run(store.rows.write(fresh))
+        done.copied += len(fresh)
+    return done
+
+
+def _put(store: LongTermStore, item: StoredItem, fields: Sequence[str] | None, done: Copied) -> Put | None:
+    """An item as it is to be written; `None`, and noted, where it is expired or none."""
+    if item.expires_at is not None and item.expires_at <= store.rows.now():
+        done.expired += 1
+        return None
+    try:
+        value = json_object(item.value)
+    except InvalidRequest as error:
+        done.bad.append((f"{'/'.join(item.namespace)} {item.key}", str(error)))
+        return None
+    return Put(
+        Address(item.namespace, item.key),
+        value,
+        store.rows.texts(value, fields),
+        created_at=item.created_at,
+        updated_at=item.updated_at,
+        expires_at=item.expires_at,
+        ttl=item.ttl,
+    )
+
+
+def _fresh(store: LongTermStore, puts: Sequence[Put], done: Copied) -> list[Put]:
+    rows = run(store.rows.read([put.address for put in puts]))
+    pairs = list(zip(puts, rows, strict=True))
+    fresh = [put for put, row in pairs if row is None or (put.updated_at or row.updated_at) > row.updated_at]
+    done.present += len(pairs) - len(fresh)
+    return fresh
+
+
+def _sqlite_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    if not path.is_file():
+        raise InvalidRequest(f"There is no file {path}; a source is an SQLite file or a postgresql:// address.")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            for row in connection.execute(_READ):
+                yield {**row, "value": _json(row["value"])}
+    except sqlite3.Error as error:
+        raise InvalidRequest(f"{path} is no store of LangGraph's: {error}.") from error
+
+
+def _json(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return text  # no object: it will be named
+
+
+def _postgres_rows(dsn: str) -> Iterator[Mapping[str, Any]]:
+    try:
+        import psycopg
+        from psycopg.rows import dict_row
+    except ImportError as error:
+        raise MissingDependency('Reading Postgres needs: pip install "langchain-mem[postgres]"') from error
+    try:
+        # a server-side cursor: a store may be larger than memory
+        with psycopg.connect(dsn, row_factory=dict_row) as connection, connection.cursor("items") as cursor:
+            yield from cursor.execute(_READ)
+    except psycopg.Error as error:
+        raise InvalidRequest(f"This Postgres holds no store of LangGraph's: {str(error).strip()}") from error
+
+
+def _item(row: Mapping[str, Any]) -> StoredItem:
+    minutes = row.get("ttl_minutes")
+    return StoredItem(
+        namespace=tuple(row["prefix"].split(".")),
+        key=row["key"],
+        value=row["value"],
+        created_at=_instant(row["created_at"]),
+        updated_at=_instant(row["updated_at"]),
+        expires_at=_instant(row["expires_at"]) if row.get("expires_at") else None,
+        ttl=timedelta(minutes=float(minutes)) if minutes else None,
+    )
+
+
+def _instant(given: datetime | str) -> datetime:
+    """SQLite keeps text, and means UTC where it does not say."""
+    moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,5 @@
+"""What a memory is: its records, its owner and layer, its history, and instants.
+
+Everything here is pure: no store, no clock, no model. It imports nothing of the package but `errors`. Start reading
+with `records`, then `scopes`.
+"""

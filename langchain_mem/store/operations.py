@@ -1,0 +1,227 @@
+"""What LangGraph's operations mean: each is checked, then done with a store's rows. Everything async here is a body.
+
+All operations of a batch are checked before any is done: a batch that asks for something impossible writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from itertools import zip_longest
+from typing import Any, Final
+
+import numpy as np
+from langgraph.store.base import (
+    GetOp,
+    InvalidNamespaceError,
+    Item,
+    ListNamespacesOp,
+    MatchCondition,
+    NotProvided,
+    Op,
+    PutOp,
+    Result,
+    SearchItem,
+    SearchOp,
+)
+from numpy.typing import NDArray
+
+from langchain_mem._flow import gather
+from langchain_mem.backends.base import WILDCARD, Address, Namespace, NamespaceQuery, Query, Row
+from langchain_mem.errors import InvalidRequest
+from langchain_mem.filters.language import parse_store
+from langchain_mem.model.instants import to_instant
+from langchain_mem.store.items import Delete, Put, Rows, json_object
+
+_KINDS: Final = (GetOp, SearchOp, ListNamespacesOp, PutOp)
+AT_ONCE: Final = 1000  # rows deleted in one write
+_LONGEST: Final = 500_000_000  # minutes, some 950 years: what a `timedelta` from now surely holds
+
+
+async def batch(rows: Rows, ops: Sequence[Op]) -> list[Result]:
+    """Does several operations: reads first, searches side by side under an event loop, then the writes at once.
+
+    Args:
+        rows: What the store keeps.
+        ops: The operations. Of several puts to one address the last one counts.
+
+    Returns:
+        A result for each operation, in order.
+
+    Raises:
+        InvalidNamespaceError: A namespace is empty, or has a label that is empty or has a period or NUL.
+        InvalidRequest: An operation asks for what cannot be.
+        FilterError: A filter is wrong.
+    """
+    now = rows.now()
+    kinds = [_kind(op) for op in ops]
+    gets = [(op, Address(_namespace(op.namespace), str(op.key))) for op in ops if isinstance(op, GetOp)]
+    searches = [(op, _query(op, now)) for op in ops if isinstance(op, SearchOp)]
+    listings = [_listing(op, now) for op in ops if isinstance(op, ListNamespacesOp)]
+    changes = [_change(rows, op) for op in ops if isinstance(op, PutOp)]
+    results: dict[type, Iterator[Any]] = {
+        GetOp: iter(await _get(rows, gets, now)),
+        SearchOp: iter(await _search(rows, searches)),
+        ListNamespacesOp: iter(await gather(*(_namespaces(rows, query) for query in listings))),
+        PutOp: iter([None] * len(changes)),
+    }
+    await rows.write(changes, now=now)
+    return [next(results[kind]) for kind in kinds]
+
+
+async def put_until(
+    rows: Rows, op: PutOp, ttl: float | NotProvided | None, expires_at: date | datetime | timedelta | str
+) -> None:
+    """Stores an item that is hidden from an instant on.
+
+    Raises:
+        InvalidRequest: There is a `ttl` as well, or `expires_at` is no date.
+    """
+    if not isinstance(ttl, NotProvided) and ttl is not None:
+        raise InvalidRequest("Give `ttl` or `expires_at`, not both.")
+    now = rows.now()
+    put = _put(rows, op)
+    await rows.write([replace(put, expires_at=to_instant(expires_at, now=now))], now=now)
+
+
+async def count(rows: Rows, prefix: Sequence[str], filter: Mapping[str, Any] | None) -> int:  # noqa: A002 - LangGraph's
+    """How many items are below a namespace and match a filter."""
+    query = Query(now=rows.now(), prefixes=(_namespace(prefix),), condition=parse_store(filter))
+    return await rows.count(query)
+
+
+async def delete_namespace(rows: Rows, prefix: Sequence[str]) -> int:
+    """Deletes every item below a namespace and says how many; what has expired goes too, uncounted.
+
+    Raises:
+        InvalidRequest: The prefix is empty.
+    """
+    now, namespace, deleted = rows.now(), _namespace(prefix), 0
+    if not namespace:
+        raise InvalidRequest("Name at least one label: an empty prefix would delete the whole store.")
+    query = Query(now=now, prefixes=(namespace,), limit=AT_ONCE)
+    while found := await rows.search(query):
+        await rows.write([Delete(match.row.address) for match in found], now=now)
+        deleted += len(found)
+    await rows.purge(now)
+    return deleted
+
+
+async def _get(rows: Rows, gets: Sequence[tuple[GetOp, Address]], now: datetime) -> list[Item | None]:
+    found = await rows.read([address for _, address in gets], now=now)
+    await rows.refresh([row for (op, _), row in zip(gets, found, strict=True) if row and op.refresh_ttl], now=now)
+    return [None if row is None else Item(**_item(row)) for row in found]
+
+
+async def _search(rows: Rows, searches: Sequence[tuple[SearchOp, Query | None]]) -> list[list[SearchItem]]:
+    asked = list(dict.fromkeys(op.query for op, query in searches if query and op.query and op.query.strip()))
+    vectors = dict(zip(asked, await gather(*(rows.embed_query(text) for text in asked)), strict=True))
+    return await gather(*(_search_one(rows, op, query, vectors.get(op.query or "")) for op, query in searches))
+
+
+async def _search_one(
+    rows: Rows, op: SearchOp, query: Query | None, vector: NDArray[np.float32] | None
+) -> list[SearchItem]:
+    if query is None:
+        return []
+    found = await rows.search(replace(query, vector=vector))
+    if op.refresh_ttl:
+        await rows.refresh([match.row for match in found], now=query.now)
+    return [SearchItem(**_item(match.row), score=match.score) for match in found]
+
+
+async def _namespaces(rows: Rows, query: NamespaceQuery | None) -> list[Namespace]:
+    return [] if query is None else await rows.namespaces(query)
+
+
+def _kind(op: Op) -> type:
+    for kind in _KINDS:
+        if isinstance(op, kind):
+            return kind
+    raise InvalidRequest(f"{op!r} is no operation; a batch holds {', '.join(kind.__name__ for kind in _KINDS)}.")
+
+
+def _query(op: SearchOp, now: datetime) -> Query | None:
+    """The rows that a search is for; `None` where it wants none."""
+    prefix, condition = _namespace(op.namespace_prefix), parse_store(op.filter)
+    if not _page(op.limit, op.offset):
+        return None
+    return Query(now=now, prefixes=(prefix,), condition=condition, limit=op.limit, offset=op.offset)
+
+
+def _listing(op: ListNamespacesOp, now: datetime) -> NamespaceQuery | None:
+    """The namespaces that are asked for; `None` where there can be none."""
+    if op.max_depth is not None and op.max_depth < 1:
+        raise InvalidRequest(f"`max_depth` is {op.max_depth}; it must be 1 or more.")
+    conditions = op.match_conditions or ()
+    prefix, suffix = _patterns(conditions, "prefix"), _patterns(conditions, "suffix")
+    if not _page(op.limit, op.offset) or prefix is None or suffix is None:
+        return None
+    return NamespaceQuery(
+        now=now, prefix=prefix, suffix=suffix, max_depth=op.max_depth, limit=op.limit, offset=op.offset
+    )
+
+
+def _patterns(conditions: Iterable[MatchCondition], match_type: str) -> Namespace | None:
+    """One pattern that says as much as all conditions of a type together; `None` where they contradict each other."""
+    step = 1 if match_type == "prefix" else -1
+    paths = [_namespace(each.path)[::step] for each in conditions if each.match_type == match_type]
+    columns = [set(labels) - {WILDCARD} for labels in zip_longest(*paths, fillvalue=WILDCARD)]
+    if any(len(column) > 1 for column in columns):
+        return None
+    return tuple(column.pop() if column else WILDCARD for column in columns)[::step]
+
+
+def _change(rows: Rows, op: PutOp) -> Put | Delete:
+    if op.value is None:
+        return Delete(Address(_namespace(op.namespace), str(op.key)))
+    return _put(rows, op)
+
+
+def _put(rows: Rows, op: PutOp) -> Put:
+    namespace, value = _namespace(op.namespace), json_object(op.value)
+    if not namespace or namespace[0] == "langgraph":
+        raise InvalidNamespaceError(
+            f"A namespace has at least one label, and the first is not 'langgraph': {namespace}"
+        )
+    if not (op.index is None or op.index is False or isinstance(op.index, list | tuple)):
+        raise InvalidRequest(f"`index` is {op.index!r}; it must be a list of paths, False, or None.")
+    texts = None if op.index is False else rows.texts(value, op.index)
+    return Put(Address(namespace, str(op.key)), value, texts, ttl=_ttl(op.ttl))
+
+
+def _ttl(minutes: float | None) -> timedelta | None:
+    if minutes is None:
+        return None
+    if not 0 < minutes <= _LONGEST:
+        raise InvalidRequest(f"`ttl` is {minutes}; it must be minutes above 0, at most {_LONGEST}, or None for ever.")
+    return timedelta(minutes=minutes)
+
+
+def _page(limit: int | None, offset: int) -> bool:
+    """Whether a page can hold anything."""
+    if offset < 0 or (limit is not None and limit < 0):
+        raise InvalidRequest(f"`limit` is {limit} and `offset` is {offset}; neither may be below 0.")
+    return limit != 0
+
+
+def _namespace(labels: Sequence[str]) -> Namespace:
+    """The labels as a tuple, checked as `BaseStore` checks them: a batch may come past its methods."""
+    if isinstance(labels, str):
+        raise InvalidNamespaceError(f"A namespace is a tuple of labels, such as ({labels!r},), not text.")
+    for label in labels:
+        if not isinstance(label, str) or not label or "." in label or "\x00" in label:
+            raise InvalidNamespaceError(f"{label!r} is no label: text, not empty, without '.' and NUL. In {labels}.")
+    return tuple(labels)
+
+
+def _item(row: Row) -> dict[str, Any]:
+    namespace, key = row.address
+    return {
+        "value": row.value,
+        "key": key,
+        "namespace": namespace,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }

@@ -1,0 +1,141 @@
+"""Where memories lie: scopes too large to rank whole, and stores that are not ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from langgraph.store.memory import InMemoryStore
+
+from langchain_mem._flow import Body, arun, run
+from langchain_mem.backends.base import ANY, Address
+from langchain_mem.errors import Conflict, StoreError
+from langchain_mem.filters.conditions import conjunction
+from langchain_mem.memory import repository
+from langchain_mem.memory.any_store import ForeignRepository
+from langchain_mem.memory.repository import Save
+from langchain_mem.testing import FakeEmbeddings
+from tests.memories import Bench, facts, memory_id, texts
+
+Open = Callable[..., Bench]
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOME = ("memories", "user", "alex", "own")
+TEA = Address(HOME, "tea")
+
+
+def _value(text: str) -> dict[str, object]:
+    return {"memory": text, "updated_at": "2026-01-01T00:00:00.000000Z", "state": "live"}
+
+
+class TestLargeScopes:
+    @pytest.fixture(autouse=True)
+    def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(repository, "EXACT_LIMIT", 20)
+
+    def test_it_is_found_all_the_same(self, bench: Open) -> None:
+        """Above the limit the store proposes candidates: filters, expiry and scope hold, and words and meaning find."""
+        memory = bench()
+        memory.add([f"Fact number {n} about cocoa" for n in range(40)], user_id="alex")
+        memory.add("Keeps a zebrafish", user_id="alex", metadata={"pet": True})
+        memory.add("Kept a zebrafish once", user_id="alex", expiration_date=timedelta(minutes=1))
+        memory.add("Keeps a zebrafish", user_id="bob")
+        memory.clock.advance(hours=1)
+        assert texts(memory.search("zebrafish", user_id="alex")) == ["Keeps a zebrafish"]
+        found = memory.search("cocoa zebrafish", user_id="alex", filters={"metadata.pet": True}, threshold=0.0)
+        assert texts(found) == ["Keeps a zebrafish"]
+        assert memory.get_all(user_id="alex")["count"] == 41
+
+    def test_a_search_is_one_embedding(self, bench: Open) -> None:
+        """The query is embedded once, though it is needed for the candidates and for their ranking."""
+        memory = bench()
+        memory.add([f"Fact number {n} about cocoa" for n in range(40)], user_id="alex")
+        memory.forget_costs()
+        memory.search("cocoa", user_id="alex")
+        assert memory.embedded == 1
+
+    def test_kept_turns_are_found_too(self, bench: Open) -> None:
+        """`history=True` finds kept turns in a large scope."""
+        memory = bench(facts("Keeps a zebrafish"))
+        memory.add([f"Fact number {n} about cocoa" for n in range(40)], user_id="alex", infer=False)
+        memory.add("My zebrafish is called Rex", user_id="alex")
+        found = memory.search("zebrafish Rex", user_id="alex", history=True)
+        assert texts(found) == ["Keeps a zebrafish", "My zebrafish is called Rex"]
+
+    def test_extraction_knows_the_near_ones(self, bench: Open) -> None:
+        """What is known of what was said is shown to the model from a large scope, too."""
+        memory = bench(facts("Keeps a zebrafish"))
+        memory.add([f"Fact number {n} about cocoa" for n in range(40)], user_id="alex", infer=False)
+        key = memory_id(memory.add("Keeps a zebrafish", user_id="alex", infer=False))
+        memory.forget_costs()
+        added = memory.add("I keep a zebrafish", user_id="alex")
+        assert memory.embedded <= 2
+        assert "Keeps a zebrafish" in memory.model.calls[0][-1].content.partition("</known>")[0]
+        assert [(each["id"], each["event"]) for each in added["results"]] == [(key, "NONE")]
+
+
+@pytest.fixture(params=[run, lambda body: asyncio.run(arun(body))], ids=["sync", "async"])
+def drive(request: pytest.FixtureRequest) -> Callable[[Body[object]], object]:
+    driver: Callable[[Body[object]], object] = request.param
+    return driver
+
+
+class TestForeignStores:
+    @pytest.fixture
+    def repo(self) -> ForeignRepository:
+        return ForeignRepository(InMemoryStore(index={"dims": 64, "embed": FakeEmbeddings()}))
+
+    def test_a_write_expects_what_was_read(self, repo: ForeignRepository, drive: Callable[..., object]) -> None:
+        """A write that expects another revision is a conflict, and nothing of its batch is written."""
+        drive(repo.save([Save(address=TEA, value=_value("tea"), expects=None)], NOW))
+        (kept,) = drive(repo.fetch([TEA], NOW))  # type: ignore[misc]
+        stale = Save(address=TEA, value=_value("old"), expects="another")
+        with pytest.raises(Conflict):
+            drive(repo.save([Save(address=Address(HOME, "new"), value=_value("new")), stale], NOW))
+        with pytest.raises(Conflict):
+            drive(repo.save([Save(address=TEA, value=_value("again"), expects=None)], NOW))
+        assert drive(repo.fetch([Address(HOME, "new")], NOW)) == [None]
+        drive(repo.save([Save(address=TEA, value=_value("newer"), expects=kept.revision)], NOW))
+        (kept,) = drive(repo.fetch([TEA], NOW))  # type: ignore[misc]
+        assert (kept.memory["memory"], "_revision" in kept.memory) == ("newer", False)
+
+    def test_uses_lie_apart(self, repo: ForeignRepository, drive: Callable[..., object]) -> None:
+        """Uses survive a write of what they are of, are capped, and go with it."""
+        drive(repo.save([Save(address=TEA, value=_value("tea"), touches=[NOW])], NOW))
+        drive(repo.touch({TEA: [NOW + timedelta(hours=hour) for hour in range(1, 30)]}, 20))
+        drive(repo.save([Save(address=TEA, value=_value("newer"))], NOW))
+        (kept,) = drive(repo.fetch([TEA], NOW))  # type: ignore[misc]
+        assert (len(kept.touches), max(kept.touches)) == (20, NOW + timedelta(hours=29))
+        drive(repo.save([Save(address=TEA, value=None)], NOW))
+        assert repo.store.search(()) == []
+
+    def test_what_may_go_is_not_read_and_then_removed(
+        self, repo: ForeignRepository, drive: Callable[..., object]
+    ) -> None:
+        """Past its time a value is in no read; what reads came across is removed by a purge, or all of it."""
+        for key in ("a", "b", "c"):
+            gone = Save(address=Address(HOME, key), value=_value(key), expires_at=NOW + timedelta(1), expects=ANY)
+            drive(repo.save([gone], NOW))
+        later = NOW + timedelta(2)
+        assert drive(repo.fetch([Address(HOME, "a")], later)) == [None]
+        assert drive(repo.select([HOME], conjunction(), later, limit=None, offset=0)) == ([], 0)
+        assert drive(repo.purge(later, limit=2)) == 2
+        assert len(repo.store.search(HOME)) == 1
+        assert drive(repo.purge(later)) == 1
+        assert repo.store.search(()) == []
+
+    def test_its_errors_are_ours(self, drive: Callable[..., object]) -> None:
+        """Whatever a store raises comes as a `StoreError` with its own error as the cause."""
+        embeddings = FakeEmbeddings()
+        repo = ForeignRepository(InMemoryStore(index={"dims": 64, "embed": embeddings}))
+        embeddings.fail_with = ConnectionError("gone")
+        with pytest.raises(StoreError, match="InMemoryStore failed: gone") as raised:
+            drive(repo.save([Save(address=TEA, value=_value("x"), text="x")], NOW))
+        assert isinstance(raised.value.__cause__, ConnectionError)
+
+    def test_wildcards_are_whole_labels(self, repo: ForeignRepository, drive: Callable[..., object]) -> None:
+        """A star stands for exactly one label, whatever the store takes it for."""
+        for namespace in (("memories", "user", "a", "run", "r"), ("memories", "user", "run", "run", "r2", "run", "r")):
+            repo.store.put(namespace, "k", _value("x"))
+        assert drive(repo.places([("memories", "*", "*", "run", "r")], NOW)) == (("memories", "user", "a", "run", "r"),)

@@ -1,0 +1,115 @@
+"""Words shared by a query and a memory."""
+
+import math
+from itertools import groupby
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langchain_mem.ranking.bm25 import BACKGROUND, K1, B, InvertedIndex, tokenize
+
+WORDS = ["oslo", "peanut", "cello", "seat", "violin", "bergen"]
+texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join), min_size=1, max_size=8)
+queries = st.lists(st.sampled_from([*WORDS, "unheard"]), max_size=4).map(" ".join)
+
+
+def bm25(words: list[str], bags: list[list[str]]) -> list[float]:
+    """The formula in plain Python: what was found over the most that could be, for each bag of words."""
+    typical = sum(map(len, bags)) / len(bags) or 1.0
+    idf = {}
+    for word in words:
+        found_in = sum(word in bag for bag in bags)
+        idf[word] = math.log(1 + (len(bags) + BACKGROUND - found_in + 0.5) / (found_in + 0.5))
+
+    def score(bag: list[str]) -> float:
+        norm = K1 * (1 - B + B * len(bag) / typical)
+        return sum(idf[word] * bag.count(word) / (bag.count(word) + norm) for word in words) / sum(idf.values())
+
+    return [score(bag) if words else 0.0 for bag in bags]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("The cat's toys, and CATS!", ("cat", "toy", "cat")),
+        ("I don't know where it is", ("know",)),
+        ("It’s a café in Zürich", ("cafe", "zurich")),
+        ("in May 2023", ("may", "2023")),
+        ("東京で会う", ("東京", "京で", "で会", "会う")),
+        ("犬", ("犬",)),
+        ("안녕하세요", ("안녕", "녕하", "하세", "세요")),
+        ("मुझे हिन्दी पसंद है।", ("मुझे", "हिन्दी", "पसंद", "है")),
+        ("Мама мыла раму", ("мама", "мыла", "раму")),
+        ("iPhone を買った", ("iphon", "を買", "買っ", "った")),
+        ("snake_case x2 $%^&*", ("snake", "case", "x2")),
+        ("", ()),
+    ],
+)
+def test_words_of_many_scripts(text: str, tokens: tuple[str, ...]) -> None:
+    """Words come out folded, stemmed and without stop words; scripts without spaces as pairs of characters."""
+    assert tokenize(text) == tokens
+
+
+@given(st.text())
+def test_no_text_is_too_strange(text: str) -> None:
+    """Any text can be read, and no token is empty."""
+    assert all(tokenize(text))
+
+
+def test_a_score_worked_out_by_hand() -> None:
+    """The arithmetic of the formula, for a store of two."""
+    index = InvertedIndex(["cello oslo", "peanut seat"], [0, 1])
+    # One of two words found, both as rare: half of what could be. |x| is the average, so tf' = 1 / (1 + 1.5) = 0.4.
+    # idf(cello) = ln(1 + (2 + 30 - 1 + 0.5) / 1.5) = 3.091; idf(violin) = ln(1 + (2 + 30 + 0.5) / 0.5) = 4.190
+    expected = 3.0910 * 0.4 / (3.0910 + 4.1897)
+    assert index.scores("cello violin").own == pytest.approx([expected, 0.0], abs=1e-4)
+
+
+@settings(max_examples=60)
+@given(texts, queries, st.data())
+def test_the_index_gives_what_the_formula_says(store: list[str], query: str, data: st.DataObject) -> None:
+    """Each width's score is plain BM25 over the words of the memory, its window or its group."""
+    starts = data.draw(st.lists(st.booleans(), min_size=len(store), max_size=len(store)))
+    groups = [sum(starts[1 : at + 1]) for at in range(len(store))]
+    scores = InvertedIndex(store, groups).scores(query)
+    words = sorted(set(query.split()))
+    own = [text.split() for text in store]
+    near = [
+        [i for i in (at - 1, at, at + 1) if 0 <= i < len(own) and groups[i] == groups[at]] for at in range(len(own))
+    ]
+    windows = [[word for i in window for word in own[i]] for window in near]
+    sessions = {g: [w for i in at for w in own[i]] for g, at in groupby(range(len(own)), key=groups.__getitem__)}
+    by_session = dict(zip(sessions, bm25(words, list(sessions.values())), strict=True))
+    assert scores.own == pytest.approx(bm25(words, own))
+    assert scores.neighbors == pytest.approx(bm25(words, windows))
+    assert scores.session == pytest.approx([by_session[group] for group in groups])
+
+
+@settings(max_examples=50)
+@given(texts, queries)
+def test_a_score_is_a_share(store: list[str], query: str) -> None:
+    """Scores are at least 0 and below 1, and above 0 just where a word was found."""
+    own = InvertedIndex(store, range(len(store))).scores(query).own
+    assert all(0 <= score < 1 for score in own)
+    assert [score > 0 for score in own] == [bool(set(text.split()) & set(query.split())) for text in store]
+
+
+def test_unknown_words_count_against_a_memory() -> None:
+    """One known word in ten is worth about a tenth of the same word asked alone."""
+    index = InvertedIndex(["she plays the cello", "peanuts"], [0, 1])
+    alone = index.scores("cello").own[0]
+    among_ten = index.scores("cello " + " ".join(f"unheard{i}" for i in range(9))).own[0]
+    assert 0.05 < among_ten / alone < 0.15
+
+
+@pytest.mark.parametrize("query", ["", "what is it?", "xqzw blorf", "$%^&*"])
+def test_nothing_to_look_for_finds_nothing(query: str) -> None:
+    """A query of no words, or of unknown ones, scores 0 at every width."""
+    scores = InvertedIndex(["Alex plays the cello", "Maria has a dog"], [0, 0]).scores(query)
+    assert [list(width) for width in scores] == [[0.0, 0.0]] * 3
+
+
+def test_an_empty_store() -> None:
+    """An index of nothing answers with nothing."""
+    assert [len(width) for width in InvertedIndex([], []).scores("cello")] == [0, 0, 0]
