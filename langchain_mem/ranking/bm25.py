@@ -23,18 +23,17 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import Stemmer  # type: ignore[import-not-found]  # a C extension without stubs
 
+from langchain_mem.ranking.parts import Floats
+
 K1 = 1.5  # BM25's usual saturation …
 B = 0.75  # … and length normalization (Robertson & Zaragoza 2009, section 3.6)
 BACKGROUND = 30  # imagined memories without the word: rarity in a small store is near a large one's
-
-Floats: TypeAlias = npt.NDArray[np.float64]
-"""One number a document, or a row of them a query word."""
 
 # English function words, and those any chat is full of; "may" is also a month, and stays.
 _STOP_WORDS = frozenset(

@@ -27,11 +27,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
-from langchain_mem.ranking.bm25 import Floats, InvertedIndex, tokenize
+from langchain_mem.ranking.bm25 import InvertedIndex, tokenize
+from langchain_mem.ranking.parts import Floats, Mask, Parts
 
 # From three LoCoMo conversations (Maharana et al. 2024). A steeper fall costs recall at the threshold of 0.1, a gentler
 # one leaves decay more room. Of the pairs tried (bends of 1 to 2, falls of 4.5 to 14) this one loses few sessions to
@@ -55,9 +56,6 @@ Item = TypeVar("Item")
 
 OPEN_QUESTION = 0.5
 """The least relevance to a question that names nothing to look for: decay then says what comes first."""
-
-Mask: TypeAlias = np.typing.NDArray[np.bool_]
-"""Shape (documents,): which of them."""
 
 
 class Document(NamedTuple):
@@ -189,52 +187,66 @@ class Corpus:
         Returns:
             One `Evidence` a document, in their order.
         """
-        semantic = _semantic(cosines, len(self), neutral_cosine)
         lexical, neighbors, session = self._words(query)
-        weighed = self._with_sources(among)
-        confidence = _confidence(semantic, np.stack([lexical, neighbors, session]), weighed)
-        share, cited = self._lend(_share(np.stack([semantic, lexical, neighbors, session]), weighed), among)
-        relevance = confidence * np.exp(-FALL * (1 - share) ** BEND)
-        if asks_openly(query):
-            relevance = np.maximum(relevance, OPEN_QUESTION)
-        parts = {
-            "relevance": relevance,
-            "confidence": np.full(len(self), confidence),
-            "share": share,
-            "semantic": semantic,
-            "lexical": lexical,
-            "neighbors": neighbors,
-            "session": session,
-            "cited": cited,
-        }
-        return Scores(parts, ranks=self._ranks, results=self._results)
+        missing = np.full(len(self), np.nan)
+        parts = Parts(
+            cosine=missing if cosines is None else np.array(cosines, dtype=np.float64),
+            lexical=lexical,
+            neighbors=neighbors,
+            session=session,
+            eligible=self._results if among is None else self._results & among,
+            citing=self._citing,
+            cited=self._cited,
+        )
+        return Scores(relevance(query, parts, neutral_cosine=neutral_cosine), ranks=self._ranks, results=self._results)
 
     def _words(self, query: str) -> tuple[Floats, Floats, Floats]:
         """The three lexical parts in the documents' order; what stands alone has neither neighbors nor session."""
         own, neighbors, session = (part[self._back] for part in self._index.scores(query))
         return own, np.where(self._alone, np.nan, neighbors), np.where(self._alone, np.nan, session)
 
-    def _with_sources(self, among: Mask | None) -> Mask:
-        """Those that may be found and those they rest on: their words count even where they are not shown."""
-        if among is None:
-            return np.ones(len(self), dtype=bool)
-        weighed = among.copy()
-        weighed[self._cited[among[self._citing]]] = True
-        return weighed
 
-    def _lend(self, share: Floats, among: Mask | None) -> tuple[Floats, Floats]:
-        """Raise the shares of those that cite, and bring the best result to 1.
+def relevance(query: str, parts: Parts, *, neutral_cosine: float = NEUTRAL_COSINE) -> dict[str, Floats]:
+    """How well each document answers the query: the module's formula.
 
-        Returns:
-            The shares, and the best share each cites (NaN for none), both on that scale; what is no result may be
-            cut off at 1.
-        """
-        cited = np.full(len(share), np.nan)
-        np.fmax.at(cited, self._citing, share[self._cited])
-        lent = share + LENDING * np.nan_to_num(np.maximum(0.0, cited - share))
-        results = self._results if among is None else self._results & among
-        best = lent[results].max(initial=0.0) or 1.0
-        return np.minimum(lent / best, 1.0), np.minimum(cited / best, 1.0)
+    Args:
+        query: In the user's words.
+        parts: What of it was found in each document.
+        neutral_cosine: What this embedder gives the nearest memory for a meaningless query; cosines are brought to
+            the default's scale.
+
+    Returns:
+        For each field of `Evidence` one number a document; NaN for a part it does not have.
+    """
+    semantic = _semantic(parts.cosine, neutral_cosine)
+    words = np.stack([parts.lexical, parts.neighbors, parts.session])
+    confidence = _confidence(semantic, words, parts.weighed)
+    share, cited = _lend(_share(np.stack([semantic, *words]), parts.weighed), parts)
+    calibrated = confidence * np.exp(-FALL * (1 - share) ** BEND)
+    return {
+        "relevance": np.maximum(calibrated, OPEN_QUESTION) if asks_openly(query) else calibrated,
+        "confidence": np.full(len(share), confidence),
+        "share": share,
+        "semantic": semantic,
+        "lexical": parts.lexical,
+        "neighbors": parts.neighbors,
+        "session": parts.session,
+        "cited": cited,
+    }
+
+
+def _lend(share: Floats, parts: Parts) -> tuple[Floats, Floats]:
+    """Raise the shares of those that cite, and bring the best result to 1.
+
+    Returns:
+        The shares, and the best share each cites (NaN for none), both on that scale; what is no result may be
+        cut off at 1.
+    """
+    cited = np.full(len(share), np.nan)
+    np.fmax.at(cited, parts.citing, share[parts.cited])
+    lent = share + LENDING * np.nan_to_num(np.maximum(0.0, cited - share))
+    best = lent[parts.eligible].max(initial=0.0) or 1.0
+    return np.minimum(lent / best, 1.0), np.minimum(cited / best, 1.0)
 
 
 def dated(text: str, when: datetime | None) -> str:
@@ -304,12 +316,9 @@ def _group_numbers(documents: Sequence[Document]) -> list[int]:
     return [int(number) for number in np.cumsum(starts) - 1]
 
 
-def _semantic(cosines: Sequence[float | None] | None, size: int, neutral: float) -> Floats:
-    """The cosines from 0 to 1, `neutral` brought to the usual neutral and 1 left where it is; NaN for `None`."""
-    if cosines is None:
-        return np.full(size, np.nan)
-    rescaled = 1 - (1 - np.array(cosines, dtype=np.float64)) * (1 - NEUTRAL_COSINE) / (1 - neutral)
-    return np.clip(rescaled, 0.0, 1.0)
+def _semantic(cosines: Floats, neutral: float) -> Floats:
+    """The cosines from 0 to 1, `neutral` brought to the usual neutral and 1 left where it is; NaN stays."""
+    return np.clip(1 - (1 - cosines) * (1 - NEUTRAL_COSINE) / (1 - neutral), 0.0, 1.0)
 
 
 def _share(parts: Floats, among: Mask) -> Floats:
