@@ -1,0 +1,160 @@
+"""Where documents stand: in groups, one after another, so that the neighbors of each are known."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from langchain_mem.ranking.arrays import Growing
+
+NOBODY = -1
+"""The number of no document and of no group."""
+
+Standing: TypeAlias = tuple[bool, Any, str, int]
+"""Sorts documents within a group: those without a position last; ties go by key; the number comes along."""
+
+
+class Place(NamedTuple):
+    """Where a document stands."""
+
+    group: str | None
+    position: int | float | str | None
+    key: str
+
+
+class Order:
+    """The groups of an owner's documents, and who stands beside whom.
+
+    Attributes:
+        lengths: Tokens of each document.
+        before: The document before each in its group, or `NOBODY`.
+        after: The one after it.
+        group: The number of each document's group; `NOBODY` for one that stands alone.
+        windows: Tokens of each document and of those beside it.
+        group_lengths: Tokens of each group.
+        members: Documents of each group.
+    """
+
+    def __init__(self) -> None:
+        self.lengths = Growing(np.int64)
+        self.before = Growing(np.int32, fill=NOBODY)
+        self.after = Growing(np.int32, fill=NOBODY)
+        self.group = Growing(np.int32, fill=NOBODY)
+        self.windows = Growing(np.int64)
+        self.group_lengths = Growing(np.int64)
+        self.members = Growing(np.int64)
+        self.numbers: dict[str, int] = {}
+        self.standings: list[list[Standing]] = []
+
+    @property
+    def nbytes(self) -> int:
+        """About the memory it takes."""
+        return 5 * self.lengths.nbytes + 150 * self.lengths.size + 200 * len(self.standings)
+
+    def extend(self, places: Sequence[Place], lengths: npt.NDArray[np.int64]) -> None:
+        """Adds documents of so many tokens each."""
+        first = self.lengths.size
+        for column in (self.lengths, self.before, self.after, self.group, self.windows):
+            column.add(len(places))
+        self.lengths.all[first:] = lengths
+        self.windows.all[first:] = lengths
+        if len(places) < 32:  # below, sorting groups anew costs more than it saves
+            for i, place in enumerate(places):
+                self._insert(first + i, place)
+        else:
+            self._insert_many(first, places)
+
+    def remove(self, document: int, place: Place) -> None:
+        """Takes a document out of its group; its neighbors stand beside each other then."""
+        number = int(self.group.all[document])
+        if number == NOBODY:
+            return
+        standings = self.standings[number]
+        del standings[bisect_left(standings, _standing(place, document))]
+        before, after = int(self.before.all[document]), int(self.after.all[document])
+        self._join(before, after)
+        self.group.all[document] = self.before.all[document] = self.after.all[document] = NOBODY
+        self._measure(number, -1, -int(self.lengths.all[document]), before, after)
+
+    def _insert(self, document: int, place: Place) -> None:
+        if place.group is None:
+            return
+        number = self._number(place.group)
+        self.group.all[document] = number
+        standings = self.standings[number]
+        insort(standings, standing := _standing(place, document))
+        at = bisect_left(standings, standing)
+        before = standings[at - 1][-1] if at else NOBODY
+        after = standings[at + 1][-1] if at + 1 < len(standings) else NOBODY
+        self._join(before, document)
+        self._join(document, after)
+        self._measure(number, 1, int(self.lengths.all[document]), before, document, after)
+
+    def _insert_many(self, first: int, places: Sequence[Place]) -> None:
+        touched: set[int] = set()
+        for document, place in enumerate(places, first):
+            if place.group is not None:
+                number = self._number(place.group)
+                self.standings[number].append(_standing(place, document))
+                touched.add(number)
+        for number in touched:
+            self.standings[number].sort()
+        self._chain(sorted(touched))
+
+    def _chain(self, groups: Sequence[int]) -> None:
+        """Works out the neighbors in these groups from their standings."""
+        chained = [standing[-1] for number in groups for standing in self.standings[number]]
+        sizes = [len(self.standings[number]) for number in groups]
+        documents = np.array(chained, dtype=np.int32)
+        owners = np.repeat(np.array(groups, dtype=np.int32), sizes)
+        self.group.all[documents] = owners
+        together = owners[1:] == owners[:-1]
+        self.before.all[documents[1:]] = np.where(together, documents[:-1], NOBODY)
+        self.after.all[documents[:-1]] = np.where(together, documents[1:], NOBODY)
+        self.before.all[documents[:1]] = self.after.all[documents[-1:]] = NOBODY
+        self.windows.all[documents] = window_sums(documents, self.lengths.all, self.before.all, self.after.all)
+        numbers = np.array(groups, dtype=np.intp)
+        totals = np.bincount(owners, weights=self.lengths.all[documents], minlength=self.members.size)
+        self.group_lengths.all[numbers] = totals[numbers].astype(np.int64)
+        self.members.all[numbers] = sizes
+
+    def _number(self, group: str) -> int:
+        number = self.numbers.setdefault(group, len(self.numbers))
+        if number == len(self.standings):
+            self.standings.append([])
+            self.group_lengths.add(1)
+            self.members.add(1)
+        return number
+
+    def _join(self, before: int, after: int) -> None:
+        if before != NOBODY:
+            self.after.all[before] = after
+        if after != NOBODY:
+            self.before.all[after] = before
+
+    def _measure(self, number: int, members: int, length: int, *documents: int) -> None:
+        """Counts a group's tokens after so many members more or fewer, and those of the windows that changed."""
+        self.members.all[number] += members
+        self.group_lengths.all[number] += length
+        lengths = self.lengths.all
+        for document in documents:
+            if document != NOBODY:
+                beside = (int(self.before.all[document]), int(self.after.all[document]))
+                self.windows.all[document] = lengths[document] + sum(lengths[each] for each in beside if each != NOBODY)
+
+
+def window_sums(
+    documents: npt.NDArray[Any], values: npt.NDArray[Any], before: npt.NDArray[Any], after: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """For each of these documents the value of itself and of those beside it, added up."""
+    padded = np.append(values, 0)  # what stands beside nobody gets the value at the end, which is `NOBODY`'s
+    return np.asarray(padded[documents] + padded[before[documents]] + padded[after[documents]])
+
+
+def _standing(place: Place, document: int) -> Standing:
+    unplaced = place.position is None
+    return unplaced, 0 if unplaced else place.position, place.key, document
