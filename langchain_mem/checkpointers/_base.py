@@ -21,7 +21,7 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
 )
 
-from langchain_mem.checkpointers._rows import Rows, ThreadIds
+from langchain_mem.checkpointers._rows import Rows, ThreadIds, ThreadSize
 from langchain_mem.checkpointers._sweeper import Clock, Sweeper
 from langchain_mem.checkpointers.retention import Retention, Swept, Wants, release
 from langchain_mem.errors import InvalidRequest, ScopeError
@@ -240,6 +240,19 @@ class Retaining(BaseCheckpointSaver[str], ABC):
     async def athreads(self, *, user_id: str | None = None) -> Sequence[str]:
         """The async form of `threads`."""
         return await asyncio.to_thread(self.threads, user_id=user_id)
+
+    def sizes(self) -> Sequence[ThreadSize]:
+        """How much each thread holds: checkpoints, bytes, its oldest and its newest checkpoint.
+
+        Returns:
+            One entry a thread, in no order. Bytes are those of the stored values, without the database's own overhead.
+        """
+        with self._reading() as rows:
+            return rows.sizes()
+
+    async def asizes(self) -> Sequence[ThreadSize]:
+        """The async form of `sizes`."""
+        return await asyncio.to_thread(self.sizes)
 
     def delete_user_threads(self, user_id: str) -> Sequence[str]:
         """Deletes every thread that holds a checkpoint of a user.

@@ -9,7 +9,7 @@ from langgraph.checkpoint.serde.types import TASKS
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from langchain_mem.checkpointers._rows import Channels, Row, ThreadIds, by_thread, entries
+from langchain_mem.checkpointers._rows import Channels, Row, ThreadIds, ThreadSize, by_thread, entries, sized
 from langchain_mem.checkpointers.retention import Entry, Release
 
 _TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
@@ -56,6 +56,20 @@ SELECT thread_id, checkpoint_ns, checkpoint_id FROM checkpoints WHERE metadata -
 
 _THREADS = """
 SELECT DISTINCT thread_id FROM checkpoints WHERE %(user)s::text IS NULL OR metadata ->> 'user_id' = %(user)s
+"""
+
+_SIZES = """
+SELECT c.thread_id, c.user_id, c.count,
+    c.bytes
+    + coalesce((SELECT sum(octet_length(b.blob)) FROM checkpoint_blobs b WHERE b.thread_id = c.thread_id), 0)
+    + coalesce((SELECT sum(octet_length(w.blob)) FROM checkpoint_writes w WHERE w.thread_id = c.thread_id), 0),
+    c.first, c.last
+FROM (
+    SELECT thread_id, max(metadata ->> 'user_id') AS user_id, count(*) AS count,
+        sum(octet_length(checkpoint::text) + octet_length(metadata::text)) AS bytes,
+        min(checkpoint_id) AS first, max(checkpoint_id) AS last
+    FROM checkpoints GROUP BY thread_id
+) AS c
 """
 
 _COPY = (
@@ -167,6 +181,9 @@ class PostgresRows:
     def threads(self, *, user_id: str | None) -> Sequence[str]:
         found = self._cursor.execute(_THREADS, {"user": user_id}).fetchall()
         return [thread for (thread,) in found]
+
+    def sizes(self) -> list[ThreadSize]:
+        return [sized(*columns) for columns in self._all(_SIZES)]
 
     def copy(self, source: str, target: str) -> None:
         for statement in _COPY:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 from langgraph.checkpoint.serde.types import TASKS
 
@@ -12,6 +12,20 @@ from langchain_mem.checkpointers.retention import Entry, Release
 
 ThreadIds = Mapping[str, Mapping[str, Sequence[str]]]
 """Checkpoint ids by thread and namespace."""
+
+
+class ThreadSize(TypedDict):
+    """How much a thread holds: checkpoints of all its namespaces, and the bytes of them, their values and writes.
+
+    `first` and `last` are the ids of its oldest and its newest checkpoint; `user_id` is the user its checkpoints name.
+    """
+
+    thread_id: str
+    user_id: str | None
+    checkpoints: int
+    bytes: int
+    first: str
+    last: str
 
 
 class Rows(Protocol):
@@ -31,6 +45,9 @@ class Rows(Protocol):
 
     def threads(self, *, user_id: str | None) -> Sequence[str]:
         """The threads with a checkpoint of this user, or all."""
+
+    def sizes(self) -> list[ThreadSize]:
+        """How much each thread holds."""
 
     def copy(self, source: str, target: str) -> None:
         """Copies all of a thread's rows."""
@@ -116,6 +133,18 @@ def _entry(item: Row, channels: Channels) -> Entry:
         holds=channels.holds | {TASKS},  # sends are looked for in the parent and no further
         writes=channels.writes,
     )
+
+
+def sized(thread: str, user: str | None, count: int, size: int, first: str, last: str) -> ThreadSize:
+    """One thread's size, from a row of a database."""
+    return {
+        "thread_id": thread,
+        "user_id": user,
+        "checkpoints": count,
+        "bytes": int(size),
+        "first": first,
+        "last": last,
+    }
 
 
 def by_thread(keys: Iterable[tuple[str, str, str]]) -> ThreadIds:

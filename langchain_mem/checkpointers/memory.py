@@ -19,7 +19,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_mem.checkpointers._base import Retaining, utc_now
-from langchain_mem.checkpointers._rows import Channels, Row, ThreadIds, by_thread, entries, row
+from langchain_mem.checkpointers._rows import Channels, Row, ThreadIds, ThreadSize, by_thread, entries, row
 from langchain_mem.checkpointers._sweeper import Clock
 from langchain_mem.checkpointers.retention import Entry, Release, Retention
 
@@ -174,6 +174,24 @@ class _MemoryRows:
     def _is_of(self, thread: str, user_id: str) -> bool:
         owners = (self._metadata(saved).get("user_id") for *_, saved in self._checkpoints([thread]))
         return any(owner is not None and str(owner) == user_id for owner in owners)
+
+    def sizes(self) -> list[ThreadSize]:
+        return [self._size(thread) for thread in self.ids(list(self._storage))]
+
+    def _size(self, thread: str) -> ThreadSize:
+        saved = [(id_, each) for _, _, id_, each in self._checkpoints([thread])]
+        users = (self._metadata(each).get("user_id") for _, each in saved)
+        blobs = [value for key, value in self._blobs.items() if key[0] == thread]
+        writes = [write[2] for key, each in self._writes.items() if key[0] == thread for write in each.values()]
+        packed = [*(part for _, each in saved for part in each[:2]), *blobs, *writes]
+        return {
+            "thread_id": str(thread),
+            "user_id": next((str(user) for user in users if user is not None), None),
+            "checkpoints": len(saved),
+            "bytes": sum(len(content) for _, content in packed),
+            "first": min(id_ for id_, _ in saved),
+            "last": max(id_ for id_, _ in saved),
+        }
 
     def copy(self, source: str, target: str) -> None:
         for ns, checkpoints in list(self._storage.get(source, {}).items()):

@@ -22,7 +22,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from langchain_mem.checkpointers._base import Retaining, utc_now
-from langchain_mem.checkpointers._rows import Channels, Row, ThreadIds, by_thread, entries, row
+from langchain_mem.checkpointers._rows import Channels, Row, ThreadIds, ThreadSize, by_thread, entries, row, sized
 from langchain_mem.checkpointers._sweeper import Clock
 from langchain_mem.checkpointers.retention import Entry, Release, Retention
 from langchain_mem.errors import StoreError
@@ -165,6 +165,16 @@ class SqliteCheckpointer(Retaining, SqliteSaver):
         return await asyncio.to_thread(self.get_delta_channel_history, config=config, channels=channels)
 
 
+_SIZES = """
+SELECT c.thread_id, max(CAST(json_extract(CAST(c.metadata AS TEXT), '$.user_id') AS TEXT)), count(*),
+    sum(coalesce(length(c.checkpoint), 0) + coalesce(length(c.metadata), 0)) + coalesce(
+        (SELECT sum(length(w.value)) FROM writes w WHERE w.thread_id = c.thread_id), 0
+    ),
+    min(c.checkpoint_id), max(c.checkpoint_id)
+FROM checkpoints c GROUP BY c.thread_id
+"""
+
+
 class _SqliteRows:
     """The rows of a SQLite file; the caller holds the lock. Lists of ids travel as one JSON array, of any length."""
 
@@ -232,6 +242,9 @@ class _SqliteRows:
             (user_id,),
         )
         return [thread for (thread,) in found]
+
+    def sizes(self) -> list[ThreadSize]:
+        return [sized(*columns) for columns in self._conn.execute(_SIZES)]
 
     def copy(self, source: str, target: str) -> None:
         self._conn.execute(

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple, Unpack, cast
 
-from langchain_mem.memory.addition import Addition
 from langchain_mem.backends.base import ANY, Address
-from langchain_mem.memory.settings import Engine, Expiration, is_in, names, settled, source_from
 from langchain_mem.errors import Conflict, NotFound
-from langchain_mem.model.instants import instant, iso, parse_iso
-from langchain_mem.memory.learn import Learning
-from langchain_mem.memory.changes import Draft, Ledger, is_live, journal_address
-from langchain_mem.model.records import AddResult, Rejected, StoredMemory, digest, id_for
-from langchain_mem.memory.repository import Kept, Repository, Save
-from langchain_mem.model.scopes import EXTRACTED, PLANS, Ids, Namespace, Scope, escape
 from langchain_mem.extraction.messages import Messages, Turn, turns_of
+from langchain_mem.memory.addition import Addition
+from langchain_mem.memory.changes import Draft, Ledger, is_live, journal_address
+from langchain_mem.memory.learn import Learning
+from langchain_mem.memory.repository import Kept, Repository, Save
+from langchain_mem.memory.settings import Engine, Expiration, is_in, names, settled, source_from
+from langchain_mem.model.instants import instant, iso, parse_iso
+from langchain_mem.model.records import AddResult, Rejected, StoredMemory, digest, id_for
+from langchain_mem.model.scopes import EXTRACTED, PLANS, Ids, Namespace, Scope, escape
 
 
 class Place(NamedTuple):
@@ -274,7 +274,12 @@ class Adding:
     def _report_added(self, addition: Addition, result: AddResult) -> None:
         results = [dict(each) for each in result["results"]]
         self._engine.activity.record(
-            "add", iso(addition.now), addition.scope.ids(), batch_id=result["batch_id"], results=results
+            "add",
+            iso(addition.now),
+            addition.scope.ids(),
+            batch_id=result["batch_id"],
+            results=results,
+            rejected=[dict(each) for each in result.get("rejected", ())],
         )
 
 

@@ -9,10 +9,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from langchain_mem.extraction.messages import Role, Turn
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import Source, batch_id_for
 from langchain_mem.model.scopes import Namespace, Scope
-from langchain_mem.extraction.messages import Role, Turn
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,13 @@ from typing import Any, Final, TypedDict, Unpack, cast
 
 from langchain_mem._flow import call, offload
 from langchain_mem.backends.base import Address
-from langchain_mem.filters.conditions import Kind, Not, Operator, Or, Path, Test, conjunction
-from langchain_mem.memory.settings import is_in
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.model.instants import iso
+from langchain_mem.filters.conditions import Kind, Not, Operator, Or, Path, Test, conjunction
 from langchain_mem.memory.repository import Kept, Save
+from langchain_mem.memory.sessions import Threads
+from langchain_mem.memory.settings import is_in
+from langchain_mem.memory.writing import Deleted, Writing
+from langchain_mem.model.instants import iso
 from langchain_mem.model.scopes import (
     BATCHES,
     EXTRACTED,
@@ -26,8 +28,6 @@ from langchain_mem.model.scopes import (
     escape,
     reroot,
 )
-from langchain_mem.memory.sessions import Threads
-from langchain_mem.memory.writing import Deleted, Writing
 
 _PIECE: Final = 500
 

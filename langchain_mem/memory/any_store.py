@@ -32,12 +32,12 @@ from typing_extensions import override
 
 from langchain_mem._flow import Body, call, gather
 from langchain_mem.backends.base import ANY, Address, in_scope
-from langchain_mem.filters.conditions import Condition, matches
 from langchain_mem.decay.policy import with_touch
 from langchain_mem.errors import Conflict, MemError, StoreError
+from langchain_mem.filters.conditions import Condition, matches
+from langchain_mem.memory.repository import Kept, Repository, Save, View
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import StoredMemory
-from langchain_mem.memory.repository import Kept, Repository, Save, View
 from langchain_mem.model.scopes import ROOTS, TOUCHES, Namespace, reroot
 
 R = TypeVar("R")

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langchain_mem.backends.base import Address, Unconditional
-from langchain_mem.model.instants import iso, parse_iso
+from langchain_mem.memory.repository import Kept, Save
 from langchain_mem.model.history import changed
-from langchain_mem.ranking.relevance import dated
+from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import (
     AddedMemory,
     Event,
@@ -29,8 +29,8 @@ from langchain_mem.model.records import (
     id_for,
     source_of,
 )
-from langchain_mem.memory.repository import Kept, Save
 from langchain_mem.model.scopes import BATCHES, TURNS, Layer, Namespace, Scope, escape, ids_of, owner_of, reroot
+from langchain_mem.ranking.relevance import dated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,13 @@ from typing import TypeVar, Unpack
 
 from pydantic import BaseModel
 
-from langchain_mem.memory.settings import settled
-from langchain_mem.model.instants import iso
 from langchain_mem.memory.changes import is_live
 from langchain_mem.memory.patching import document_in, enter, place_of, validated
+from langchain_mem.memory.settings import settled
+from langchain_mem.memory.writing import Writing
+from langchain_mem.model.instants import iso
 from langchain_mem.model.records import MemoryDict, public
 from langchain_mem.model.scopes import Ids, Scope
-from langchain_mem.memory.writing import Writing
 
 S = TypeVar("S", bound=BaseModel)
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, TypedDict, Unpack
 
-from langchain_mem.memory.settings import Expiration, names, settled
 from langchain_mem.errors import InvalidRequest
+from langchain_mem.memory.settings import Expiration, names, settled
+from langchain_mem.memory.writing import Deleted, Writing
 from langchain_mem.model.instants import iso, to_instant
 from langchain_mem.model.records import MemoryDict, StoredMemory, public, sound
 from langchain_mem.model.scopes import Ids, Scope
-from langchain_mem.memory.writing import Deleted, Writing
 
 BATCH_LIMIT: Final = 1_000
 """At most so many entries in one batch operation."""

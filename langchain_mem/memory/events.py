@@ -1,18 +1,26 @@
-"""The event feed: what the operations of this process did, newest first.
+"""The event feed: what the operations of this process did.
 
-The feed lies in memory, bounded: it is for looking and debugging, and nothing depends on it. What must last is in each
-memory's history.
+The feed lies in memory, bounded, and hands each event on as it happens: to a callback, and to whoever watches. It is
+for looking and debugging, and nothing depends on it. What must last is in each memory's history.
 """
 
 from __future__ import annotations
 
+import asyncio
+import copy
+import logging
 import threading
+import weakref
 from collections import deque
-from collections.abc import Collection, Mapping
-from typing import Any, Final, TypedDict
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, Final, TypeAlias, TypedDict
 
 CAPACITY: Final = 1_000
-"""How many events a feed keeps."""
+"""How many events a feed keeps, and how many wait for one who watches."""
+
+_LOG: Final = logging.getLogger("langchain_mem")
 
 
 class ActivityEvent(TypedDict):
@@ -24,18 +32,47 @@ class ActivityEvent(TypedDict):
     details: dict[str, Any]
 
 
-class Activity:
-    """A bounded feed, safe to write from several threads."""
+OnEvent: TypeAlias = Callable[[ActivityEvent], object]
+"""What is called with each event. What it returns is ignored, and an error of its own is logged."""
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+_telling: Final = ContextVar("langchain_mem_telling", default=False)
+
+
+class Activity:
+    """A bounded feed, safe to write from several threads.
+
+    Args:
+        capacity: How many events it keeps.
+        on_event: Called with each event on the thread of the operation, after the operation is done.
+    """
+
+    def __init__(self, capacity: int = CAPACITY, on_event: OnEvent | None = None) -> None:
         self._events: deque[ActivityEvent] = deque(maxlen=capacity)
         self._lock = threading.Lock()
+        self._on_event = on_event
+        self._watching: weakref.WeakSet[Watching] = weakref.WeakSet()
 
     def record(self, type_: str, at: str, ids: Mapping[str, str], **details: Any) -> None:
-        """Notes one operation."""
+        """Notes one operation, and hands it on."""
         event: ActivityEvent = {"type": type_, "created_at": at, "ids": dict(ids), "details": details}
         with self._lock:
             self._events.append(event)
+            watching = list(self._watching)
+        for one in watching:
+            one.take(event)
+        if self._on_event is not None:
+            self._tell(self._on_event, event)
+
+    def watch(self, types: Collection[str] | None = None) -> Watching:
+        """Hands on each event from now on; see `Watching`.
+
+        Args:
+            types: Only these; `None` for all.
+        """
+        watching = Watching(types)
+        with self._lock:
+            self._watching.add(watching)
+        return watching
 
     def events(
         self, *, types: Collection[str] | None = None, since: str | None = None, limit: int | None = None
@@ -65,3 +102,107 @@ class Activity:
             left = [event for event in named if not (event["ids"].items() & ids.items())]
             self._events.clear()
             self._events.extend(left)
+
+    def _tell(self, on_event: OnEvent, event: ActivityEvent) -> None:
+        """Calls the callback. What it does itself with the memory makes no calls again, or they would never end."""
+        if _telling.get():
+            return
+        token = _telling.set(True)
+        try:
+            on_event(copy.deepcopy(event))
+        except Exception:  # noqa: BLE001 - somebody else's code; the operation is done and must not fail for it
+            _LOG.warning("on_event failed for an event %r; its operation is done.", event["type"], exc_info=True)
+        finally:
+            _telling.reset(token)
+
+
+class Watching:
+    """The events from one moment on, as they happen: a sync and an async iterator, and a context manager.
+
+        with memory.watch(types={"add"}) as events:
+            for event in events: ...                       # waits for each one
+
+        async for event in memory.watch(): ...
+
+    Events that nobody fetches wait, at most 1,000 of them; then the oldest are dropped and counted. It ends when it is
+    closed.
+
+    Attributes:
+        dropped: How many events were lost because they were not fetched in time.
+    """
+
+    def __init__(self, types: Collection[str] | None = None) -> None:
+        self.dropped = 0
+        self._types = None if types is None else frozenset(types)
+        self._queue: deque[ActivityEvent] = deque()
+        self._closed = False
+        self._changed = threading.Condition()
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def take(self, event: ActivityEvent) -> None:
+        """Puts an event in line, from any thread."""
+        if self._types is not None and event["type"] not in self._types:
+            return
+        with self._changed:
+            if len(self._queue) >= CAPACITY:
+                self._queue.popleft()
+                self.dropped += 1
+            self._queue.append(event)
+            self._wake()
+
+    def waiting(self) -> list[ActivityEvent]:
+        """The events in line, which are thereby fetched; does not wait."""
+        with self._changed:
+            found = list(self._queue)
+            self._queue.clear()
+        return found
+
+    def close(self) -> None:
+        """Ends it: who waits for an event waits no longer."""
+        with self._changed:
+            self._closed = True
+            self._wake()
+
+    def __iter__(self) -> Iterator[ActivityEvent]:
+        return self
+
+    def __next__(self) -> ActivityEvent:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closed)
+            if self._queue:
+                return self._queue.popleft()
+        raise StopIteration
+
+    def __aiter__(self) -> AsyncIterator[ActivityEvent]:
+        return self
+
+    async def __anext__(self) -> ActivityEvent:
+        waiter = (asyncio.get_running_loop(), asyncio.Event())
+        with self._changed:
+            self._waiters.append(waiter)
+        try:
+            while True:
+                with self._changed:
+                    if self._queue:
+                        return self._queue.popleft()
+                    if self._closed:
+                        raise StopAsyncIteration
+                    waiter[1].clear()
+                await waiter[1].wait()
+        finally:
+            with self._changed:
+                self._waiters.remove(waiter)
+
+    def __enter__(self) -> Watching:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _wake(self) -> None:
+        """Wakes who waits, on a thread or on a loop; the caller holds the lock."""
+        self._changed.notify_all()
+        for loop, event in self._waiters:
+            loop.call_soon_threadsafe(event.set)

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack
 
 from langchain_mem.decay.policy import Decay
-from langchain_mem.model.records import FoundMemory
 from langchain_mem.memory.search import POOL, Retrieval, check_search
+from langchain_mem.model.records import FoundMemory
 from langchain_mem.model.scopes import Ids
 
 Outcome: TypeAlias = Literal["returned", "beyond top_k", "beyond the pool", "below the threshold"]

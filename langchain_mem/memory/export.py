@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack, cast
 
 from langchain_mem.backends.base import Address
-from langchain_mem.filters.conditions import conjunction
-from langchain_mem.memory.settings import is_in
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.model.instants import iso, parse_iso
+from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.changes import content, gone_at
-from langchain_mem.model.records import STORED, StoredMemory, digest
 from langchain_mem.memory.repository import Kept, Save
-from langchain_mem.model.scopes import MEMORIES, TURNS, Ids, Namespace, Scope, reroot
+from langchain_mem.memory.settings import is_in
 from langchain_mem.memory.writing import Writing
+from langchain_mem.model.instants import iso, parse_iso
+from langchain_mem.model.records import STORED, StoredMemory, digest
+from langchain_mem.model.scopes import MEMORIES, TURNS, Ids, Namespace, Scope, reroot
 
 FORMAT: Final = "langchain-mem/1"
 """What a line of an export says it is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -15,33 +15,36 @@ from langgraph.store.base import BaseStore
 from pydantic import BaseModel
 
 from langchain_mem._flow import Body, arun, offload, run
+from langchain_mem.errors import InvalidRequest
+from langchain_mem.extraction.prompts import DEFAULT_CATEGORIES
+from langchain_mem.extraction.redaction import redact_secrets
 from langchain_mem.memory.add import Adding
+from langchain_mem.memory.admin import Lifecycle
+from langchain_mem.memory.any_store import ForeignRepository
 from langchain_mem.memory.background import Background
-from langchain_mem.ranking.context import render
 from langchain_mem.memory.documents import Documents
 from langchain_mem.memory.edit import Editing
-from langchain_mem.memory.settings import Decays, Engine, Reinforce, Reranker, decay_of
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.memory.events import Watching
 from langchain_mem.memory.explain import Explaining
-from langchain_mem.memory.any_store import ForeignRepository
-from langchain_mem.memory.admin import Lifecycle
-from langchain_mem.extraction.prompts import DEFAULT_CATEGORIES
-from langchain_mem.memory.read import Reading
-from langchain_mem.extraction.redaction import redact_secrets
-from langchain_mem.memory.touch_writer import Reinforcement, Touches
-from langchain_mem.memory.repository import OwnRepository, Repository
-from langchain_mem.store.items import utc_now
-from langchain_mem.model.scopes import Ids
-from langchain_mem.memory.sessions import Sessions
-from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.memory.export import Transfer
+from langchain_mem.memory.looking import Looking
+from langchain_mem.memory.repository import OwnRepository, Repository
+from langchain_mem.memory.sessions import Sessions
+from langchain_mem.memory.settings import Decays, Engine, Reinforce, Reranker, decay_of
+from langchain_mem.memory.touch_writer import Reinforcement, Touches
 from langchain_mem.memory.tuning import Tuning
 from langchain_mem.memory.undo import Undoing
+from langchain_mem.model.scopes import Ids
+from langchain_mem.ranking.context import render
+from langchain_mem.store.items import utc_now
+from langchain_mem.store.long_term import LongTermStore
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
+    from langgraph.checkpoint.base import BaseCheckpointSaver
 
     from langchain_mem.integrations.retriever import MemoryRetriever
+    from langchain_mem.ui.serving import Served
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,7 +73,7 @@ def _coroutine(body: Callable[Concatenate[_Operations, P], Body[R]]) -> Callable
     return form
 
 
-class _Operations(Adding, Explaining, Reading, Editing, Undoing, Sessions, Lifecycle, Documents, Transfer, Tuning):
+class _Operations(Adding, Explaining, Looking, Editing, Undoing, Sessions, Lifecycle, Documents, Transfer, Tuning):
     """Every operation as a body."""
 
     def __init__(self, engine: Engine) -> None:
@@ -247,6 +250,41 @@ class MemoryBase:
         from langchain_mem.integrations.tools import memory_tools
 
         return memory_tools(self, **ids)
+
+    def watch(self, types: Collection[str] | None = None) -> Watching:
+        """The events of this memory from now on, as they happen: for a `for` or an `async for`.
+
+        Args:
+            types: Only these: add, search, update, delete and so on; `None` for all.
+        """
+        return self._engine.activity.watch(types)
+
+    def ui(
+        self,
+        *,
+        port: int = 0,
+        editable: bool = False,
+        checkpointers: Iterable[BaseCheckpointSaver[Any]] = (),
+        announce: Callable[[str], None] | None = print,
+    ) -> Served:
+        """Serves the inspector on a thread of this process, on this machine only, and says where.
+
+        Args:
+            port: Where; 0 picks a free one.
+            editable: Whether memories may be edited, forgotten, restored and undone there.
+            checkpointers: Savers whose threads are shown.
+            announce: What to tell the address, which is the key.
+
+        Returns:
+            What stops it, with its address.
+
+        Raises:
+            MissingDependency: It needs the extra `ui`.
+            StoreError: The store cannot be read.
+        """
+        from langchain_mem.ui.serving import start
+
+        return start(self, port=port, editable=editable, checkpointers=checkpointers, announce=announce)
 
     def _close_parts(self) -> None:
         try:

@@ -9,19 +9,19 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_mem.memory.addition import Addition
-from langchain_mem.filters.conditions import matches
-from langchain_mem.memory.settings import Engine, has_any, live
-from langchain_mem.model.instants import instant, iso
+from langchain_mem.extraction.messages import Role, Turn
 from langchain_mem.extraction.model_call import Request, propose
+from langchain_mem.extraction.reconcile import Action, Decision, Operation, objection, reconcile, statements
+from langchain_mem.filters.conditions import matches
+from langchain_mem.memory.addition import Addition
 from langchain_mem.memory.changes import Draft, Ledger, content
 from langchain_mem.memory.patching import Patching
-from langchain_mem.ranking.relevance import Corpus, Document, dated
-from langchain_mem.extraction.reconcile import Action, Decision, Operation, objection, reconcile, statements
-from langchain_mem.model.records import Rejected, StoredMemory
 from langchain_mem.memory.repository import Kept, View
+from langchain_mem.memory.settings import Engine, has_any, live
+from langchain_mem.model.instants import instant, iso
+from langchain_mem.model.records import Rejected, StoredMemory
 from langchain_mem.model.scopes import MEMORIES, TURNS, Namespace, Scope, owner_of, reroot
-from langchain_mem.extraction.messages import Role, Turn
+from langchain_mem.ranking.relevance import Corpus, Document, dated
 
 SHOWN: Final = 40
 """At most so many known memories are shown to the model."""

@@ -17,17 +17,17 @@ from typing import Any, Final, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 
-from langchain_mem.memory.addition import Addition
 from langchain_mem.backends.base import Address
-from langchain_mem.memory.settings import Engine
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.model.instants import iso
 from langchain_mem.extraction.grounding import invented
-from langchain_mem.memory.changes import Draft, Ledger, is_live
-from langchain_mem.model.records import Rejected, StoredMemory, id_for
-from langchain_mem.memory.repository import Kept
-from langchain_mem.model.scopes import Scope
 from langchain_mem.extraction.messages import Turn
+from langchain_mem.memory.addition import Addition
+from langchain_mem.memory.changes import Draft, Ledger, is_live
+from langchain_mem.memory.repository import Kept
+from langchain_mem.memory.settings import Engine
+from langchain_mem.model.instants import iso
+from langchain_mem.model.records import Rejected, StoredMemory, id_for
+from langchain_mem.model.scopes import Scope
 
 Document: TypeAlias = dict[str, Any]
 """A document as JSON, without the keys that nobody set."""

@@ -8,19 +8,19 @@ from typing import Any, Final, TypedDict, Unpack
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
-from langchain_mem.extraction import prompts
-from langchain_mem.memory.events import ActivityEvent
-from langchain_mem.filters.conditions import Condition, Kind, Operator, Path, Test, conjunction
-from langchain_mem.memory.settings import Engine, has_any, live, names
 from langchain_mem.errors import InvalidRequest, NotFound
-from langchain_mem.model.instants import instant, iso
-from langchain_mem.extraction.model_call import ask
-from langchain_mem.model.history import changes
-from langchain_mem.memory.changes import is_live
-from langchain_mem.model.records import Change, MemoryDict, Page, StoredMemory, public
-from langchain_mem.memory.repository import Kept
-from langchain_mem.model.scopes import MEMORIES, Ids, Scope, owner_of
+from langchain_mem.extraction import prompts
 from langchain_mem.extraction.messages import text_of
+from langchain_mem.extraction.model_call import ask
+from langchain_mem.filters.conditions import Condition, Kind, Operator, Path, Test, conjunction
+from langchain_mem.memory.changes import is_live
+from langchain_mem.memory.events import ActivityEvent
+from langchain_mem.memory.repository import Kept
+from langchain_mem.memory.settings import Engine, has_any, live, names
+from langchain_mem.model.history import changes
+from langchain_mem.model.instants import instant, iso
+from langchain_mem.model.records import Change, MemoryDict, Page, StoredMemory, public
+from langchain_mem.model.scopes import MEMORIES, Ids, Scope, owner_of
 
 PAGE_LIMIT: Final = 10_000
 """At most so many memories a page."""

@@ -30,8 +30,8 @@ from langchain_mem.backends.base import (
 from langchain_mem.filters.conditions import Condition
 from langchain_mem.model.instants import parse_iso
 from langchain_mem.model.records import StoredMemory
-from langchain_mem.store.items import Delete, Put, Rows
 from langchain_mem.model.scopes import Namespace
+from langchain_mem.store.items import Delete, Put, Rows
 from langchain_mem.store.long_term import LongTermStore
 
 EXACT_LIMIT: Final = 10_000

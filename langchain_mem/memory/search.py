@@ -15,19 +15,19 @@ import numpy as np
 
 from langchain_mem._flow import offload
 from langchain_mem.backends.base import Address
-from langchain_mem.filters.conditions import Condition, conjunction, disjunction, matches
 from langchain_mem.decay.policy import Decay, Explanation
-from langchain_mem.memory.settings import Engine, Reinforce, decay_of, is_in, live
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.model.instants import instant, iso, parse_iso
-from langchain_mem.model.history import as_of as state_as_of
+from langchain_mem.extraction.messages import turns_of
+from langchain_mem.filters.conditions import Condition, conjunction, disjunction, matches
 from langchain_mem.memory.changes import content, is_live
+from langchain_mem.memory.repository import Kept, View
+from langchain_mem.memory.settings import Engine, Reinforce, decay_of, is_in, live
+from langchain_mem.model.history import as_of as state_as_of
+from langchain_mem.model.instants import instant, iso, parse_iso
+from langchain_mem.model.records import PUBLIC, FoundMemory, ScoreDetails, SearchResult, StoredMemory, public, source_of
+from langchain_mem.model.scopes import MEMORIES, TURNS, Ids, Layer, Namespace, Scope, reroot
 from langchain_mem.ranking.bm25 import tokenize
 from langchain_mem.ranking.relevance import Corpus, Document, Evidence, asks_about_now, prefer_newer
-from langchain_mem.model.records import PUBLIC, FoundMemory, ScoreDetails, SearchResult, StoredMemory, public, source_of
-from langchain_mem.memory.repository import Kept, View
-from langchain_mem.model.scopes import MEMORIES, TURNS, Ids, Layer, Namespace, Scope, reroot
-from langchain_mem.extraction.messages import turns_of
 
 POOL: Final = 50
 """At least so many candidates are weighed, and at least three for each one wanted."""

@@ -9,20 +9,20 @@ from typing import Any, Protocol, TypedDict
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
-from langchain_mem.extraction import prompts
 from langchain_mem._flow import call
-from langchain_mem.memory.add import find_places
 from langchain_mem.backends.base import ANY
-from langchain_mem.memory.settings import live, settled
 from langchain_mem.errors import ExtractionError, NotFound
-from langchain_mem.model.instants import iso
-from langchain_mem.extraction.model_call import ask, numbers
-from langchain_mem.memory.changes import Draft, Ledger, is_live
-from langchain_mem.model.records import MemoryDict, StoredMemory, public
-from langchain_mem.memory.repository import Kept, Save
-from langchain_mem.model.scopes import TURNS, Namespace, Scope, reroot
+from langchain_mem.extraction import prompts
 from langchain_mem.extraction.messages import text_of
+from langchain_mem.extraction.model_call import ask, numbers
+from langchain_mem.memory.add import find_places
+from langchain_mem.memory.changes import Draft, Ledger, is_live
+from langchain_mem.memory.repository import Kept, Save
+from langchain_mem.memory.settings import live, settled
 from langchain_mem.memory.writing import Writing
+from langchain_mem.model.instants import iso
+from langchain_mem.model.records import MemoryDict, StoredMemory, public
+from langchain_mem.model.scopes import TURNS, Namespace, Scope, reroot
 
 
 class Threads(Protocol):

@@ -15,19 +15,19 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel
 
 from langchain_mem._flow import Body
-from langchain_mem.memory.events import Activity
 from langchain_mem.backends.base import Address
-from langchain_mem.memory.background import Background
-from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Or, Path, Test, conjunction
 from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import Conflict, InvalidRequest, ScopeError, StoreError
-from langchain_mem.model.instants import iso, to_instant
-from langchain_mem.filters.language import owners, parse
-from langchain_mem.memory.changes import Ledger
-from langchain_mem.model.records import Source, source_of
 from langchain_mem.extraction.redaction import redact_value
-from langchain_mem.memory.touch_writer import Reinforcement
+from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Or, Path, Test, conjunction
+from langchain_mem.filters.language import owners, parse
+from langchain_mem.memory.background import Background
+from langchain_mem.memory.changes import Ledger
+from langchain_mem.memory.events import Activity
 from langchain_mem.memory.repository import Kept, Repository
+from langchain_mem.memory.touch_writer import Reinforcement
+from langchain_mem.model.instants import iso, to_instant
+from langchain_mem.model.records import Source, source_of
 from langchain_mem.model.scopes import MEMORIES, NO_OWNER, Namespace, Scope
 
 R = TypeVar("R")

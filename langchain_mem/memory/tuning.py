@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Unpack
 
 from langchain_mem._flow import offload
-from langchain_mem.filters.conditions import conjunction
 from langchain_mem.decay.policy import Decay, FitReport
-from langchain_mem.memory.settings import Engine, live
 from langchain_mem.errors import InvalidRequest
+from langchain_mem.filters.conditions import conjunction
+from langchain_mem.memory.settings import Engine, live
 from langchain_mem.model.scopes import Ids, Scope
 
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack, cast
 
-from langchain_mem.memory.settings import settled
 from langchain_mem.errors import InvalidRequest, NotFound
-from langchain_mem.model.history import at_version, before_batches
 from langchain_mem.memory.changes import journal_namespace
-from langchain_mem.model.records import MemoryDict, public
 from langchain_mem.memory.repository import Kept
-from langchain_mem.model.scopes import BATCHES, MEMORIES, Ids, Namespace, Scope, escape
+from langchain_mem.memory.settings import settled
 from langchain_mem.memory.writing import Writing
+from langchain_mem.model.history import at_version, before_batches
+from langchain_mem.model.records import MemoryDict, public
+from langchain_mem.model.scopes import BATCHES, MEMORIES, Ids, Namespace, Scope, escape
 
 
 class Undone(TypedDict):

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
-from langchain_mem.filters.conditions import conjunction
-from langchain_mem.memory.settings import Engine, live, settled
 from langchain_mem.errors import NotFound
-from langchain_mem.model.instants import iso
-from langchain_mem.memory.learn import settle_turns
+from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.changes import Ledger
+from langchain_mem.memory.learn import settle_turns
 from langchain_mem.memory.repository import Kept
+from langchain_mem.memory.settings import Engine, live, settled
+from langchain_mem.model.instants import iso
 from langchain_mem.model.scopes import Scope
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from langchain_mem.decay.policy import Decay
-from langchain_mem.ui.markup import Markup, tag
+from langchain_mem.rendering.markup import Markup, tag
 
 AHEAD: Final = timedelta(days=35)
 """How far the picture looks ahead."""

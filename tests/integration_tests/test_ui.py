@@ -8,10 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,17 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
-import uvicorn
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import MessagesState, StateGraph
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
 
 from langchain_mem import LongTermStore, Memory
+from langchain_mem.checkpointers import InMemoryCheckpointer, Retention
 from langchain_mem.testing import FakeClock, FakeEmbeddings
-from langchain_mem.ui import build_app
+from langchain_mem.ui import build_app, start
+from tests.memories import Bench, op, proposed
 
 TOKEN = "a-token-that-only-this-test-knows"
 SCRIPT = "<script>document.title='stolen'</script>"
@@ -42,31 +48,11 @@ def memory(clock: FakeClock) -> Iterator[Memory]:
         yield memory
 
 
-class _Server(uvicorn.Server):
-    """A server that says when it answers."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = threading.Event()
-
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-
 @contextmanager
-def _served(memory: Memory) -> Iterator[str]:
+def _served(memory: Memory, **options: Any) -> Iterator[str]:
     """The address of the inspector on a real server."""
-    server = _Server(uvicorn.Config(build_app(memory, token=TOKEN), port=0, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert server.ready.wait(20)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}/{TOKEN}/"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with start(memory, token=TOKEN, announce=None, **options) as served:
+        yield served.address
 
 
 @pytest.fixture
@@ -116,6 +102,8 @@ def test_it_only_reads(page: httpx.Client, method: str):
     """There is nothing that another site could make a browser change."""
     for name in ("", "owner", "memory", "search", "feed"):
         assert page.request(method, name).status_code == 405
+    for name in ("edit", "forget", "restore", "undo"):
+        assert page.request(method, name).status_code == 404
 
 
 def test_nothing_comes_from_elsewhere(memory: Memory, page: httpx.Client):
@@ -143,7 +131,7 @@ def test_every_link_leads_somewhere(memory: Memory, page: httpx.Client):
         seen.add(name)
         found = _links(answer.text) if answer.headers["content-type"].startswith("text/html") else []
         left += [link for link in found if link not in seen and not link.startswith("#") and link not in left]
-    assert {"style.css", "script.js", "feed", "search"} <= seen
+    assert {"style.css", "script.js", "htmx.js", "sse.js", "icon.svg", "feed", "search", "core", "growth"} <= seen
     assert sum(link.startswith("owner?") for link in seen) >= 3
 
 
@@ -157,6 +145,13 @@ def test_owners(memory: Memory, page: httpx.Client):
     assert re.search(r"guide</a></td><td[^>]*>1<", text)
 
 
+def test_an_owner_whose_memories_are_all_deleted_still_shows(memory: Memory, page: httpx.Client):
+    """What is gone can be restored until it is purged, so its owner must be found."""
+    memory.delete(_add(memory, "Likes tea"))
+    assert re.search(r"alex</a></td><td[^>]*>0<.*1 deleted", page.get("").text, re.DOTALL)
+    assert "Likes tea" in page.get("owner?user_id=alex&deleted=1").text
+
+
 def test_an_owners_memories_are_filtered(memory: Memory, page: httpx.Client, clock: FakeClock):
     """Words, a category, and toggles for what is over narrow and widen the list; others' memories never show."""
     _add(memory, "Likes tea", categories=["food"])
@@ -166,9 +161,7 @@ def test_an_owners_memories_are_filtered(memory: Memory, page: httpx.Client, clo
 
     def shown(**asked: str) -> list[str]:
         text = page.get("owner", params={"user_id": "alex", **asked}).text
-        return [
-            name for name in ("Likes tea", "Browses laptops", "Bob's secret") if name.replace("'", "&#x27;") in text
-        ]
+        return [name for name in ("Likes tea", "Browses laptops", "Bob's secret") if name.replace("'", "&#39;") in text]
 
     assert shown() == ["Likes tea"]
     assert shown(expired="1") == ["Likes tea", "Browses laptops"]
@@ -181,9 +174,9 @@ def test_pages_of_a_long_list(memory: Memory, page: httpx.Client):
     for number in range(60):
         memory.add(f"Fact {number}", user_id="alex")
     first = page.get("owner?user_id=alex").text
-    assert first.count("<li><a") == 50
+    assert first.count('<a href="memory?id=') == 50
     assert 'rel="next"' in first
-    assert page.get("owner?user_id=alex&page=2").text.count("<li><a") == 10
+    assert page.get("owner?user_id=alex&page=2").text.count('<a href="memory?id=') == 10
 
 
 def test_one_memory(memory: Memory, page: httpx.Client, clock: FakeClock):
@@ -196,7 +189,7 @@ def test_one_memory(memory: Memory, page: httpx.Client, clock: FakeClock):
     memory.update(memory_id, "Likes green tea")
     clock.advance(days=30)
     text = page.get("memory", params={"id": memory_id}).text
-    assert text.index("<b>UPDATE</b>") < text.index("<b>ADD</b>")
+    assert text.index(">changed</b>") < text.index(">added</b>")
     assert "<del>Likes black tea</del>" in text
     assert "calm" in text
     assert text.count('class="use"') == 3
@@ -210,7 +203,7 @@ def test_a_deleted_memory_still_has_a_history(memory: Memory, page: httpx.Client
     memory.delete(memory_id)
     text = page.get("memory", params={"id": memory_id}).text
     assert "A deleted memory" in text
-    assert "<b>DELETE</b>" in text
+    assert ">deleted</b>" in text
 
 
 def test_a_search_explains_and_counts_as_no_use(memory: Memory, page: httpx.Client, clock: FakeClock):
@@ -225,14 +218,17 @@ def test_a_search_explains_and_counts_as_no_use(memory: Memory, page: httpx.Clie
     assert text.index("Likes green tea") < text.index("Lives in Oslo")
     assert "below the threshold" in text
     assert "lexical" in text
+    assert text.count('class="bar"') == 2
 
 
 def test_the_feed(memory: Memory, page: httpx.Client):
     """The latest changes are there, and what this process did."""
     memory.update(_add(memory, "Likes black tea"), "Likes green tea")
+    memory.delete(_add(memory, "Plays chess", user_id="bob"))
     text = page.get("feed").text
     assert "<del>Likes black tea</del>" in text
     assert "<b>update</b>" in text
+    assert re.search(r">deleted</b>.*?user bob.*?<del>Plays chess</del>", text, re.DOTALL)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +239,7 @@ def test_markup_in_a_memory_stays_text(memory: Memory, page: httpx.Client, name:
     _add(memory, f"My favorite is {SCRIPT} \"'&", categories=[SCRIPT], metadata={SCRIPT: SCRIPT})
     _add(memory, "Likes tea", user_id=SCRIPT)
     text = page.get(name.format(httpx.QueryParams({"x": SCRIPT})["x"].replace("&", "%26"))).text
-    assert text.count("<script") == 1
+    assert text.count("<script") == 3
     assert "&lt;script&gt;" in text
 
 
@@ -251,7 +247,7 @@ def test_markup_in_one_memory_stays_text(memory: Memory, page: httpx.Client):
     """The page of a memory, too, with what is in its metadata and categories."""
     memory_id = _add(memory, SCRIPT, categories=[SCRIPT], metadata={SCRIPT: SCRIPT})
     text = page.get("memory", params={"id": memory_id}).text
-    assert text.count("<script") == 1
+    assert text.count("<script") == 3
     assert text.count("&lt;script&gt;") >= 4
 
 
@@ -285,6 +281,240 @@ def test_the_command(tmp_path: Path):
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
+
+
+def test_a_superseded_text_does_not_look_inserted(memory: Memory, page: httpx.Client):
+    """What was replaced by a newer memory is struck out where that happened, and stays inserted where it was added."""
+    bench = Bench(
+        proposed(op("add", "Lives in Oslo")), proposed(op("supersede", "Lives in Bergen", memory=0)), store=memory.store
+    )
+    old = bench.add("I live in Oslo", user_id="alex")["results"][0]["id"]
+    bench.add("I live in Bergen", user_id="alex")
+    text = page.get("memory", params={"id": old}).text
+    (entry,) = re.findall(r'<li class="supersede">(.*?)</li>', text, re.DOTALL)
+    assert "<del>Lives in Oslo</del>" in entry
+    assert "<ins>" not in entry
+
+
+def test_evidence_turns():
+    """The page of a fact shows the turns it rests on, with who said them."""
+    bench = Bench(proposed(op("add", "Moved to Bergen")), all_owners=True)
+    fact = bench.add("I moved to Bergen last week.", user_id="alex")["results"][0]["id"]
+    with _served(bench.memory) as address:
+        text = httpx.get(f"{address}memory", params={"id": fact}).text
+    assert re.search(r'<ol class="turns">.*user.*I moved to Bergen last week\.', text, re.DOTALL)
+
+
+def test_refused_extractions():
+    """What a model proposed and was refused is listed with the reason."""
+    bench = Bench(proposed(op("add", "Owns three boats", evidence=[7])), all_owners=True)
+    (refused,) = bench.add("I moved to Bergen.", user_id="alex")["rejected"]
+    with _served(bench.memory) as address:
+        text = httpx.get(f"{address}refused").text
+    assert refused["reason"] in unescape(text)
+    assert "Owns three boats" in text
+    assert "user alex" in text
+
+
+def test_what_expires_soon(memory: Memory, page: httpx.Client):
+    """It is listed soonest first; what lasts longer than asked for is left out."""
+    _add(memory, "Voucher", expiration_date=timedelta(days=6))
+    _add(memory, "Parking", expiration_date=timedelta(days=2))
+    _add(memory, "Membership", expiration_date=timedelta(days=60))
+    text = page.get("expiring?days=7").text
+    assert text.index("Parking") < text.index("Voucher")
+    assert "2 days" in text
+    assert "Membership" not in text
+
+
+def test_the_core(memory: Memory, page: httpx.Client):
+    """What is always in context is listed by owner, and nothing else is."""
+    _add(memory, "Allergic to nuts", metadata={"importance": "always"})
+    _add(memory, "Likes tea")
+    text = page.get("core").text
+    assert re.search(r"<h2>user alex</h2>.*Allergic to nuts", text, re.DOTALL)
+    assert "Likes tea" not in text
+
+
+def test_growth_and_use(memory: Memory, page: httpx.Client, clock: FakeClock):
+    """The charts count what was added, removed and used on each day."""
+    _add(memory, "Likes tea")
+    clock.advance(days=2)
+    memory.delete(_add(memory, "Likes rain"))
+    memory.search("tea", user_id="alex")
+    memory.flush()
+    text = page.get("growth?user_id=alex").text
+    assert "2 added and 1 removed in 14 days" in text
+    assert "1 memories at the end of 2026-01-03" in text
+    assert "2026-01-03: 2 used" in text
+
+
+def test_threads(memory: Memory, clock: FakeClock):
+    """A checkpointer's threads are listed with their size and when they go; a saver that is not ours is listed too."""
+    saver = InMemoryCheckpointer(retention=Retention(thread_ttl=timedelta(days=30), keep_last=5))
+    for each in (saver, foreign := InMemorySaver()):
+        graph = StateGraph(MessagesState).add_node("reply", lambda _: {"messages": ["Yes."]}).set_entry_point("reply")
+        config: Any = {"configurable": {"thread_id": "support-1", "user_id": "alex"}}
+        graph.compile(checkpointer=each).invoke({"messages": ["Hello"]}, config)
+    with _served(memory, checkpointers=[saver, foreign]) as address:
+        text = httpx.get(address + "threads").text
+    assert "a thread idle for 30 days goes, the last 5 checkpoints stay" in text
+    ours, theirs = text.split("InMemorySaver")
+    assert re.search(r"support-1.*alex.*>3<.*kB", ours, re.DOTALL)
+    assert re.search(r"support-1.*>3<.*–", theirs, re.DOTALL)
+
+
+# --- changing
+
+
+@pytest.fixture
+def editor(memory: Memory) -> Iterator[httpx.Client]:
+    """A browser-like client of an inspector in which memories can be changed."""
+    with (
+        _served(memory, editable=True) as address,
+        httpx.Client(base_url=address, headers={"Sec-Fetch-Site": "same-origin"}) as client,
+    ):
+        yield client
+
+
+def _form(client: httpx.Client, memory_id: str) -> dict[str, str]:
+    """What the forms of a memory's page carry."""
+    text = client.get("memory", params={"id": memory_id}).text
+    token = re.search(r'name="form_token" value="(\w+)"', text)
+    assert token is not None
+    return {"form_token": token[1], "id": memory_id}
+
+
+def test_edit_forget_restore_undo(memory: Memory, editor: httpx.Client):
+    """Each does what the operation of its name does, and says so on the memory's page."""
+    memory_id = _add(memory, "Likes tea")
+    form = _form(editor, memory_id)
+    saved = editor.post("edit", data={**form, "text": "Likes <b>rain</b>", "categories": "a, b"}, follow_redirects=True)
+    assert "Saved." in saved.text
+    found = memory.get(memory_id)
+    assert found is not None
+    assert (found["memory"], found["categories"]) == ("Likes <b>rain</b>", ["a", "b"])
+    editor.post("forget", data=form)
+    assert memory.get(memory_id) is None
+    editor.post("restore", data={**form, "version": "1"})
+    found = memory.get(memory_id)
+    assert found is not None
+    assert found["memory"] == "Likes tea"
+    batch = memory.history(memory_id)[-1]["batch_id"]
+    assert "Undone: 1 removed." in editor.post("undo", data={**form, "batch_id": batch}, follow_redirects=True).text
+    assert memory.get(memory_id) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"headers": {"Sec-Fetch-Site": "cross-site"}},
+        {"headers": {"Sec-Fetch-Site": "same-site"}},
+        {"headers": {"Sec-Fetch-Site": "none"}},
+        {"data": {"form_token": ""}},
+        {"data": {"form_token": "0" * 64}},
+        {"cookies": {"langchain_mem_session": "another-session"}},
+        {"cookies": {}},
+    ],
+)
+def test_nobody_else_changes_anything(memory: Memory, editor: httpx.Client, change: dict[str, Any]):
+    """A form of another site, of another session or without the page's token is refused."""
+    memory_id = _add(memory, "Likes tea")
+    form, cookies = _form(editor, memory_id), dict(editor.cookies)
+    headers = httpx.Headers(editor.headers)
+    headers.update(change.get("headers", {}))
+    data = {**form, **change.get("data", {})}
+    with httpx.Client(base_url=editor.base_url, cookies=change.get("cookies", cookies), headers=headers) as other:
+        assert other.post("forget", data=data).status_code == 403
+    assert memory.get(memory_id) is not None
+    with httpx.Client(base_url=editor.base_url, cookies=cookies, headers=dict(editor.headers)) as honest:
+        assert honest.post("forget", data=form).status_code == 303
+    assert memory.get(memory_id) is None
+
+
+def test_an_old_browser_names_its_origin(memory: Memory, editor: httpx.Client):
+    """A browser that sends no `Sec-Fetch-Site` is judged by its `Origin`; without either there is no consent."""
+    form = _form(editor, _add(memory, "Likes tea"))
+    del editor.headers["Sec-Fetch-Site"]
+    own = str(editor.base_url).split(f"/{TOKEN}")[0]
+    for origin in ({}, {"Origin": "null"}, {"Origin": "http://evil.example"}, {"Origin": "http://127.0.0.1:1"}):
+        assert editor.post("forget", data=form, headers=origin).status_code == 403
+    assert editor.post("forget", data=form, headers={"Origin": own}).status_code == 303
+
+
+def test_what_cannot_be_done_says_why(memory: Memory, editor: httpx.Client):
+    """An error of the operation is a page, and nothing is changed."""
+    memory_id = _add(memory, "Likes tea")
+    form = _form(editor, memory_id)
+    assert editor.post("edit", data={**form, "text": " "}).status_code == 400
+    assert editor.post("forget", data={**form, "id": "nobody"}).status_code == 404
+    assert editor.post("restore", data={**form, "version": "x"}).status_code == 400
+    assert editor.post("edit", content=b"text=" + b"x" * 2_000_000).status_code == 403
+    assert memory.history(memory_id)[-1]["event"] == "ADD"
+
+
+# --- live
+
+
+def test_the_feed_is_live(memory: Memory, page: httpx.Client):
+    """A reader of the stream is told of additions and deletions with their owner, and of operations, as they happen."""
+    with page.stream("GET", "live", timeout=30) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        memory.delete(_add(memory, f"Likes {SCRIPT}", user_id="bob"))
+        told = ""
+        while ">deleted</b>" not in told or "<b>delete</b>" not in told:
+            told += next(lines) + "\n"
+    assert "event: change" in told
+    assert "user bob" in told
+    assert "<script" not in told
+
+
+def test_changes_of_other_processes_are_live_too(memory: Memory, page: httpx.Client):
+    """What another `Memory` over the same store writes is found by looking."""
+    with Memory(memory.store, clock=memory.clock) as other, page.stream("GET", "live", timeout=30) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        other.add("Likes rain", user_id="bob")
+        assert any("Likes rain" in line for line in lines)
+
+
+# --- in a process
+
+
+def test_it_is_mounted_in_another_application(memory: Memory):
+    """Under a path of another application the door is as closed as alone."""
+    _add(memory, "Likes tea")
+    outer = Starlette(routes=[Mount("/memory", app=build_app(memory, token=TOKEN))])
+    with TestClient(outer, base_url="http://127.0.0.1") as client:
+        assert "alex" in client.get(f"/memory/{TOKEN}/").text
+        assert client.get("/memory/wrong/").status_code == 404
+        assert client.get("/memory/").status_code == 404
+        assert client.get(f"/memory/{TOKEN}/", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_it_runs_beside_an_agent(memory: Memory):
+    """`memory.ui()` answers from a thread, says where, is a link in a notebook, and ends when it is told to."""
+    said: list[str] = []
+    with memory.ui(announce=said.append) as served:
+        assert said == [served.address]
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{40,}/", served.address)
+        assert httpx.get(served.address).status_code == 200
+        assert served.address in served._repr_html_()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(served.address)
+
+
+def test_a_locked_folder_is_reported_before_an_address(tmp_path: Path):
+    """Where another process has the folder open, nothing is announced: the error is."""
+    folder = tmp_path / "memory"
+    with LongTermStore.chroma(folder, embed=FakeEmbeddings()) as store, Memory(store) as memory:
+        _add(memory, "Likes tea")
+        command = [sys.executable, "-m", "langchain_mem.cli", "ui", "--store", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Another process" in done.stderr
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")

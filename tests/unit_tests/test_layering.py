@@ -29,14 +29,18 @@ FLOORS = {
     # Model calls, and what is made of them.
     2: "extraction",
     # Pure: no input or output, and no clock.
-    1: "decay filters ranking",
+    1: "decay filters ranking rendering",
     0: "_flow _lazy _moved errors model",
 }
 
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 
-UPWARD = {("memory.facade", "integrations.tools"), ("memory.facade", "integrations.retriever")}
-"""`memory.tools()` and `memory.as_retriever()` hand out surfaces, and import them inside themselves."""
+UPWARD = {
+    ("memory.facade", "integrations.tools"),
+    ("memory.facade", "integrations.retriever"),
+    ("memory.facade", "ui.serving"),
+}
+"""`memory.tools()`, `as_retriever()` and `ui()` hand out surfaces, and import them inside themselves."""
 
 HEAVY = {"chromadb", "langchain", "langchain_openai", "langgraph", "psycopg", "torch", "transformers"}
 

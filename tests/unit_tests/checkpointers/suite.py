@@ -393,6 +393,22 @@ class CheckpointerSuite:
         with pytest.raises(ScopeError):
             saver.delete_user_threads("")
 
+    async def test_says_how_much_a_thread_holds(self, saver: Any) -> None:
+        """Checkpoints are counted as they are listed, a longer text weighs its bytes, and the user is named."""
+        graph = chat(saver)
+        short, long = thread("short"), thread("long", user_id="alice")
+        await graph.ainvoke({"log": ["hi"]}, short)
+        await graph.ainvoke({"log": ["hi" * 5_000]}, long)
+        sizes = {each["thread_id"]: each for each in await saver.asizes()}
+        assert sizes.keys() == {"short", "long"}
+        assert (sizes["short"]["user_id"], sizes["long"]["user_id"]) == (None, "alice")
+        for name, config in (("short", short), ("long", long)):
+            listed = await asyncio.to_thread(ids, saver, config)
+            assert sizes[name]["checkpoints"] == len(listed)
+            assert (sizes[name]["first"], sizes[name]["last"]) == (min(listed), max(listed))
+        assert sizes["long"]["bytes"] - sizes["short"]["bytes"] > 9_990
+        assert await asyncio.to_thread(saver.sizes) == list(sizes.values())
+
     # --- encryption
 
     def test_encrypted_checkpoints_are_pruned_like_others(self, open_saver: OpenSaver) -> None:

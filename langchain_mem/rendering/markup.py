@@ -11,6 +11,10 @@ class Markup(str):
 
     __slots__ = ()
 
+    def __html__(self) -> str:
+        """What template engines ask for: this text needs no escaping."""
+        return str(self)
+
 
 _VOID: Final = ("input", "link", "meta")
 

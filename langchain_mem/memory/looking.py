@@ -1,0 +1,301 @@
+"""What an inspector shows of a store: memories with their uses, owners, latest changes, growth. Bodies.
+
+Looking counts as no use, and what was deleted is seen too, for as long as it can be restored.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, TypedDict, Unpack
+
+from langchain_mem.errors import NotFound
+from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Path, Test, conjunction
+from langchain_mem.memory.changes import is_live
+from langchain_mem.memory.read import Reading
+from langchain_mem.memory.repository import Kept
+from langchain_mem.memory.settings import has_any, is_in
+from langchain_mem.model.history import changes
+from langchain_mem.model.instants import iso, parse_iso
+from langchain_mem.model.records import Change, MemoryDict, StoredMemory, public
+from langchain_mem.model.scopes import MEMORIES, TURNS, Ids, Scope, owner_of, reroot
+
+_LEAST_DAYS: Final = 14
+
+
+class Sight(TypedDict):
+    """One memory as it is looked at.
+
+    Attributes:
+        memory: The memory.
+        state: "live", "expired", "superseded" or "deleted".
+        uses: When it was used, oldest first, as ISO text.
+        factor: What decay multiplies its relevance by now; `None` where decay is off.
+        cites: How many kept turns it rests on.
+    """
+
+    memory: MemoryDict
+    state: str
+    uses: list[str]
+    factor: float | None
+    cites: int
+
+
+class Sights(TypedDict):
+    """A page of memories, and how many there are in all."""
+
+    results: list[Sight]
+    count: int
+
+
+class Closeup(TypedDict):
+    """One memory with the turns it rests on (oldest first), each as a memory of the conversation layer."""
+
+    sight: Sight
+    evidence: list[MemoryDict]
+
+
+class Census(TypedDict):
+    """One owner, and how many memories it has of each state."""
+
+    type: str
+    id: str
+    live: int
+    expired: int
+    superseded: int
+    deleted: int
+    created_at: str
+    updated_at: str
+
+
+class ChangeOfOwner(TypedDict):
+    """One change and whose memory it changed."""
+
+    change: Change
+    owner: dict[str, str]
+
+
+class Day(TypedDict):
+    """What happened on one UTC day (ISO text), and how many memories were shown at its end."""
+
+    day: str
+    added: int
+    removed: int
+    used: int
+    live: int
+
+
+class Looking(Reading):
+    """What an inspector asks. Every `async def` is a body."""
+
+    async def look(
+        self,
+        *,
+        states: Sequence[str] = ("live",),
+        filters: Mapping[str, Any] | None = None,
+        categories: Sequence[str] | None = None,
+        keywords: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+        **ids: Unpack[Ids],
+    ) -> Sights:
+        """Memories with their uses and their decay, last changed first.
+
+        Args:
+            states: Which: "live", "expired", "superseded", "deleted".
+            filters: Narrows what the ids allow.
+            categories: Any of these.
+            keywords: A part of the text, in any case.
+            limit: At most so many.
+            offset: So many are passed over.
+            **ids: Whose memories.
+        """
+        now = self._engine.now()
+        places, asked = await self._engine.view(Scope.of(ids), filters, now)
+        condition = conjunction(asked, _in_states(states, now), *_narrowed(categories, keywords))
+        kept, count = await self._engine.repo.select(places, condition, now, limit=limit, offset=offset)
+        return {"results": [self._sight(one, now) for one in kept], "count": count}
+
+    async def look_at(self, memory_id: str, **ids: Unpack[Ids]) -> Closeup:
+        """One memory, deleted ones too, with the turns it rests on.
+
+        Raises:
+            NotFound: There is no such memory.
+        """
+        now = self._engine.now()
+        kept = await self._engine.by_id(memory_id, Scope.of(ids), now, dead=True)
+        if kept is None:
+            raise NotFound(f"There is no memory {memory_id[:100]!r} here.")
+        turns = await self._engine.repo.find(kept.memory["cites"], [reroot(kept.address.namespace, TURNS)], now)
+        evidence = sorted((turn.memory for turn in turns.values()), key=lambda turn: turn["position"])
+        return {"sight": self._sight(kept, now), "evidence": [_turn(turn) for turn in evidence]}
+
+    async def ending(self, within: timedelta, *, limit: int = 200, **ids: Unpack[Ids]) -> list[Sight]:
+        """What expires within a time, soonest first.
+
+        Args:
+            within: The time, from now on.
+            limit: At most so many.
+            **ids: Whose memories.
+        """
+        now = self._engine.now()
+        places, asked = await self._engine.view(Scope.of(ids), None, now)
+        soon = Test(Path(("expiration_date",)), Operator.lte, iso(now + within), Kind.instant)
+        kept, _ = await self._engine.repo.select(
+            places, conjunction(asked, _in_states(("live",), now), soon), now, limit=None, offset=0
+        )
+        first = sorted(kept, key=lambda one: one.memory["expiration_date"] or "")[:limit]
+        return [self._sight(one, now) for one in first]
+
+    async def latest(self, *, since: str | None = None, limit: int = 50, **ids: Unpack[Ids]) -> list[ChangeOfOwner]:
+        """The latest changes, newest first, deletions too.
+
+        Args:
+            since: Only what changed at this instant or later, as ISO text.
+            limit: At most so many.
+            **ids: Whose memories.
+        """
+        now = self._engine.now()
+        places, asked = await self._engine.view(Scope.of(ids), None, now)
+        fresh = conjunction() if since is None else Test(Path(("updated_at",)), Operator.gte, since, Kind.instant)
+        kept, _ = await self._engine.repo.select(places, conjunction(asked, fresh), now, limit=limit, offset=0)
+        told = [
+            ChangeOfOwner(change=change, owner=_owner(one.memory))
+            for one in kept
+            for change in changes(one.memory)
+            if since is None or change["created_at"] >= since
+        ]
+        return sorted(told, key=lambda one: one["change"]["created_at"], reverse=True)[:limit]
+
+    async def census(self) -> list[Census]:
+        """Every owner with how many memories of each state it has; one whose memories are all deleted too."""
+        now = self._engine.now()
+        kept, _ = await self._engine.repo.select([(MEMORIES,)], conjunction(), now, limit=None, offset=0)
+        found: dict[tuple[str, str], list[StoredMemory]] = {}
+        for one in kept:
+            for owner in _owners(one):
+                found.setdefault(owner, []).append(one.memory)
+        return [_counted(owner, memories, iso(now)) for owner, memories in sorted(found.items())]
+
+    async def growth(self, *, days: int = 60, **ids: Unpack[Ids]) -> list[Day]:
+        """What was added, removed and used on each of the last days, oldest first.
+
+        Args:
+            days: How many days, today the last.
+            **ids: Whose memories.
+        """
+        now = self._engine.now()
+        places, asked = await self._engine.view(Scope.of(ids), None, now)
+        kept, _ = await self._engine.repo.select(places, asked, now, limit=None, offset=0)
+        came = Counter(one.memory["created_at"][:10] for one in kept)
+        went = Counter(gone[:10] for one in kept if (gone := _gone_at(one.memory, iso(now))))
+        used = Counter(iso(touch)[:10] for one in kept for touch in one.touches)
+        first = now - timedelta(days=days - 1)
+        names = [iso(first + timedelta(days=day))[:10] for day in range(days)]
+        live = sum(count for day, count in came.items() if day < names[0])
+        live -= sum(count for day, count in went.items() if day < names[0])
+        told: list[Day] = []
+        for day in names:
+            live += came[day] - went[day]
+            told.append({"day": day, "added": came[day], "removed": went[day], "used": used[day], "live": live})
+        return _from_the_first(told)
+
+    def _sight(self, kept: Kept, now: datetime) -> Sight:
+        memory, touches = kept.memory, self._touches(kept)
+        return {
+            "memory": public(memory),
+            "state": _state(memory, iso(now)),
+            "uses": [iso(touch) for touch in touches],
+            "factor": self._factor(memory, touches, now),
+            "cites": len(memory["cites"]),
+        }
+
+    def _touches(self, kept: Kept) -> list[datetime]:
+        """Its uses, those that are not written yet among them."""
+        return sorted([*kept.touches, *self._engine.reinforcement.pending(kept.address)])
+
+    def _factor(self, memory: StoredMemory, touches: Sequence[datetime], now: datetime) -> float | None:
+        decay = self._engine.decay_for(memory["app_id"])
+        if decay is None:
+            return None
+        return decay.factor(
+            touches,
+            now,
+            updated_at=parse_iso(memory["updated_at"]),
+            event_date=parse_iso(memory["event_date"]) if memory["event_date"] else None,
+            categories=memory["categories"],
+        )
+
+
+def _from_the_first(days: list[Day]) -> list[Day]:
+    """The days from the first on which there was something; at least two weeks."""
+    first = next((place for place, day in enumerate(days) if day["live"] or day["added"] or day["removed"]), len(days))
+    return days[min(first, max(len(days) - _LEAST_DAYS, 0)) :]
+
+
+def _narrowed(categories: Sequence[str] | None, keywords: str | None) -> Iterator[Condition]:
+    """What has any of these categories, and the keywords in its text."""
+    if categories:
+        yield has_any("categories", categories)
+    if keywords:
+        yield Test(Path(("memory",)), Operator.icontains, keywords, Kind.text)
+
+
+def _in_states(states: Iterable[str], now: datetime) -> Condition:
+    """What is in one of these states at an instant."""
+    wanted = set(states)
+    stored = wanted & {"superseded", "deleted"} | ({"live"} if wanted & {"live", "expired"} else set())
+    ended = conjunction(
+        is_in("state", ("live",)), Test(Path(("expiration_date",)), Operator.lte, iso(now), Kind.instant)
+    )
+    if {"live", "expired"} <= wanted or not wanted & {"live", "expired"}:
+        return is_in("state", sorted(stored))
+    if "live" in wanted:
+        return conjunction(is_in("state", sorted(stored)), Not(ended))
+    return conjunction(is_in("state", sorted(stored)), Not(conjunction(is_in("state", ("live",)), Not(ended))))
+
+
+def _state(memory: StoredMemory, now: str) -> str:
+    if memory["state"] != "live":
+        return memory["state"]
+    return "live" if is_live(memory, now) else "expired"
+
+
+def _gone_at(memory: StoredMemory, now: str) -> str | None:
+    """When a memory stopped being shown; `None` for one that is shown."""
+    if memory["state"] != "live":
+        return memory["updated_at"]
+    return None if is_live(memory, now) else memory["expiration_date"]
+
+
+def _turn(turn: StoredMemory) -> MemoryDict:
+    """A kept turn; who said it is in its metadata."""
+    said = public(turn)
+    said["metadata"] = {**said["metadata"], "role": turn["role"]}
+    return said
+
+
+def _owner(memory: Mapping[str, Any]) -> dict[str, str]:
+    return {name: memory[name] for name in ("user_id", "agent_id", "app_id", "org_id", "run_id") if memory[name]}
+
+
+def _owners(kept: Kept) -> list[tuple[str, str]]:
+    """The owner of a memory, and the run it was noted in."""
+    kind, owner_id, run_id = owner_of(kept.address.namespace)
+    run = [("run", run_id)] if run_id is not None and kind != "run" else []
+    return [(kind, owner_id), *run]
+
+
+def _counted(owner: tuple[str, str], memories: Sequence[StoredMemory], now: str) -> Census:
+    states = Counter(_state(memory, now) for memory in memories)
+    return {
+        "type": owner[0],
+        "id": owner[1],
+        "live": states["live"],
+        "expired": states["expired"],
+        "superseded": states["superseded"],
+        "deleted": states["deleted"],
+        "created_at": min(memory["created_at"] for memory in memories),
+        "updated_at": max(memory["updated_at"] for memory in memories),
+    }

@@ -1,0 +1,9 @@
+"""How results look: tables and pictures as HTML and SVG, for notebooks and for the inspector.
+
+    markup      elements whose text is escaped
+    tables      results as tables; a notebook shows them, and the results stay plain dicts and lists
+    scores      how a score comes about, as a drawn bar
+
+This room is pure. It takes what operations return and imports nothing of the package but the model. Start with
+`tables`.
+"""
