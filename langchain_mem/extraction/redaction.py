@@ -2,10 +2,9 @@
 
 `redact_secrets` replaces each by a mask that says what stood there, `[redacted:github-token]`, and leaves every other
 character as it was. It is precise rather than greedy, because what it masks is lost: identifiers, hashes, dates and
-words such as "password manager" stay. A chosen password is a word like any other, so it is one only after a label,
-and after a mere `is` only if it does not read like a word.
+words such as "password manager" stay.
 
-What a secret looks like is in `_secret_rules`; here is how the rules are applied.
+What a secret looks like is in `secret_rules`; here is how the rules are applied.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from langchain_mem.extraction.secret_rules import RULES, Rule
+from langchain_mem.extraction.secret_rule import Rule
+from langchain_mem.extraction.secret_rules import RULES
 
 Redact = Callable[[str], str]
 """Takes a text and gives it back without what must not be kept."""
@@ -48,7 +48,7 @@ def redact_secrets(text: str) -> str:
 
 
 def redact_value(value: Any, redact: Redact) -> Any:
-    """Apply `redact` to every string nested in a JSON value; keys and other scalars stay.
+    """Apply `redact` to every string nested in a JSON value, keys among them; other scalars stay.
 
     A value is shown to `redact` with its key too, since `"hunter2"` is a password only in `{"password": "hunter2"}`.
 
@@ -62,10 +62,24 @@ def redact_value(value: Any, redact: Redact) -> Any:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {key: _redact_labeled(str(key), item, redact) for key, item in value.items()}
+        keys = _apart([redact(str(key)) for key in value])
+        return {
+            new: _redact_labeled(str(key), item, redact) for new, (key, item) in zip(keys, value.items(), strict=True)
+        }
     if isinstance(value, (list, tuple)):
         return [redact_value(item, redact) for item in value]
     return value
+
+
+def _apart(keys: list[str]) -> list[str]:
+    """The keys, those numbered that redaction made equal, so that none takes another's place."""
+    taken: set[str] = set()
+    for place, key in enumerate(keys):
+        number = 2
+        while keys[place] in taken:
+            keys[place], number = f"{key} {number}", number + 1
+        taken.add(keys[place])
+    return keys
 
 
 def _redact_labeled(label: str, value: Any, redact: Redact) -> Any:

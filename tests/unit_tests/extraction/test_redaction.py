@@ -7,6 +7,9 @@ import json
 import subprocess
 import sys
 import time
+import timeit
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -231,8 +234,8 @@ def test_nested_values() -> None:
 
 def test_nested_values_take_any_redactor() -> None:
     """A redactor of one's own is applied to each value, also one that replaces the whole text."""
-    assert redact_value({"a": "b", "c": [1, "d"]}, str.upper) == {"a": "B", "c": [1, "D"]}
-    assert redact_value({"a": "b", "c": True}, lambda _: "gone") == {"a": "gone", "c": True}
+    assert redact_value({"A": "b", "C": [1, "d"]}, str.upper) == {"A": "B", "C": [1, "D"]}
+    assert redact_value(["b", True], lambda _: "gone") == ["gone", True]
 
 
 def test_detect_secrets_loads_on_demand() -> None:
@@ -249,15 +252,49 @@ print(before, "detect_secrets" in sys.modules)
     assert result.stdout == "False True\n"
 
 
-def test_long_texts_take_linear_time() -> None:
+NEARLY = (
+    "-----BEGIN PRIVATE KEY-----\n|password: |4242 |a.b-|://a:|eyJ|token=a1|pin 1 |password a b |password is |pw |"
+    "login a |wifi is |seed abc abc |recovery code a1b2c |x as my |passphrase: a b |password: hunter2 |pin is 4821 |"
+    "the password for |code |key |session=a1|?token=|mysql -p |[redacted:token]|password: [redacted:password] |a@b.c / |user:pass@"
+).split("|")
+
+
+@pytest.mark.parametrize("text", NEARLY)
+def test_long_texts_take_linear_time(text: str) -> None:
     """Ten times as much of what almost matches takes nowhere near a hundred times as long."""
 
     def seconds(times: int) -> float:
-        texts = ["-----BEGIN PRIVATE KEY-----\n", "password: ", "4242 ", "a.b-", "://a:", "eyJ", "token=a1", "pin 1 "]
-        start = time.process_time()
-        for text in texts:
-            redact_secrets(text * times)
-        return time.process_time() - start
+        """The best of three, since another process may take the processor meanwhile."""
+        return min(timeit.repeat(lambda: redact_secrets(text * times), number=1, repeat=3, timer=time.process_time))
 
     seconds(10)  # imports
-    assert seconds(2_000) < 50 * seconds(200)
+    assert seconds(1_000) < 40 * seconds(100) + 0.01
+
+
+CASES = json.loads((Path(__file__).parents[2] / "data" / "secrets.json").read_text())
+
+
+def _gone(case: dict[str, Any]) -> bool:
+    kept = redact_secrets(case["text"])
+    return not any(part in kept for part in case.get("parts") or [case["secret"]])
+
+
+@pytest.mark.parametrize(("split", "at_least"), [("dev", 0.98), ("held_out", 0.93)])
+def test_masks_the_secrets_of_the_set(split: str, at_least: float) -> None:
+    """Of the secrets that rules were not written against, nearly all are masked; of all of them, 95 % and more."""
+    cases = [case for case in CASES["secrets"] if case["split"] == split]
+    assert sum(map(_gone, cases)) >= at_least * len(cases)
+    assert sum(map(_gone, CASES["secrets"])) >= 0.95 * len(CASES["secrets"])
+
+
+@pytest.mark.parametrize("kind", ["innocent", "pii_innocent"])
+def test_leaves_the_innocent_of_the_set(kind: str) -> None:
+    """At most one innocent sentence in a hundred is touched."""
+    touched = [case["text"] for case in CASES[kind] if redact_secrets(case["text"]) != case["text"]]
+    assert len(touched) <= len(CASES[kind]) / 100, touched
+
+
+def test_keys_are_masked_and_none_is_lost() -> None:
+    """A key may hold a secret too; two that become one mask are told apart."""
+    keys = {"AKIAIOSFODNN7EXAMPLE": 1, "AKIAIOSFODNN7EXAMPLF": 2, "plain": 3}
+    assert redact_value(keys, redact_secrets) == {"[redacted:aws-key]": 1, "[redacted:aws-key] 2": 2, "plain": 3}
