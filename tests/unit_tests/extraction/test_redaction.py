@@ -255,7 +255,8 @@ print(before, "detect_secrets" in sys.modules)
 NEARLY = (
     "-----BEGIN PRIVATE KEY-----\n|password: |4242 |a.b-|://a:|eyJ|token=a1|pin 1 |password a b |password is |pw |"
     "login a |wifi is |seed abc abc |recovery code a1b2c |x as my |passphrase: a b |password: hunter2 |pin is 4821 |"
-    "the password for |code |key |session=a1|?token=|mysql -p |[redacted:token]|password: [redacted:password] |a@b.c / |user:pass@"
+    "the password for |code |key |session=a1|?token=|mysql -p |[redacted:token]|"
+    "password: [redacted:password] |a@b.c / |user:pass@"
 ).split("|")
 
 
