@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -46,11 +47,23 @@ _SOME_DAY: Final = datetime(2025, 1, 1, tzinfo=UTC)  # the curve knows differenc
 _POINTS: Final = 400  # along a curve
 
 
+class Picture(Figure):
+    """A figure that a notebook shows where it is the last expression of a cell.
+
+    It is no figure of pyplot's: no window, no backend chosen, nothing kept alive behind the caller's back. Where
+    pyplot's inline backend is in use, that shows it, as it shows every figure.
+    """
+
+    def _repr_png_(self) -> bytes:
+        png = BytesIO()
+        self.savefig(png, format="png", dpi=110)
+        return png.getvalue()
+
+
 def plot(decay: Decay, touches: Sequence[datetime], now: datetime | None) -> Figure:
     """The curve and, given touches, one memory's course beside it."""
     columns = 2 if touches else 1
-    # A figure of its own, not pyplot's: no window, no backend chosen, nothing kept alive behind the caller's back.
-    figure = Figure(figsize=(6.4 * columns, 4.0), layout="constrained")
+    figure = Picture(figsize=(6.4 * columns, 4.0), layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False)[0]
     _draw_curve(axes[0], decay)
     if touches and now:

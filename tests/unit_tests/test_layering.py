@@ -26,8 +26,8 @@ FLOORS = {
     4: "checkpointers store",
     # Places. A backend sees no clock, no embedder and no model.
     3: "backends embeddings",
-    # Model calls, and what is made of them.
-    2: "extraction",
+    # Model calls, and what is made of them; what watches.
+    2: "extraction watching",
     # Pure: no input or output, and no clock.
     1: "decay filters ranking rendering",
     0: "_flow _lazy _moved errors model",

@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import InvalidRequest, MissingDependency
@@ -71,3 +72,9 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "langchain_mem.decay.plot", raising=False)
     with pytest.raises(MissingDependency, match=r'pip install "langchain-mem\[plot\]"'):
         Decay().plot()
+
+
+def test_a_notebook_shows_it():
+    """IPython, without pyplot, makes a picture of a figure that is the last expression of a cell."""
+    formatted, _ = DisplayFormatter().format(Decay().plot(TOUCHES, NOW))
+    assert formatted["image/png"].startswith(b"\x89PNG")

@@ -1,0 +1,61 @@
+"""An event as one structured log line.
+
+    langchain_mem  DEBUG  search user_id=alex query_chars=11 results=3 ms=4.1
+
+What an operation changed is logged at INFO, what it only read at DEBUG. The same ids and numbers are fields of the
+record (`record.langchain_mem`, a dict), for formatters that write JSON. A value cannot break the line: spaces, quotes
+and what is not printable are written as JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from langchain_mem.watching.measures import measures, texts
+
+LOGGER: Final = logging.getLogger("langchain_mem")
+"""Where every line of the package goes."""
+
+READS: Final = frozenset({"search", "recall", "tidy"})
+"""The types of events that change nothing a user would look for; they are logged at DEBUG."""
+
+
+def log_event(
+    type_: str, ids: Mapping[str, Any], details: Mapping[str, Any], *, with_text: bool = False, ms: float | None = None
+) -> None:
+    """Writes one line for an event, if anybody listens.
+
+    Args:
+        type_: What happened, such as "search".
+        ids: Whose memories.
+        details: What there is to say; its texts are left out.
+        with_text: Whether the texts of the event are written too.
+        ms: How long it has taken so far, in milliseconds.
+    """
+    level = logging.DEBUG if type_ in READS else logging.INFO
+    if not LOGGER.isEnabledFor(level):
+        return
+    fields = {**ids, **measures(details), **(texts(details) if with_text else {})}
+    if ms is not None:
+        fields["ms"] = round(ms, 1)
+    LOGGER.log(level, "%s", line(type_, fields), extra={"langchain_mem": {"event": type_, **fields}})
+
+
+def line(type_: str, fields: Mapping[str, Any]) -> str:
+    """An event's type and its fields on one line.
+
+    Example:
+        >>> line("add", {"user_id": "a b", "results": 2, "batch_id": None})
+        'add user_id="a b" results=2'
+    """
+    return " ".join([type_, *(f"{name}={_plain(value)}" for name, value in fields.items() if value is not None)])
+
+
+def _plain(value: Any) -> str:
+    if not isinstance(value, str):
+        return str(value)
+    harmless = value.isprintable() and value.isascii() and not set(value) & set(' "=\\') and value != ""
+    return value if harmless else json.dumps(value)

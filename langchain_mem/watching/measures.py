@@ -1,0 +1,55 @@
+"""The ids and numbers of an event: what may be logged, traced and kept without telling what a memory says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+_IDS: Final = ("batch_id", "thread_id", "checkpoint_id", "memory_id", "reason_code", "error")
+
+
+def measures(details: Mapping[str, Any]) -> dict[str, Any]:
+    """The details of an event without its texts.
+
+    Numbers and ids stay, a list becomes its length, and a text becomes the count of its characters.
+
+    Args:
+        details: An event's `details`.
+
+    Returns:
+        Names and values that are numbers, booleans or ids.
+
+    Example:
+        >>> measures({"query": "Which seat?", "results": [{"event": "ADD"}], "batch_id": "b1", "tokens": 12})
+        {'query_chars': 11, 'results': 1, 'added': 1, 'batch_id': 'b1', 'tokens': 12}
+    """
+    found: dict[str, Any] = {}
+    for name, value in details.items():
+        found.update(_measured(name, value))
+    return found
+
+
+def texts(details: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of an event, which are told only where an application asks for them."""
+    return {name: value for name, value in details.items() if isinstance(value, str) and name not in _IDS}
+
+
+def outcomes(results: Any) -> Counter[str]:
+    """How often each thing was done to a memory, by the `event` of each result."""
+    listed = results if isinstance(results, Sequence) and not isinstance(results, str) else ()
+    return Counter(str(each["event"]) for each in listed if isinstance(each, Mapping) and "event" in each)
+
+
+_DONE: Final = {"ADD": "added", "UPDATE": "updated", "SUPERSEDE": "superseded", "DELETE": "deleted", "NONE": "known"}
+
+
+def _measured(name: str, value: Any) -> dict[str, Any]:
+    if value is None or isinstance(value, bool | int | float) or name in _IDS:
+        return {name: value}
+    if isinstance(value, str):
+        return {f"{name}_chars": len(value)}
+    if isinstance(value, Sequence):
+        done = {_DONE.get(event, event.lower()): count for event, count in outcomes(value).items()}
+        return {name: len(value), **done}
+    return {name: len(value)} if isinstance(value, Mapping) else {}

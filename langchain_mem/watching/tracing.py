@@ -1,0 +1,92 @@
+"""A search as a retriever run of LangChain, so that a trace shows what was recalled and with which scores."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
+from langchain_core.documents import Document
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import (
+    get_async_callback_manager_for_config,
+    get_callback_manager_for_config,
+    var_child_runnable_config,
+)
+
+from langchain_mem._flow import Body, call
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=Mapping[str, Any])
+
+
+async def retriever_run(
+    name: str,
+    query: str,
+    search: Callable[[], Body[R]],
+    *,
+    found: str = "results",
+    config: RunnableConfig | None = None,
+) -> R:
+    """Does a search as a run of LangChain, where a trace or a callback listens. A body.
+
+    Args:
+        name: Of the run.
+        query: What is searched for.
+        search: Does it.
+        found: The key of the result that holds the memories.
+        config: The configuration the run belongs to; that of the running step if unset.
+
+    Returns:
+        What the search returns. The run's documents are the memories, with their scores as metadata.
+    """
+    run = await call(_start, _astart, name, query, config or var_child_runnable_config.get())
+    if run is None:
+        return await search()
+    try:
+        result = await search()
+    except Exception as error:
+        await call(run.on_retriever_error, run.on_retriever_error, error)
+        raise
+    await call(run.on_retriever_end, run.on_retriever_end, documents(result[found]))
+    return result
+
+
+def traced(name: str, body: Callable[P, Body[R]]) -> Callable[P, Body[R]]:
+    """The body of a search that is a run of LangChain; its `query` and its `config` tell which.
+
+    Args:
+        name: Of the run.
+        body: Takes itself, the query, and keywords.
+    """
+
+    @functools.wraps(body)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        given: Mapping[str, Any] = kwargs
+        query = given["query"] if "query" in given else args[1]
+        return await retriever_run(name, str(query), lambda: body(*args, **kwargs), config=given.get("config"))
+
+    return run
+
+
+def documents(memories: Sequence[Mapping[str, Any]]) -> list[Document]:
+    """Memories as a retriever's documents: the text as content, everything else as metadata."""
+    return [
+        Document(
+            id=memory["id"],
+            page_content=memory["memory"],
+            metadata={name: value for name, value in memory.items() if name not in ("id", "memory")},
+        )
+        for memory in memories
+    ]
+
+
+def _start(name: str, query: str, config: RunnableConfig | None) -> Any:
+    manager: CallbackManager = get_callback_manager_for_config(config or {})
+    return manager.on_retriever_start({"name": name}, query, name=name) if manager.handlers else None
+
+
+async def _astart(name: str, query: str, config: RunnableConfig | None) -> Any:
+    manager: AsyncCallbackManager = get_async_callback_manager_for_config(config or {})
+    return await manager.on_retriever_start({"name": name}, query, name=name) if manager.handlers else None
