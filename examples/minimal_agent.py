@@ -1,6 +1,6 @@
 """An agent that remembers its user across threads and restarts.
 
-    pip install "langchain-mem[local]"
+    pip install langchain-mem
     OPENAI_API_KEY=... python examples/minimal_agent.py
 
 Memories lie in ./memory, threads in ./threads.sqlite. Run it twice: the second run knows what the first was told.

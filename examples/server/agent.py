@@ -1,6 +1,6 @@
 """A graph for LangGraph Server: its store and checkpointer are those of memory.py, see langgraph.json.
 
-    pip install "langgraph-cli[inmem]" "langchain-mem[local]"
+    pip install "langgraph-cli[inmem]" langchain-mem
     cd examples/server && OPENAI_API_KEY=... langgraph dev
 
 The server opens the store and hands it to every run, so `Memory(runtime.store)` is made where it is used. Whose memory
