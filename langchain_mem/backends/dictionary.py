@@ -31,7 +31,9 @@ from langchain_mem.backends.base import (
     check_embedder,
     fits,
 )
+from langchain_mem.backends.changes import Changes, Log, of_rows
 from langchain_mem.errors import Conflict
+from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import matches
 
 _WORD = re.compile(r"\w+")
@@ -68,6 +70,7 @@ class DictionaryBackend:
         self._numbers = itertools.count(1)
         self._embedder: Embedder | None = None
         self._lock = threading.RLock()
+        self._log = Log()
 
     async def setup(self, embedder: Embedder | None) -> None:
         """Remembers the first embedder and refuses another."""
@@ -144,6 +147,19 @@ class DictionaryBackend:
             nodes = [self._node(prefix) for prefix in prefixes]
             return tuple(node.stamp if node else 0 for node in nodes)
 
+    async def changes(
+        self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None, limit: int
+    ) -> Changes | None:
+        """What was written in these scopes since a stamp, or all there is; `None` where that is over `limit` rows."""
+        with self._lock:
+            written, stamp = self._log.written(scopes, since), self._log.follow(scopes)
+            if written is None:
+                rows = [row for node in self._nodes(scopes) for row in node.rows.values()]
+                return None if len(rows) > limit else of_rows(rows, paths, stamp=stamp, whole=True)
+            rows = [row for address in written if (row := self._at(address)) is not None]
+            gone = [address for address in written if self._at(address) is None]
+            return of_rows(rows, paths, stamp=stamp, whole=False, gone=gone)
+
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words, scored by the rarity of those they hold."""
         with self._lock:
@@ -165,14 +181,20 @@ class DictionaryBackend:
             node = node and node.below.get(label)
         return node
 
-    def _find(self, address: Address, now: datetime) -> Row | None:
+    def _at(self, address: Address) -> Row | None:
         node = self._node(address.namespace)
-        row = node.rows.get(address.key) if node else None
+        return node.rows.get(address.key) if node else None
+
+    def _nodes(self, prefixes: Sequence[Namespace]) -> Iterator[_Node]:
+        roots = [self._node(prefix) for prefix in _outermost(prefixes)]
+        return (node for root in roots if root for node in root.walk())
+
+    def _find(self, address: Address, now: datetime) -> Row | None:
+        row = self._at(address)
         return None if row is None or row.hidden(now) else row
 
     def _scope(self, prefixes: Sequence[Namespace], now: datetime) -> Iterator[Row]:
-        roots = [self._node(prefix) for prefix in _outermost(prefixes)]
-        rows = (row for root in roots if root for node in root.walk() for row in node.rows.values())
+        rows = (row for node in self._nodes(prefixes) for row in node.rows.values())
         return (row for row in rows if not row.hidden(now))
 
     def _select(self, query: Query) -> Iterator[Row]:
@@ -189,6 +211,7 @@ class DictionaryBackend:
             path[-1].rows.pop(address.key, None)
         else:
             path[-1].rows[address.key] = row
+        self._log.note([address])
         number = next(self._numbers)
         for node in path:
             node.stamp = number

@@ -12,10 +12,12 @@ from chromadb.api import ClientAPI
 
 from langchain_mem._flow import offload
 from langchain_mem.backends.base import Address, Embedder, Match, Namespace, NamespaceQuery, Query, Row, Write
+from langchain_mem.backends.changes import Changes
 from langchain_mem.backends.chroma.client import Table
 from langchain_mem.backends.chroma.collection import Shelf
 from langchain_mem.backends.chroma.folder import Folder
 from langchain_mem.errors import InvalidRequest, StoreError
+from langchain_mem.filters.conditions import Path as Field
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,498}[a-zA-Z0-9]")
 
@@ -117,6 +119,12 @@ class ChromaBackend:
     async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
         """What changes with each write in scope; `None` over HTTP, and for scopes too large to be held in memory."""
         return await offload(self._shelf.stamp, prefixes)
+
+    async def changes(
+        self, scopes: tuple[Namespace, ...], paths: Sequence[Field], since: Hashable | None, limit: int
+    ) -> Changes | None:
+        """What was written in these scopes since a stamp, or all there is; `None` over HTTP, or over `limit` rows."""
+        return await offload(self._shelf.changes, scopes, paths, since, limit)
 
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words, those that hold more and rarer ones first."""

@@ -29,6 +29,7 @@ from langchain_mem.backends.base import (
     check_embedder,
     fits,
 )
+from langchain_mem.backends.changes import Changes, Log, of_rows
 from langchain_mem.backends.chroma import records as rows
 from langchain_mem.backends.chroma.client import Table
 from langchain_mem.backends.chroma.journal import ABANDONED, Journal
@@ -37,6 +38,7 @@ from langchain_mem.backends.chroma.scope_cache import EVER, Held
 from langchain_mem.backends.chroma.where import Where, both, either, keys_where, where
 from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.errors import Conflict, EmbeddingMismatch, StoreError
+from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import ALWAYS
 
 PLACEHOLDER_DIMS: Final = 2
@@ -63,6 +65,7 @@ class Shelf:
         self.mutex = mutex
         self._small = small
         self._held = Held() if exclusive else None
+        self._log = Log() if exclusive else None
         self._broad: dict[Namespace, int] = {}  # at least so many records
         self._lane = rows.lane(shared=not exclusive)
         self.bind(table)
@@ -138,6 +141,7 @@ class Shelf:
             sliding = [row for row in self.get(addresses, now) if row is not None and row.ttl is not None]
             expiries = {record_id(row.address): {"expires": rows.micros(now + row.ttl)} for row in sliding if row.ttl}
             self.table.update(expiries)
+            self._note(row.address for row in sliding)
             if self._held is not None:
                 run(self._held.rows.refresh([row.address for row in sliding], now))
 
@@ -165,6 +169,23 @@ class Shelf:
             return None
         with self._loaded(prefixes) as loaded:
             return None if loaded is None else run(loaded.stamp(prefixes))
+
+    def changes(
+        self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None, limit: int
+    ) -> Changes | None:
+        """`Following.changes`."""
+        if self._log is None:
+            return None
+        written, stamp = self._log.written(scopes, since), self._log.follow(scopes)
+        if written == []:
+            return of_rows([], paths, stamp=stamp, whole=False)
+        with self.mutex:
+            if written is None:
+                records = self.table.find(_scopes(scopes), limit=limit + 1)
+                return None if len(records) > limit else rows.changes_of(records, paths, stamp=stamp)
+            found = {row.address: row for row in self._rows(self.table.read(list(map(record_id, written))))}
+        gone = [address for address in written if address not in found]
+        return of_rows(list(found.values()), paths, stamp=stamp, whole=False, gone=gone)
 
     def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """`Lexical.lexical`."""
@@ -296,15 +317,22 @@ class Shelf:
         except StoreError:
             if self._held is not None:  # how far the engine got is not known
                 self._held.clear()
+            if self._log is not None:
+                self._log.lose()
             raise
 
     def _repeat(self, batch: Sequence[Write], now: datetime) -> None:
         """Keeps what is held in memory, and known of broad scopes, in step with a batch."""
         if self._held is not None:
             self._held.write(batch, now)
+        self._note(write.address for write in batch)
         for write in batch:
             if write.row is None:
                 self._shrink(write.address.namespace)
+
+    def _note(self, addresses: Iterable[Address]) -> None:
+        if self._log is not None:
+            self._log.note(addresses)
 
     def _shrink(self, namespace: Namespace) -> None:
         for prefix in (namespace[:depth] for depth in range(len(namespace) + 1)):

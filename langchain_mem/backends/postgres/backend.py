@@ -11,8 +11,9 @@ which statement answers what, and finishes with `matches` the filters that SQL c
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from datetime import datetime
-from typing import Final
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +30,12 @@ from langchain_mem.backends.base import (
     Write,
     check_embedder,
 )
+from langchain_mem.backends.changes import Changes
 from langchain_mem.backends.postgres.pools import Pool, Pools, Record, Session, Work
+from langchain_mem.backends.postgres.schema import VERSION
 from langchain_mem.backends.postgres.sql import (
+    GONE_KEPT,
     MICROSECOND,
-    VERSION,
     Change,
     Selection,
     Statement,
@@ -43,13 +46,23 @@ from langchain_mem.backends.postgres.sql import (
 )
 from langchain_mem.backends.postgres.text import decode, loads
 from langchain_mem.errors import Conflict, StoreError
+from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import matches
 
 EXACT_LIMIT: Final = 5_000
 """Up to about here an exact search is as fast as one by the HNSW index."""
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 EF_SEARCH: Final = 200
 """How broadly HNSW searches: pgvector's default of 40 finds the right ten of 100,000 noticeably less often."""
+
+
+class Asked(NamedTuple):
+    """The stamp of a scope: what was visible when it was last asked for, and when that was, by this process's clock."""
+
+    snapshot: str
+    at: float
 
 
 class PostgresBackend:
@@ -144,7 +157,7 @@ class PostgresBackend:
 
     async def purge(self, now: datetime, limit: int | None = None) -> int:
         """Removes rows that have expired by `now`, at most `limit` of them, and says how many."""
-        (removed,) = await self._pools.transaction(_sends(self._sql.purge(now, limit)))
+        removed, _ = await self._pools.transaction(_sends(self._sql.purge(now, limit), self._sql.forget_gone()))
         return len(removed)
 
     async def close(self) -> None:
@@ -162,6 +175,36 @@ class PostgresBackend:
     async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable:
         """How many rows are in scope, and their writes hashed together."""
         return (await self._pools.read(self._sql.stamp(prefixes)))[0]
+
+    async def changes(
+        self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None, limit: int
+    ) -> Changes | None:
+        """What was written in these scopes since a stamp, or all there is; `None` where that is over `limit` rows.
+
+        One statement and one row, so that what travels is what changed, and nothing is made for each row but its part
+        of one JSON array and of one block of floats.
+        """
+        known = since if isinstance(since, Asked) and monotonic() - since.at < GONE_KEPT.total_seconds() / 2 else None
+        statement = self._sql.changes(scopes, paths, known and known.snapshot, limit)
+        ((snapshot, total, gone, told, vectors),) = await self._pools.read(statement)
+        if total > limit:
+            return None
+        rows = loads(told) if told else []
+        has = np.array([row[4] for row in rows], dtype=bool)
+        found = np.zeros((len(rows), self._dims if has.any() else 0), dtype=np.float32)
+        if has.any():
+            found[has] = _floats(vectors, self._dims)
+        return Changes(
+            stamp=Asked(snapshot, monotonic()),
+            whole=known is None,
+            handles=[row[0] for row in rows],
+            addresses=[Address(tuple(row[1]), row[2]) for row in rows],
+            fields=[row[5:] for row in rows],
+            expiries=[None if row[3] is None else EPOCH + row[3] * MICROSECOND for row in rows],
+            vectors=found,
+            has=has,
+            gone=gone or (),
+        )
 
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words, those that hold more and rarer ones first."""
@@ -302,10 +345,14 @@ def _vectors(sent: Sequence[bytes], dims: int) -> list[Vectors]:
     """
     joined = b"".join(sent)
     dims = int.from_bytes(joined[:2], "big") or dims
-    words = np.frombuffer(joined, dtype=">f4").reshape(-1, dims + 1)
-    every = words[:, 1:].astype(np.float32)
+    every = _floats(joined, dims)
     ends = np.cumsum([len(each) // (4 * dims + 4) for each in sent], dtype=int).tolist()
     return [every[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _floats(sent: bytes, dims: int) -> Vectors:
+    """Vectors one after the other, as pgvector sends them."""
+    return np.frombuffer(sent, dtype=">f4").reshape(-1, dims + 1)[:, 1:].astype(np.float32)
 
 
 def _holds(query: Query, match: Match) -> bool:

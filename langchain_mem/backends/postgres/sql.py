@@ -22,9 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langchain_mem.backends.base import ANY, WILDCARD, Address, Embedder, Namespace, NamespaceQuery, Query, Row, Write
+from langchain_mem.backends.postgres.schema import MIGRATIONS, VERSION
 from langchain_mem.backends.postgres.text import array, dumps, encode
 from langchain_mem.backends.postgres.where import Compiler
 from langchain_mem.errors import InvalidRequest
+from langchain_mem.filters.conditions import Path
 
 VECTOR_LIMIT: Final = 2_000
 """Dimensions up to which pgvector's HNSW takes `vector` …"""
@@ -34,52 +36,13 @@ HALFVEC_LIMIT: Final = 4_000
 
 MICROSECOND: Final = timedelta(microseconds=1)
 
+GONE_KEPT: Final = timedelta(days=1)
+"""How long it is noted that an item was removed. Whoever has not asked for so long takes a scope anew."""
+
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _WORD = re.compile(r"\w+")
 _LEXEME_BYTES = 2_046  # what Postgres takes as one lexeme …
 _LEXEMES_BYTES = 1_000_000  # … and, a little below its limit, as all those of one text
-
-_MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
-    (
-        "CREATE EXTENSION IF NOT EXISTS vector",
-        "CREATE SEQUENCE {schema}.writes",
-        """
-        CREATE TABLE {schema}.items (
-            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-            namespace text[] COLLATE "C" NOT NULL,
-            key text COLLATE "C" NOT NULL,
-            value json NOT NULL,
-            fields jsonb NOT NULL GENERATED ALWAYS AS (value::jsonb) STORED,
-            created_at timestamptz NOT NULL,
-            updated_at timestamptz NOT NULL,
-            revision text NOT NULL,
-            expires_at timestamptz,
-            ttl bigint,
-            digests text[] NOT NULL,
-            touches timestamptz[] NOT NULL,
-            words tsvector NOT NULL,
-            write bigint NOT NULL DEFAULT nextval('{schema}.writes'),
-            CONSTRAINT address UNIQUE (namespace, key) INCLUDE (write)
-        ) WITH (fillfactor = 85)
-        """,  # room on each page, so that a touch changes no index
-        "COMMENT ON COLUMN {schema}.items.fields IS 'the value for filters; jsonb forgets the order of keys'",
-        "COMMENT ON COLUMN {schema}.items.ttl IS 'microseconds'",
-        "COMMENT ON COLUMN {schema}.items.write IS 'a new number at every write: what a stamp is made of'",
-        "CREATE INDEX items_expires_at ON {schema}.items (expires_at) WHERE expires_at IS NOT NULL",
-        "CREATE INDEX items_words ON {schema}.items USING gin (words)",
-        """
-        CREATE TABLE {schema}.vectors (
-            item bigint NOT NULL REFERENCES {schema}.items ON DELETE CASCADE,
-            position int NOT NULL,
-            embedding vector NOT NULL,
-            PRIMARY KEY (item, position)
-        )
-        """,
-    ),
-)
-
-VERSION: Final = len(_MIGRATIONS)
-"""Of the schema: how many migrations have been applied."""
 
 
 class Statement(NamedTuple):
@@ -186,7 +149,7 @@ class Statements:
 
     def migrate(self, version: int) -> list[Statement]:
         """Brings tables of this version up to `VERSION`."""
-        pending = [step.format(schema=self._schema) for steps in _MIGRATIONS[version:] for step in steps]
+        pending = [step.format(schema=self._schema) for steps in MIGRATIONS[version:] for step in steps]
         done = Statement(f"UPDATE {self._meta} SET version = %(version)s", {"version": VERSION})
         return [*map(Statement, pending), done]
 
@@ -314,6 +277,46 @@ class Statements:
         hashed = "coalesce(bit_xor(hashint8extended(i.write, 0)), 0)"
         return Statement(f"SELECT count(*), {hashed} FROM {self._items} i WHERE {scope}", parameters)
 
+    def changes(self, scopes: Sequence[Namespace], paths: Sequence[Path], since: str | None, limit: int) -> Statement:
+        """What was written in scopes of three labels since a snapshot, in one row.
+
+        Columns: the snapshot now; how many rows there are, up to `limit` + 1; the items that went; the rows as one JSON
+        array, each with its item's number and whether it has a vector; and those vectors, one after the other.
+
+        A transaction that was not visible in the old snapshot and is in the new one has committed between them,
+        whatever its number: so nothing is missed that began before and ended after, and nobody waits for anybody. A
+        number beyond the new snapshot comes from another server, whose dump this is, and says nothing here.
+        """
+        parameters: dict[str, Any] = {"limit": limit, "scopes": [array(scope) for scope in scopes], "since": since}
+        fresh = _FRESH if since is not None else "TRUE"
+        here = " OR ".join(f"i.namespace[1:3] = %(scope_{number})s::text[]" for number in range(len(scopes)))
+        parameters |= {f"scope_{number}": _labels(scope) for number, scope in enumerate(scopes)}
+        compiler = Compiler("i.fields", parameters)
+        expiry = "(extract(epoch FROM i.expires_at) * 1000000)::bigint"
+        told = ["i.id", "i.namespace", "i.key", expiry, "v.item IS NOT NULL"]
+        columns = ", ".join([*told, *(compiler.value(path) for path in paths)])
+        query = f"""
+            WITH found AS MATERIALIZED (
+                SELECT i.id, i.namespace, i.key, i.expires_at, i.fields FROM {self._items} i
+                WHERE ({here}) AND {fresh.format(changed="i.changed")} LIMIT %(limit)s + 1
+            ),
+            size AS (SELECT count(*) AS total FROM found)
+            SELECT pg_current_snapshot()::text, size.total, {self._gone(fresh)}, told.rows::text, told.vectors
+            FROM size LEFT JOIN LATERAL (
+                SELECT json_agg(json_build_array({columns}) ORDER BY i.id) AS rows,
+                    string_agg(vector_send(v.embedding), ''::bytea ORDER BY i.id) AS vectors
+                FROM found i LEFT JOIN {self._vectors} v ON v.item = i.id AND v.position = 0
+            ) told ON size.total <= %(limit)s
+        """
+        return Statement(query, parameters)
+
+    def _gone(self, fresh: str) -> str:
+        if fresh == "TRUE":
+            return "NULL"
+        scopes = f"SELECT {self._schema}.scope_of(each::text[]) FROM unnest(%(scopes)s::text[]) AS each"
+        gone = f"g.scope IN ({scopes}) AND {fresh.format(changed='g.changed')}"
+        return f"(SELECT array_agg(g.item) FROM {self._schema}.gone g WHERE {gone})"
+
     def namespaces(self, query: NamespaceQuery) -> Statement:
         """The namespaces that a query describes, in order."""
         parts, parameters = _pattern(query)
@@ -349,7 +352,8 @@ class Statements:
         """
         query = f"""
             WITH due AS MATERIALIZED ({due})
-            UPDATE {self._items} i SET expires_at = %(now)s + i.ttl * interval '1 microsecond', write = DEFAULT
+            UPDATE {self._items} i SET write = DEFAULT, changed = DEFAULT,
+                expires_at = %(now)s + i.ttl * interval '1 microsecond'
             FROM due WHERE i.id = due.id
         """
         return Statement(query, {**_at(addresses), "now": now})
@@ -359,6 +363,10 @@ class Statements:
         expired = f"SELECT id FROM {self._items} WHERE expires_at <= %(now)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED"
         delete = f"DELETE FROM {self._items} i USING expired WHERE i.id = expired.id RETURNING i.id"
         return Statement(f"WITH expired AS MATERIALIZED ({expired}) {delete}", {"now": now, "limit": limit})
+
+    def forget_gone(self) -> Statement:
+        """Drops the notes on items that went long ago: every process that still runs has asked since, or asks anew."""
+        return Statement(f"DELETE FROM {self._schema}.gone WHERE at < now() - %(kept)s::interval", {"kept": GONE_KEPT})
 
     def vacuum(self) -> Statement:
         """Rewrites tables and indexes from what lives. Locks them, and runs in no transaction."""
@@ -382,7 +390,7 @@ class Statements:
         )
 
     def _upsert(self, *, over_living: bool) -> str:
-        changed = ", ".join(f"{name} = excluded.{name}" for name in (*_CONTENT, "write"))
+        changed = ", ".join(f"{name} = excluded.{name}" for name in (*_CONTENT, "write", "changed"))
         touches = _MERGED.format(new="excluded.touches")
         return f"""
             INSERT INTO {self._items} AS i (namespace, key, touches, {", ".join(_CONTENT)})
@@ -395,7 +403,7 @@ class Statements:
         changed = ", ".join(f"{name} = {value}" for name, value in _CONTENT.items())
         touches = _MERGED.format(new="%(touches)s::timestamptz[]")
         return f"""
-            UPDATE {self._items} i SET {changed}, write = DEFAULT, touches = {touches}
+            UPDATE {self._items} i SET {changed}, write = DEFAULT, changed = DEFAULT, touches = {touches}
             WHERE {_HERE} AND {_ALIVE} AND i.revision = %(expects)s RETURNING i.id
         """
 
@@ -419,6 +427,10 @@ class Statements:
         return f"{wanted} JOIN {self._items} i ON i.namespace = wanted.namespace::text[] AND i.key = wanted.key"
 
 
+_FRESH = (
+    "{changed} >= pg_snapshot_xmin(%(since)s::pg_snapshot) AND {changed} < pg_snapshot_xmax(pg_current_snapshot())"
+    " AND NOT pg_visible_in_snapshot({changed}, %(since)s::pg_snapshot)"
+)
 _ALIVE = "(i.expires_at IS NULL OR i.expires_at > %(now)s)"
 _HERE = "i.namespace = %(namespace)s::text[] AND i.key = %(key)s"
 _PAGE = "LIMIT %(limit)s OFFSET %(offset)s"

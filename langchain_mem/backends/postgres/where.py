@@ -58,7 +58,7 @@ class Compiler:
         return f"({compiled})" if compiled else ""
 
     def _test(self, test: Test, wide: bool) -> str:
-        leaf = self._leaf(test.path)
+        leaf = self.value(test.path)
         if test.kind is Kind.iso:
             self.exact = False
             return f"(jsonb_typeof({leaf}) = 'string')" if wide else "FALSE"
@@ -78,7 +78,7 @@ class Compiler:
             case operator:
                 return self._ordered(leaf, _COMPARISONS[operator], test.operand)
 
-    def _leaf(self, path: Path) -> str:
+    def value(self, path: Path) -> str:
         """What is stored at a path. `->` with text never looks into lists, as `#>` does."""
         plain = self._below(self.column, path.keys)
         if path.literal is None:

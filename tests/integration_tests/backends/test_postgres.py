@@ -32,6 +32,7 @@ from langchain_mem.backends.base import (
     Write,
 )
 from langchain_mem.backends.postgres.backend import PostgresBackend
+from langchain_mem.backends.postgres.schema import VERSION
 from langchain_mem.backends.postgres.sql import Statement, Statements, select
 from langchain_mem.errors import Conflict, InvalidRequest, StoreError
 from langchain_mem.filters.language import matches, parse, parse_store
@@ -196,7 +197,7 @@ def test_processes_set_up_at_once(fresh_postgres_dsn: str) -> None:
     assert [process.communicate(timeout=60)[1] for process in starting] == ["", "", ""]
     with psycopg.connect(fresh_postgres_dsn) as connection:
         assert connection.execute("SELECT version, embedder, dims FROM langchain_mem.meta").fetchall() == [
-            (1, "fake", 8)
+            (VERSION, "fake", 8)
         ]
 
 

@@ -1,0 +1,159 @@
+"""What became of a scope since it was last looked at, so that what is derived from it need not be derived anew.
+
+A backend that is `Following` hands over changes as columns: the fields that were asked for and one matrix of vectors,
+instead of a row with its whole value for each. `Log` is how a backend within one process knows them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langchain_mem.backends.base import Address, Namespace, Row, Vectors
+from langchain_mem.filters.conditions import Path
+
+OWNER_DEPTH: Final = 3
+"""How many labels a scope that is followed has: `("memories", "user", "alex")`."""
+
+_KEPT: Final = 4_096  # changes of a scope that a log remembers; whoever has missed more takes the scope anew
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Changes:
+    """What was written in some scopes since a stamp; each sequence but `gone` has one element a row.
+
+    Attributes:
+        stamp: What to ask from the next time.
+        whole: Whether these are all the rows there are, so that any other has gone.
+        handles: What `gone` will name each row by.
+        addresses: Where each row is.
+        fields: What is stored at each of the paths that were asked for, in their order.
+        expiries: From when on each row is hidden. Rows that are hidden already may be among them.
+        vectors: Shape (rows, dims): each row's first vector, zeros where it has none.
+        has: Shape (rows,): which rows have one.
+        gone: Handles of rows that were removed. A row that was removed and put again is among both: first it went.
+    """
+
+    stamp: Hashable
+    whole: bool
+    handles: Sequence[Hashable] = ()
+    addresses: Sequence[Address] = ()
+    fields: Sequence[Sequence[Any]] = ()
+    expiries: Sequence[datetime | None] = ()
+    vectors: Vectors
+    has: NDArray[np.bool_]
+    gone: Sequence[Hashable] = ()
+
+
+@runtime_checkable
+class Following(Protocol):
+    """A backend that can tell what was written in a scope since it was last asked."""
+
+    async def changes(
+        self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None, limit: int
+    ) -> Changes | None:
+        """What was written in these scopes since a stamp, or all there is.
+
+        Args:
+            scopes: Namespaces of `OWNER_DEPTH` labels, and all below them.
+            paths: The fields to hand over.
+            since: The stamp of the last answer for these scopes and paths; `None` for everything.
+            limit: Hand over at most so many rows.
+
+        Returns:
+            The changes; `None` where the backend cannot know them, or where there are over `limit` rows.
+        """
+
+
+def of_rows(
+    rows: Sequence[Row], paths: Sequence[Path], *, stamp: Hashable, whole: bool, gone: Sequence[Address] = ()
+) -> Changes:
+    """Changes that are made of rows, whose addresses are their handles."""
+    has = np.array([len(row.vectors) > 0 for row in rows], dtype=bool)
+    present = [row.vectors[0] for row in rows if len(row.vectors)]
+    vectors = np.zeros((len(rows), len(present[0]) if present else 0), dtype=np.float32)
+    if present:
+        vectors[has] = present
+    addresses = [row.address for row in rows]
+    return Changes(
+        stamp=stamp,
+        whole=whole,
+        handles=addresses,
+        addresses=addresses,
+        fields=[tuple(path.read(row.value) for path in paths) for row in rows],
+        expiries=[row.expires_at for row in rows],
+        vectors=vectors,
+        has=has,
+        gone=gone,
+    )
+
+
+class Stamp(NamedTuple):
+    """How far a log had come."""
+
+    log: int
+    number: int
+
+
+class Log:
+    """Which addresses of the scopes that somebody follows were written, the latest of them.
+
+    Safe to use from many threads.
+    """
+
+    _logs = itertools.count()
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._number = 0
+        self._scopes: dict[Namespace, deque[tuple[int, Address]]] = {}
+        self._since: dict[Namespace, int] = {}
+        self.lose()
+
+    def lose(self) -> None:
+        """Forgets everything: whoever follows a scope takes it anew."""
+        with self._lock:
+            self._name = next(self._logs)
+            self._scopes.clear()
+
+    def note(self, addresses: Iterable[Address]) -> None:
+        """Something was written or removed at these addresses."""
+        with self._lock:
+            for address in addresses:
+                noted = self._scopes.get(address.namespace[:OWNER_DEPTH])
+                if noted is not None:
+                    self._number += 1
+                    if len(noted) == _KEPT:
+                        self._since[address.namespace[:OWNER_DEPTH]] = noted[0][0]
+                    noted.append((self._number, address))
+
+    def follow(self, scopes: Iterable[Namespace]) -> Stamp:
+        """Remembers what is written in these scopes from now on."""
+        with self._lock:
+            for scope in scopes:
+                if scope not in self._scopes:
+                    self._scopes[scope] = deque(maxlen=_KEPT)
+                    self._since[scope] = self._number
+            return Stamp(self._name, self._number)
+
+    def written(self, scopes: Sequence[Namespace], since: Hashable | None) -> list[Address] | None:
+        """The addresses that were written since a stamp, each once; `None` where that is not known any more."""
+        with self._lock:
+            if not isinstance(since, Stamp) or since.log != self._name:
+                return None
+            if any(scope not in self._scopes or since.number < self._since[scope] for scope in scopes):
+                return None
+            fresh = (self._after(scope, since.number) for scope in scopes)
+            return list(dict.fromkeys(address for addresses in fresh for address in addresses))
+
+    def _after(self, scope: Namespace, number: int) -> list[Address]:
+        newest = itertools.takewhile(lambda noted: noted[0] > number, reversed(self._scopes[scope]))
+        return [address for _, address in newest]

@@ -1,0 +1,78 @@
+"""The tables in Postgres, as the steps that bring them from one version to the next."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        "CREATE EXTENSION IF NOT EXISTS vector",
+        "CREATE SEQUENCE {schema}.writes",
+        """
+        CREATE TABLE {schema}.items (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            namespace text[] COLLATE "C" NOT NULL,
+            key text COLLATE "C" NOT NULL,
+            value json NOT NULL,
+            fields jsonb NOT NULL GENERATED ALWAYS AS (value::jsonb) STORED,
+            created_at timestamptz NOT NULL,
+            updated_at timestamptz NOT NULL,
+            revision text NOT NULL,
+            expires_at timestamptz,
+            ttl bigint,
+            digests text[] NOT NULL,
+            touches timestamptz[] NOT NULL,
+            words tsvector NOT NULL,
+            write bigint NOT NULL DEFAULT nextval('{schema}.writes'),
+            CONSTRAINT address UNIQUE (namespace, key) INCLUDE (write)
+        ) WITH (fillfactor = 85)
+        """,  # room on each page, so that a touch changes no index
+        "COMMENT ON COLUMN {schema}.items.fields IS 'the value for filters; jsonb forgets the order of keys'",
+        "COMMENT ON COLUMN {schema}.items.ttl IS 'microseconds'",
+        "COMMENT ON COLUMN {schema}.items.write IS 'a new number at every write: what a stamp is made of'",
+        "CREATE INDEX items_expires_at ON {schema}.items (expires_at) WHERE expires_at IS NOT NULL",
+        "CREATE INDEX items_words ON {schema}.items USING gin (words)",
+        """
+        CREATE TABLE {schema}.vectors (
+            item bigint NOT NULL REFERENCES {schema}.items ON DELETE CASCADE,
+            position int NOT NULL,
+            embedding vector NOT NULL,
+            PRIMARY KEY (item, position)
+        )
+        """,
+    ),
+    (
+        "ALTER TABLE {schema}.items ADD COLUMN changed xid8 NOT NULL DEFAULT pg_current_xact_id()",
+        "COMMENT ON COLUMN {schema}.items.changed IS 'the transaction of the last write, touches apart'",
+        "CREATE INDEX items_changed ON {schema}.items ((namespace[1:3]), changed)",
+        """
+        CREATE TABLE {schema}.gone (
+            item bigint NOT NULL,
+            scope bigint NOT NULL,
+            changed xid8 NOT NULL DEFAULT pg_current_xact_id(),
+            at timestamptz NOT NULL DEFAULT now()
+        )
+        """,
+        "COMMENT ON TABLE {schema}.gone IS 'numbers of items that were removed, so that other processes forget them'",
+        "CREATE INDEX gone_changed ON {schema}.gone (scope, changed)",
+        "CREATE INDEX gone_at ON {schema}.gone (at)",
+        """
+        CREATE FUNCTION {schema}.scope_of(namespace text[]) RETURNS bigint LANGUAGE sql IMMUTABLE
+            RETURN hashtextextended(array_to_string(namespace[1:3], chr(1)), 0)
+        """,
+        """
+        CREATE FUNCTION {schema}.note_gone() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO {schema}.gone (item, scope) SELECT id, {schema}.scope_of(namespace) FROM removed;
+            RETURN NULL;
+        END $$
+        """,
+        """
+        CREATE TRIGGER note_gone AFTER DELETE ON {schema}.items
+            REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION {schema}.note_gone()
+        """,
+    ),
+)
+
+VERSION: Final = len(MIGRATIONS)
+"""Of the schema: how many migrations have been applied."""
