@@ -14,9 +14,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
+
+# private, but what LangGraph itself tells its streaming handlers by
+from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from langchain_mem._flow import call
@@ -29,6 +34,31 @@ from langchain_mem.model.records import Rejected, StoredMemory, sound
 
 QUIET: Final[RunnableConfig] = {"tags": ["nostream", "langsmith:nostream"], "run_name": "langchain_mem"}
 """How the package calls a model: its tokens are not streamed to the user of the graph it runs in."""
+
+
+def quiet() -> RunnableConfig:
+    """The configuration of a call that no stream of the run around it shows; its traces and usage counts do.
+
+    `stream(stream_mode="messages")` leaves out what is tagged `nostream`. `astream_events` and the event streams of
+    LangGraph Server do not know the tag, so the handlers that feed them are left out here.
+    """
+    manager = (var_child_runnable_config.get() or {}).get("callbacks")
+    if not isinstance(manager, BaseCallbackManager):
+        kept = [handler for handler in manager or [] if not _streams(handler)]
+        return {**QUIET, "callbacks": kept} if manager else QUIET
+    manager = manager.copy()
+    for handler in [handler for handler in manager.handlers if _streams(handler)]:
+        manager.remove_handler(handler)
+    return {**QUIET, "callbacks": manager}
+
+
+def _streams(handler: BaseCallbackHandler) -> bool:
+    return isinstance(handler, (_StreamingCallbackHandler, _V2StreamingCallbackHandler))
+
+
+def unstreamed(model: BaseChatModel) -> BaseChatModel:
+    """The model as one that answers whole, whatever handlers would have it stream. The model itself is not changed."""
+    return model.model_copy(update={"disable_streaming": True})
 
 
 class Proposal(BaseModel):
@@ -134,6 +164,7 @@ async def propose(model: BaseChatModel, request: Request) -> Proposals:
     Raises:
         ExtractionError: The model failed, or gave nothing to read twice.
     """
+    model = unstreamed(model)
     structured = _structured(model, TypedExtraction if request.schemas else Extraction)
     messages = request.messages(as_json=structured is None)
     reply = await ask(structured or model, messages)
@@ -168,7 +199,7 @@ async def ask(model: Runnable[Any, Any], messages: Sequence[BaseMessage]) -> AIM
         ExtractionError: The model failed; its own error is the cause.
     """
     try:
-        answer = await call(model.invoke, model.ainvoke, list(messages), QUIET)
+        answer = await call(model.invoke, model.ainvoke, list(messages), quiet())
     except Exception as error:  # every provider has an error tree of its own
         raise ExtractionError(f"The model failed, nothing was written: {error!r}") from error
     raw = answer["raw"] if isinstance(answer, Mapping) and "raw" in answer else answer

@@ -19,8 +19,9 @@ from langgraph.graph.state import CompiledStateGraph
 from typing_extensions import override
 
 from langchain_mem._flow import arun, call, run
+from langchain_mem.integrations.extracting import Extracting, extracting
 from langchain_mem.integrations.identity import whose
-from langchain_mem.integrations.nodes import ExtractionNode, extraction_node
+from langchain_mem.integrations.place import Place
 from langchain_mem.memory.facade import MemoryBase
 from langchain_mem.model.scopes import Ids
 
@@ -56,7 +57,7 @@ class MemoryChatHistory(BaseChatMessageHistory):
         self._ids = ids
         self._graph = _thread(checkpointer)
         self._config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
-        self._extraction: ExtractionNode | None = extraction_node(memory) if memory is not None else None
+        self._extraction: Extracting | None = extracting(Place(memory)) if memory is not None else None
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]  # an attribute there, which may be a property

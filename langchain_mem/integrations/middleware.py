@@ -1,47 +1,51 @@
 """Memory for `create_agent`: recall before the agent, injection into each model call, extraction after it.
 
-    before_agent      recall → state, in no checkpoint; what was said and is not extracted yet → state, kept
-    wrap_model_call   recalled text → the system message of this call; the thread does not grow by it
-    after_agent       extraction of what was kept and what the agent said
+    before_agent      recall; what is recalled stays with the middleware, under a number that the run carries
+    wrap_model_call   what was found → beside the last user message of this call, the core → its system message
+    after_model       notes which messages the model was given, as they were then
+    after_agent       extraction of what the model was given and what the agent said
 
-Messages are kept aside from the beginning of a run because other middleware may replace them: `SummarizationMiddleware`
-takes them out of the thread before the agent is done, and what it puts in is no evidence.
+Neither the thread nor the state holds recalled text, so no stream of the state shows it.
+
+Only what a model was given is learned. What a guardrail has kept from the model is not, and what another middleware has
+changed, as `PIIMiddleware` does, is learned as it was changed to. What has been taken out of the state since, as
+`SummarizationMiddleware` does, is learned all the same: the state's order and words count, and only what was removed
+from it is put back.
 """
 
 from __future__ import annotations
 
+import uuid
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final, Literal, NotRequired
+from typing import Any, Final, Literal
 
 from langchain.agents.middleware import AgentMiddleware
-from langchain.agents.middleware.types import AgentState, ModelCallResult, ModelRequest, ModelResponse, PrivateStateAttr
-from langchain_core.messages import AnyMessage, SystemMessage
-from langgraph.channels import UntrackedValue
+from langchain.agents.middleware.types import ModelCallResult, ModelRequest, ModelResponse
+from langchain_core.language_models import BaseChatModel
 from langgraph.types import TracePolicy, omit_payload
 from typing_extensions import override
 
 from langchain_mem._flow import arun, run
-from langchain_mem.integrations.identity import messages_in, whose
-from langchain_mem.integrations.nodes import extraction_node, last_said, retrieval_node, value_in
-from langchain_mem.integrations.tools import memory_tools
+from langchain_mem.errors import InvalidRequest
+from langchain_mem.integrations.conversation import messages_in, value_in
+from langchain_mem.integrations.extracting import extracting
+from langchain_mem.integrations.failing import OnError
+from langchain_mem.integrations.heard import Hearing, MemoryAgentState
+from langchain_mem.integrations.place import Place
+from langchain_mem.integrations.prompting import with_memories
+from langchain_mem.integrations.recall import TOP_K, Recall, recalling
+from langchain_mem.integrations.tools import owned_tools
 from langchain_mem.memory.facade import MemoryBase
+from langchain_mem.model.scopes import Ids
 
 HIDDEN: Final = TracePolicy(process_inputs=omit_payload, process_outputs=omit_payload)
 """Traces show that the hooks ran, and how long, but no text of memories."""
 
+_RUNS: Final = 1_000
+"""At most so many runs under way have what was recalled at hand; for another one it is recalled again."""
 
-class MemoryAgentState(AgentState[Any]):
-    """What the middleware adds to an agent's state; private to it.
-
-    Attributes:
-        memories: What was recalled; in no checkpoint.
-        memory_context: Its text; in no checkpoint.
-        memory_heard: Messages that are not extracted yet, as they were said.
-    """
-
-    memories: NotRequired[Annotated[list[dict[str, Any]], UntrackedValue, PrivateStateAttr]]
-    memory_context: NotRequired[Annotated[str, UntrackedValue, PrivateStateAttr]]
-    memory_heard: NotRequired[Annotated[list[AnyMessage], PrivateStateAttr]]
+_EXTRACTS: Final = ("owner", "messages_key")
 
 
 class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
@@ -54,36 +58,58 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
     a user's words is a model's.
 
     Args:
-        memory: Where to recall from and to write.
+        memory: Where to recall from and to write; `None` for the store of the run, as LangGraph Server has one.
         top_k: At most so many memories are recalled.
         token_budget: At most so many tokens of them go into the prompt.
         write: When what was said is extracted: before the agent returns, by a worker meanwhile, or not at all.
         tools: Whether the agent gets tools to save, search, update and forget memories; see `memory_tools`.
-        on_error: What a failing extraction does; see `extraction_node`.
+        on_error: What a failing memory does: the agent answers without it, with a warning in the log and an event, or
+            the run fails.
+        name: Tells one memory of an agent from another. It is part of the tools' names.
+        model: What extracts, where no memory is given. Without a model messages are stored as they are.
         trace_policy: What traces of these hooks show; `HIDDEN` unless given, `None` for the application's default.
-        **search: Whatever else `retrieval_node` takes, such as `layers`, `filters` or `pinned`.
+        **options: Whatever else `retrieval_node` takes, such as `query`, `owner`, `pinned`, `layers` or `filters`. An
+            id, such as `agent_id`, is set beside those of the run, for reading and for writing.
+
+    Raises:
+        InvalidRequest: An option is out of its range.
+        TypeError: There is no such option.
     """
 
     state_schema = MemoryAgentState
 
     def __init__(
         self,
-        memory: MemoryBase,
+        memory: MemoryBase | None = None,
         *,
-        top_k: int = 5,
+        top_k: int = TOP_K,
         token_budget: int | None = None,
         write: Literal["after", "background"] | None = "after",
         tools: bool = True,
-        on_error: Literal["raise", "warn"] = "raise",
+        on_error: OnError = "warn",
+        name: str | None = None,
+        model: BaseChatModel | str | None = None,
         trace_policy: TracePolicy | None = HIDDEN,
-        **search: Any,
+        **options: Any,
     ) -> None:
         super().__init__()
-        self.tools = memory_tools(memory, top_k=top_k) if tools else []
+        _check(write, name)
+        place = Place(memory, model=model)
+        ids = {id_: options[id_] for id_ in Ids.__annotations__ if id_ in options}
+        self._name = f"MemoryMiddleware[{name}]" if name else "MemoryMiddleware"
+        self._recalling = recalling(place, top_k=top_k, token_budget=token_budget, on_error=on_error, **options)
+        self._extracting = extracting(
+            place, background=write == "background", on_error=on_error, owner=options.get("owner"), **ids
+        )
+        self._hearing = Hearing(self._name, self._extracting) if write is not None else None
+        self._recalled: OrderedDict[str, Recall] = OrderedDict()
         self.trace_policy = trace_policy
-        self._retrieval = retrieval_node(memory, top_k=top_k, token_budget=token_budget, query=_asked, **search)
-        self._extraction = extraction_node(memory, background=write == "background", on_error=on_error)
-        self._writes = write is not None
+        self.tools = owned_tools(place, top_k=top_k, name=name, owner=options.get("owner"), beside=ids) if tools else []
+
+    @property
+    @override
+    def name(self) -> str:
+        return self._name
 
     @override
     def before_agent(self, state: MemoryAgentState, runtime: Any) -> dict[str, Any]:
@@ -106,6 +132,14 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         return await handler(await arun(self._injected(request)))
 
     @override
+    def after_model(self, state: MemoryAgentState, runtime: Any) -> dict[str, Any] | None:
+        return self._hearing.heard(state) if self._hearing else None
+
+    @override
+    async def aafter_model(self, state: MemoryAgentState, runtime: Any) -> dict[str, Any] | None:
+        return self._hearing.heard(state) if self._hearing else None
+
+    @override
     def after_agent(self, state: MemoryAgentState, runtime: Any) -> dict[str, Any] | None:
         return run(self._end(state, runtime))
 
@@ -114,40 +148,37 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         return await arun(self._end(state, runtime))
 
     async def _begin(self, state: MemoryAgentState, runtime: Any) -> dict[str, Any]:
-        update: dict[str, Any] = {**await self._retrieval.recall(state, runtime)}
-        if self._writes:
-            update["memory_heard"] = await self._extraction.pending(_said(state), whose(runtime))
-        return update
+        begun = await self._hearing.begin(state, runtime) if self._hearing else {}
+        number = value_in(state, "memory_run") or uuid.uuid4().hex
+        self._keep(number, await self._recalling.recall(state, runtime))
+        return {**begun, "memory_run": number}
 
     async def _injected(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
-        """The request with what was recalled; recalled again where an interrupt has taken it from the state."""
-        text = value_in(request.state, "memory_context")
-        if text is None:
-            text = (await self._retrieval.recall(request.state, request.runtime))["memory_context"]
-        return request.override(system_message=_with(request.system_message, text)) if text else request
+        """The request with what was recalled; recalled again where an interrupt has taken it from the run."""
+        if self._hearing:
+            self._hearing.asked(request.messages, request.runtime)
+        number = value_in(request.state, "memory_run")
+        recall = self._recalled.get(number) if number else None
+        if recall is None:
+            recall = await self._recalling.recall(request.state, request.runtime)
+            if number:
+                self._keep(number, recall)
+        return with_memories(request, *self._recalling.texts(recall))
 
     async def _end(self, state: MemoryAgentState, runtime: Any) -> dict[str, Any] | None:
-        await self._extraction.reinforce(state)
-        if self._writes and await self._extraction.extract(_said(state), whose(runtime)):
-            return {"memory_heard": []}
-        return None
+        recall = self._recalled.pop(value_in(state, "memory_run") or "", None)
+        if recall is not None:
+            await self._extracting.count_used(recall.memories, messages_in(state), runtime)
+        return await self._hearing.end(state, runtime) if self._hearing else None
+
+    def _keep(self, number: str, recall: Recall) -> None:
+        self._recalled[number] = recall
+        while len(self._recalled) > _RUNS:
+            self._recalled.popitem(last=False)
 
 
-def _said(state: Any) -> list[Any]:
-    """What was said, with what other middleware has taken out of the thread since."""
-    heard = value_in(state, "memory_heard") or []
-    ids = {message.id for message in heard}
-    return [*heard, *(message for message in messages_in(state) if message.id not in ids)]
-
-
-def _asked(state: Any) -> str:
-    """What the user asked last, also where the message itself has been summarized away."""
-    return last_said({"messages": _said(state)})
-
-
-def _with(system: SystemMessage | None, text: str) -> SystemMessage:
-    if system is None:
-        return SystemMessage(text)
-    if isinstance(system.content, str):
-        return SystemMessage(f"{system.content}\n\n{text}")
-    return SystemMessage([*system.content, {"type": "text", "text": text}])
+def _check(write: object, name: object) -> None:
+    if write not in ("after", "background", None):
+        raise InvalidRequest(f'write is "after", "background" or None, not {write!r:.200}.')
+    if name is not None and not (isinstance(name, str) and name.isidentifier()):
+        raise InvalidRequest(f"name is a word of letters, digits and underscores, not {name!r:.200}.")

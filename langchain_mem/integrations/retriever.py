@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 from typing_extensions import override
 
 from langchain_mem._flow import Body, arun, run
-from langchain_mem.integrations.identity import OWNERS, whose
+from langchain_mem.integrations.identity import OWNERS, OwnerRule, whose
 from langchain_mem.memory.facade import MemoryBase
 from langchain_mem.model.records import FoundMemory
 
@@ -21,14 +21,17 @@ class MemoryRetriever(BaseRetriever):
     """Memories as documents: the text as content, the id as id, and everything else, score included, as metadata.
 
         retriever = MemoryRetriever(memory=memory, k=3, user_id="alex")
-        chain = {"known": retriever, "question": RunnablePassthrough()} | prompt | model
+        known = retriever | (lambda found: " ".join(one.page_content for one in found))
+        chain = {"known": known, "question": RunnablePassthrough()} | prompt | model
 
     Whose memories these are is said here, or in the run's configuration, `{"configurable": {"user_id": …}}`, so that
-    one chain serves many users; a run that names no owner fails with `ScopeError`.
+    one chain serves many users; a run that names no owner fails with `ScopeError`. Another retriever hands on only a
+    part of the configuration; the rest is then that of the chain, graph or tool they run in.
 
     Args:
         memory: Where to search.
         k: At most so many documents; also an argument of `invoke`.
+        owner: How the application finds whose memories: a function, or a template such as `"{configurable.tenant}"`.
         **search: Ids, `filters`, `threshold`, and whatever else `Memory.search` takes.
     """
 
@@ -36,6 +39,7 @@ class MemoryRetriever(BaseRetriever):
 
     memory: MemoryBase
     k: int = 5
+    owner: OwnerRule | None = None
 
     @classmethod
     def over(cls, memory: MemoryBase, **search: Any) -> MemoryRetriever:
@@ -72,7 +76,7 @@ class MemoryRetriever(BaseRetriever):
         named = {**(self.model_extra or {}), **given}
         if any(named.get(name) for name in (*OWNERS, "run_id", "session_id", "filters")):
             return given
-        return {**whose(config=config).owners, **given}
+        return {**whose(config=config, owner=self.owner).owners, **given}
 
 
 async def _documents(memory: MemoryBase, query: str, search: dict[str, Any]) -> list[Document]:

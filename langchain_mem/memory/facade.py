@@ -24,7 +24,7 @@ from langchain_mem.memory.any_store import ForeignRepository
 from langchain_mem.memory.background import Background
 from langchain_mem.memory.documents import Documents
 from langchain_mem.memory.edit import Editing
-from langchain_mem.memory.events import Watching
+from langchain_mem.memory.events import Activity, Watching
 from langchain_mem.memory.explain import Explaining
 from langchain_mem.memory.export import Transfer
 from langchain_mem.memory.looking import Looking
@@ -192,6 +192,11 @@ class MemoryBase:
     def reinforce(self) -> Reinforce:
         """Which memories a search counts as used."""
         return self._engine.reinforce
+
+    @property
+    def activity(self) -> Activity:
+        """The feed of events, for surfaces that note what became of a call; `events` reads it."""
+        return self._engine.activity
 
     @property
     def background(self) -> Background:

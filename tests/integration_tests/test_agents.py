@@ -76,7 +76,7 @@ def test_two_threads_and_a_restart(places: Places):
     with _agent(places, model, NOTHING, NOTHING) as (agent, memory):
         _say(agent, "Which seat?", "2")
         resumed = _say(agent, "How do you know?", "1")
-        assert "Prefers window seats" in model.calls[0][0].text
+        assert "Prefers window seats" in model.calls[0][-1].text
         assert [message.text for message in resumed["messages"]][:2] == ["I prefer window seats.", "Noted."]
         assert memory.erase("alex")["threads"] == ["1", "2"]
     with _agent(places, ScriptedModel(), NOTHING) as (_, memory):
@@ -108,7 +108,7 @@ async def test_the_event_loop_is_never_blocked(places: Places, watched: BlockBus
         {"name": "save_memory", "args": {"text": "Likes green tea"}}, "A window seat.",
     )  # fmt: skip
     async with _async_agent(lambda: store_and_saver, model, FACT, NOTHING) as (agent, memory):
-        for text, thread_id in (("I prefer window seats.", "1"), ("Which seat?", "2")):
+        for text, thread_id in (("I prefer window seats.", "1"), ("I like green tea. Which seat?", "2")):
             config = {"configurable": {"thread_id": thread_id}}
             await agent.ainvoke({"messages": [HumanMessage(text)]}, config, context=ALEX)
         found = await memory.aget_all(user_id="alex")

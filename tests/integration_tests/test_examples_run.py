@@ -43,7 +43,7 @@ def test_the_minimal_agent(peer: OpenAIPeer, capsys: pytest.CaptureFixture[str])
         "friday: A window seat.",
         "remembered: ['Prefers window seats']",
     ]
-    assert "Prefers window seats" in json.dumps(peer.requests[2].body["messages"][0])
+    assert "Prefers window seats" in json.dumps(peer.requests[2].body["messages"][-1])
 
 
 @pytest.fixture

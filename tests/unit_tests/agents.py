@@ -30,8 +30,8 @@ def texts(memory: Memory, **ids: str) -> list[str]:
 
 
 def prompt_of(call: list[BaseMessage]) -> str:
-    """The text of the system message of a model call; empty where it has none."""
-    return "\n".join(message.text for message in call if message.type == "system")
+    """The text of a model call, all of it."""
+    return "\n".join(message.text for message in call)
 
 
 def thread(thread_id: str = "1", user_id: str = "alex") -> dict[str, Any]:

@@ -87,13 +87,15 @@ def test_the_thread_and_the_result_hold_no_recalled_text():
 
 
 def test_the_agents_own_instructions_stay_first():
-    """Recalled text follows the application's system prompt, as text or as blocks."""
+    """The application's system prompt is as it was; recalled text follows the user's words."""
     memory = memory_with()
     memory.add("Prefers window seats", user_id="alex", infer=False)
     model = ScriptedModel("Window.")
     agent = create_agent(model, middleware=[MemoryMiddleware(memory, write=None)], system_prompt="Be brief.")
     agent.invoke(say("Which seat?"), thread())
-    assert prompt_of(model.calls[0]).startswith("Be brief.\n\n<recalled_memories>")
+    system, question = model.calls[0]
+    assert system.text == "Be brief."
+    assert question.text.startswith("Which seat?\n\n<recalled_memories>")
 
 
 def test_it_streams_only_the_agents_words():
@@ -289,7 +291,7 @@ def test_what_failed_is_in_the_next_turn():
     summarize = SummarizationMiddleware(ScriptedModel(otherwise="S"), trigger=("messages", 2), keep=("messages", 1))
     agent = create_agent(
         ScriptedModel(otherwise="I see."),
-        middleware=[MemoryMiddleware(memory, on_error="warn", tools=False), summarize],
+        middleware=[MemoryMiddleware(memory, tools=False), summarize],
         checkpointer=InMemoryCheckpointer(),
     )
     agent.invoke(say("My dog is named Rex."), thread())
@@ -299,9 +301,9 @@ def test_what_failed_is_in_the_next_turn():
 
 
 def test_a_failing_extraction_is_raised():
-    """Nothing fails silently."""
+    """With `on_error="raise"` the run fails."""
     memory = memory_with(TimeoutError("slow"))
-    agent = create_agent(ScriptedModel("I see."), middleware=[MemoryMiddleware(memory)])
+    agent = create_agent(ScriptedModel("I see."), middleware=[MemoryMiddleware(memory, on_error="raise")])
     with pytest.raises(ExtractionError):
         agent.invoke(say("My dog is named Rex."), thread())
 
@@ -324,7 +326,7 @@ class Traced(BaseTracer):
 
 @pytest.mark.parametrize("hidden", [True, False])
 def test_traces_of_the_hooks_hold_no_memories(hidden: bool):
-    """The hooks' own spans show no text of memories, unless the application wants them to."""
+    """The hooks' own spans never show a memory, and what was said only where the application wants it."""
     memory = memory_with()
     memory.add("Prefers window seats", user_id="alex", infer=False)
     options = {} if hidden else {"trace_policy": None}
@@ -332,8 +334,9 @@ def test_traces_of_the_hooks_hold_no_memories(hidden: bool):
     tracer = Traced()
     agent = create_agent(ScriptedModel("Window."), middleware=[middleware])
     agent.invoke(say("Which seat?"), {**thread(), "callbacks": [tracer]})
-    assert ("Prefers window" in tracer.sent["MemoryMiddleware.before_agent"]) is not hidden
-    assert ("Prefers window" in tracer.sent["MemoryMiddleware.after_agent"]) is not hidden
+    for hook in ("MemoryMiddleware.before_agent", "MemoryMiddleware.after_agent"):
+        assert ("Which seat?" in tracer.sent[hook]) is not hidden
+        assert "Prefers window" not in tracer.sent[hook]
 
 
 def test_only_what_an_answer_drew_on_is_used():

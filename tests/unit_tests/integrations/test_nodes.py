@@ -28,7 +28,8 @@ from langchain_mem import (
     retrieval_node,
 )
 from langchain_mem.errors import ExtractionError, InvalidRequest, ScopeError
-from langchain_mem.integrations.nodes import arecalled, spoken
+from langchain_mem.integrations.conversation import spoken
+from langchain_mem.integrations.nodes import arecalled
 from langchain_mem.testing import FakeEmbeddings, ScriptedModel
 from tests.unit_tests.agents import facts, memory_with, texts, thread
 
@@ -228,9 +229,9 @@ def test_a_retried_node_does_nothing_twice():
 
 
 def test_what_failed_is_in_the_next_extraction():
-    """A failing model is raised, or logged where `on_error` says so; its messages come with the next turn's."""
+    """A failing model does not fail the graph; its messages come with the next turn's."""
     memory = memory_with(TimeoutError("slow"), facts("Has a dog named Rex"))
-    graph = _graph(memory, _seen, InMemoryCheckpointer(), on_error="warn")
+    graph = _graph(memory, _seen, InMemoryCheckpointer())
     graph.invoke(_say("My dog is named Rex."), thread())
     assert texts(memory) == []
     graph.invoke(_say("How are you?"), thread())
@@ -238,13 +239,17 @@ def test_what_failed_is_in_the_next_extraction():
 
 
 def test_a_failure_is_raised():
-    """By default a failing extraction fails the node, and a retry policy tries it again."""
+    """With `on_error="raise"` a failing extraction fails the node, and a retry policy tries it again."""
     memory = memory_with(TimeoutError("slow"), facts("Has a dog named Rex"))
     with pytest.raises(ExtractionError):
-        _graph(memory, _seen, InMemoryCheckpointer()).invoke(_say("My dog is named Rex."), thread("1"))
+        _graph(memory, _seen, InMemoryCheckpointer(), on_error="raise").invoke(
+            _say("My dog is named Rex."), thread("1")
+        )
     retry = RetryPolicy(initial_interval=0.001, jitter=False)
     memory = memory_with(TimeoutError("slow"), facts("Has a dog named Rex"))
-    _graph(memory, _seen, InMemoryCheckpointer(), retry).invoke(_say("My dog is named Rex."), thread())
+    _graph(memory, _seen, InMemoryCheckpointer(), retry, on_error="raise").invoke(
+        _say("My dog is named Rex."), thread()
+    )
     assert texts(memory) == ["Has a dog named Rex"]
 
 

@@ -9,11 +9,13 @@ import pytest
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnablePassthrough
+from langchain_core.tools import create_retriever_tool
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 from langchain_mem import LongTermStore, Memory, MemoryRetriever
 from langchain_mem.errors import ScopeError
 from langchain_mem.testing import FakeClock, FakeEmbeddings, ScriptedModel
+from tests.unit_tests.agents import memory_with
 
 
 def _memory() -> Memory:
@@ -93,3 +95,49 @@ def test_the_owner_in_code_wins(memory: Memory):
     """A retriever made for one user stays his, whoever the run names."""
     found = memory.as_retriever(user_id="bob").invoke("tea", {"configurable": {"user_id": "alex"}})
     assert {document.metadata["user_id"] for document in found} == {"bob"}
+
+
+def _two_memories() -> Memory:
+    memory = memory_with()
+    memory.add("Prefers window seats", user_id="alex")
+    memory.add("Prefers aisle seats", user_id="bob")
+    return memory
+
+
+def _in_multi_query(retriever: MemoryRetriever) -> Any:
+    from langchain_classic.retrievers import MultiQueryRetriever
+
+    return MultiQueryRetriever.from_llm(retriever, ScriptedModel(otherwise="Which seats?\nAny seat preferences?"))
+
+
+def _in_compression(retriever: MemoryRetriever) -> Any:
+    from langchain_classic.retrievers import ContextualCompressionRetriever
+    from langchain_classic.retrievers.document_compressors import LLMChainFilter
+
+    filtering = LLMChainFilter.from_llm(ScriptedModel(otherwise="YES"))
+    return ContextualCompressionRetriever(base_retriever=retriever, base_compressor=filtering)
+
+
+@pytest.mark.parametrize("within", [_in_multi_query, _in_compression])
+@pytest.mark.filterwarnings("ignore")
+def test_within_another_retriever(within: Any):
+    """LangChain's retrievers hand on callbacks only; whose memories these are comes from the chain around them."""
+    pytest.importorskip("langchain_classic")
+    chain = RunnablePassthrough() | within(MemoryRetriever(memory=_two_memories()))
+    for user, seat in (("alex", "window"), ("bob", "aisle")):
+        found = chain.invoke("Which seats?", {"configurable": {"user_id": user}})
+        assert [document.page_content for document in found] == [f"Prefers {seat} seats"]
+
+
+async def test_as_a_tool():
+    """LangChain's `create_retriever_tool` makes a tool of it that asks for whoever's run calls it."""
+    search = create_retriever_tool(MemoryRetriever(memory=_two_memories()), "search", "Searches.")
+    config: Any = {"configurable": {"user_id": "bob"}}
+    assert search.invoke({"query": "Which seats?"}, config) == "Prefers aisle seats"
+    assert await search.ainvoke({"query": "Which seats?"}, config) == "Prefers aisle seats"
+
+
+def test_an_owner_of_the_applications_choice():
+    """A retriever that is called bare, by whatever code, may be told how to find its owner."""
+    retriever = MemoryRetriever(memory=_two_memories(), owner=lambda _: "bob")
+    assert [document.page_content for document in retriever.invoke("Which seats?")] == ["Prefers aisle seats"]

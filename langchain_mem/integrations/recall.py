@@ -1,0 +1,178 @@
+"""What is recalled for a question: which memories, how many, and as which text. The one place that decides it.
+
+    core     the memories an application has pinned: always there, and seldom changed
+    found    the memories nearest to the question, within `top_k` and the token budget
+
+Nodes put both into state. The middleware puts the core into the system message and what was found beside the question.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, cast
+
+from langchain_core.messages import HumanMessage
+from langchain_core.messages.utils import count_tokens_approximately
+
+from langchain_mem.errors import InvalidRequest
+from langchain_mem.filters.language import parse
+from langchain_mem.integrations.conversation import MESSAGES, last_said, messages_in
+from langchain_mem.integrations.failing import MISTAKES, OnError, check_on_error, report
+from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner, whose
+from langchain_mem.integrations.place import Place
+from langchain_mem.memory.facade import Memory, MemoryBase
+from langchain_mem.memory.search import check_search
+from langchain_mem.model.records import FoundMemory
+from langchain_mem.model.scopes import Ids, Layer
+from langchain_mem.ranking.context import render
+
+TOP_K: Final = 5
+"""How many memories are recalled for a question unless an option says otherwise."""
+
+
+class Recall(NamedTuple):
+    """What was recalled for one question."""
+
+    core: list[FoundMemory]
+    found: list[FoundMemory]
+
+    @property
+    def memories(self) -> list[FoundMemory]:
+        """All of it, the core first."""
+        return [*self.core, *self.found]
+
+
+NOTHING: Final = Recall([], [])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recalling:
+    """How a surface recalls.
+
+    Attributes:
+        place: Where the memories are.
+        search: What `Memory.search` takes, ids apart.
+        token_budget: At most so many tokens of text.
+        query: What of a state is searched for; the last message of a person if unset.
+        pinned: Filters of the core.
+        template: The frame of the text, with `{memories}` where they go.
+        owner: How the application finds whose memories these are.
+        beside: Ids set in code.
+        messages_key: Where the state holds its messages.
+        on_error: What a failing search does.
+
+    Raises:
+        InvalidRequest: An option is none; says which are.
+    """
+
+    place: Place
+    search: Mapping[str, Any]
+    token_budget: int | None = None
+    query: Callable[[Any], str] | None = None
+    pinned: Mapping[str, Any] | None = None
+    template: str | None = None
+    owner: OwnerRule | None = None
+    beside: Mapping[str, Any]
+    messages_key: str = MESSAGES
+    on_error: OnError = "warn"
+
+    def __post_init__(self) -> None:
+        check_on_error(self.on_error)
+        check_owner(self.owner, self.beside)
+        _check_search(self.search)
+        parse(self.pinned)
+        render([], token_budget=self.token_budget, template=self.template)
+        if self.query is not None and not callable(self.query):
+            raise InvalidRequest("query=… is a function from the state to what is searched for.")
+
+    async def recall(self, state: Any, runtime: Any = None, config: Any = None) -> Recall:
+        """Searches for what a state asks. A body.
+
+        Returns:
+            What was recalled; nothing where the memory fails and `on_error` says to go on.
+        """
+        memory, query = self.place.of(runtime), self._query(state)
+        owner = whose(runtime, config, owner=self.owner, beside=self.beside)
+        try:
+            return await self._recall(memory, owner, query)
+        except MISTAKES:
+            raise
+        except Exception as error:
+            if self.on_error == "raise":
+                raise
+            report(memory, "recall_failed", "The agent goes on without memories.", error, owner)
+            return NOTHING
+
+    def text(self, recall: Recall) -> str:
+        """What was recalled, as one text for a prompt."""
+        return render(recall.memories, token_budget=self.token_budget, template=self.template)
+
+    def texts(self, recall: Recall) -> tuple[str, str]:
+        """The same as two texts, the core's and that of what was found, which share the budget."""
+        core = render(recall.core, token_budget=self.token_budget, template=self.template)
+        left = self.token_budget if self.token_budget is None else self.token_budget - _tokens(core)
+        if left is not None and left < 1:
+            return core, ""
+        return core, render(recall.found, token_budget=left, template=self.template)
+
+    def _query(self, state: Any) -> str:
+        if self.query is not None:
+            return self.query(state)
+        return last_said(messages_in(state, self.messages_key))
+
+    async def _recall(self, memory: MemoryBase, owner: Identity, query: str) -> Recall:
+        await memory.operations.note_thread(owner.thread_id, **owner.owners)
+        core = await self._core(memory, owner)
+        ids = {one["id"] for one in core}
+        return Recall(core, [one for one in await self._found(memory, query, owner) if one["id"] not in ids])
+
+    async def _core(self, memory: MemoryBase, owner: Identity) -> list[FoundMemory]:
+        """The pinned memories, oldest first: a new one changes no text before it, which prompt caches rely on."""
+        if self.pinned is None:
+            return []
+        page = await memory.operations.get_all(filters=self.pinned, **owner.visible)
+        core = sorted(page["results"], key=lambda one: (one["created_at"], one["id"]))
+        return [cast(FoundMemory, {**one, "score": 1.0}) for one in core]
+
+    async def _found(self, memory: MemoryBase, query: str, owner: Identity) -> list[FoundMemory]:
+        if not query.strip():
+            return []
+        search: dict[str, Any] = {**self.search, **owner.visible}
+        return (await memory.operations.search(query, **search))["results"]
+
+
+def recalling(place: Place, **options: Any) -> Recalling:
+    """How a surface recalls, from the options its user gave.
+
+    Args:
+        place: Where the memories are.
+        **options: Those of `retrieval_node`. Ids among them are set in code, and the rest is what `search` takes.
+
+    Raises:
+        InvalidRequest: An option is none; says which are.
+    """
+    own = {name: options.pop(name) for name in _OWN if name in options}
+    beside = {name: options.pop(name) for name in Ids.__annotations__ if name in options}
+    return Recalling(place=place, search={"top_k": TOP_K, **options}, beside=beside, **own)
+
+
+_OWN: Final = ("token_budget", "query", "pinned", "template", "owner", "messages_key", "on_error")
+_SEARCH: Final = frozenset(inspect.signature(Memory.search).parameters) - {"self", "query", "ids"}
+
+
+def _tokens(text: str) -> int:
+    return count_tokens_approximately([HumanMessage(text)]) if text else 0
+
+
+def _check_search(search: Mapping[str, Any]) -> None:
+    """Refuses, when a surface is made, what the first search would refuse."""
+    unknown = sorted(search.keys() - _SEARCH)
+    if unknown:
+        raise TypeError(f"There is no option {', '.join(unknown)[:200]}. A search has {', '.join(sorted(_SEARCH))}.")
+    check_search("anything", search["top_k"], search.get("threshold", 0.0))
+    parse(search.get("filters"))
+    layers = search.get("layers")
+    if layers is not None and not {*layers} <= {*Layer}:
+        raise InvalidRequest(f"layers are some of {', '.join(Layer)}, not {sorted(map(str, layers))!r:.200}.")
