@@ -27,7 +27,7 @@ _ISSUERS = re.compile(
 )
 """Prefixes and lengths in use, as in ISO/IEC 7812; one identifier in ten passes Luhn's check alone."""
 
-_CARD = re.compile(
+CARD = re.compile(
     r"(?<![\w.+-])(?<![A-Z]{2}\d\d )"  # not within a word, a decimal, a phone number or an IBAN
     r"(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}|\d{4}([ -])\d{6}\2\d{4,5}|\d{14,19}+)"
     r"(?!-?\w|\.\d)",
@@ -45,7 +45,8 @@ def luhn(digits: str) -> bool:
     return (doubled + sum(map(int, digits[-1::-2]))) % 10 == 0
 
 
-def _is_card(match: Match) -> bool:
+def is_card(match: Match) -> bool:
+    """Whether a number is a card's: an issuer's prefix and length, and the check digit."""
     digits = re.sub(r"[ -]", "", match[0])
     return _ISSUERS.fullmatch(digits) is not None and luhn(digits)
 
@@ -204,7 +205,7 @@ def _is_set(match: Match) -> bool:
 
 ISSUED: Final[tuple[Rule, ...]] = (
     Rule(name="private-key", hints=("PRIVATE KEY", "Private-Lines: "), find=_KEY_BLOCK),
-    Rule(name="card-number", find=_CARD, accepts=_is_card),
+    Rule(name="card-number", find=CARD, accepts=is_card),
     Rule(name="aws-key", hints=("A3T", "ABIA", "ACCA", "AKIA", "ASIA"), find="aws.AWSKeyDetector", accepts=_is_an_id),
     Rule(name="discord-token", hints=_DISCORD, find="discord.DiscordBotTokenDetector"),
     Rule(name="github-token", hints=("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), find="github_token.GitHubTokenDetector"),

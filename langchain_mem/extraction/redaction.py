@@ -10,7 +10,7 @@ What a secret looks like is in `secret_rules`; here is how the rules are applied
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from langchain_mem.extraction.secret_rule import Rule
@@ -19,11 +19,14 @@ from langchain_mem.extraction.secret_rules import RULES
 Redact = Callable[[str], str]
 """Takes a text and gives it back without what must not be kept."""
 
-_MASK = re.compile(r"\[redacted:[a-z-]++\]")
+Mask = Callable[[str, str], str]
+"""Takes what kind of secret was found, and what was found, and gives what to put in its place."""
+
+_MASK = re.compile(r"\[redacted:[a-z0-9-]++\]")
 _WORD = re.compile(r"\w+", re.ASCII)
 
 _Found = tuple[int, int, str]
-"""Where a secret starts and ends, and its mask."""
+"""Where a secret starts and ends, and its kind."""
 
 
 def redact_secrets(text: str) -> str:
@@ -42,8 +45,23 @@ def redact_secrets(text: str) -> str:
     >>> redact_secrets("My password manager is new; the wifi password is hunter2")
     'My password manager is new; the wifi password is [redacted:password]'
     """
-    while found := _outermost(_secrets(text)):  # a mask may end what kept its neighbor from being recognized
-        text = _masked(text, found)
+    return replaced(text, RULES, _mask)
+
+
+def _mask(kind: str, found: str) -> str:
+    return f"[redacted:{kind}]"
+
+
+def replaced(text: str, rules: Sequence[Rule], mask: Mask) -> str:
+    """A text with what some rules find replaced.
+
+    Args:
+        text: Any text.
+        rules: What to find; of two that match the same, the first names it.
+        mask: What to put in its place, of the form `[redacted:name]`: such masks are left alone.
+    """
+    while found := _outermost(_secrets(text, rules)):  # a mask may end what kept its neighbor from being recognized
+        text = _masked(text, found, mask)
     return text
 
 
@@ -92,10 +110,10 @@ def _redact_labeled(label: str, value: Any, redact: Redact) -> Any:
     return line[len(before) : -len(after)] if known else redacted
 
 
-def _secrets(text: str) -> Iterator[_Found]:
+def _secrets(text: str, rules: Sequence[Rule]) -> Iterator[_Found]:
     seen = f"{text}\n{text.lower()}"
     masks = [mask.span() for mask in _MASK.finditer(text)] if "[redacted:" in text else []
-    for rule in RULES:
+    for rule in rules:
         if rule.may_apply(seen):
             yield from (found for found in _matches(rule, text) if not _overlaps(found, masks))
 
@@ -105,7 +123,7 @@ def _matches(rule: Rule, text: str) -> Iterator[_Found]:
         for match in pattern.finditer(text):
             if rule.accepts(match):
                 start, end = match.span(rule.group)
-                yield start, _end_of_word(text, end), f"[redacted:{rule.name}]"
+                yield start, _end_of_word(text, end), rule.name
 
 
 def _end_of_word(text: str, end: int) -> int:
@@ -129,9 +147,9 @@ def _outermost(secrets: Iterator[_Found]) -> list[_Found]:
     return chosen
 
 
-def _masked(text: str, found: list[_Found]) -> str:
+def _masked(text: str, found: list[_Found], mask: Mask) -> str:
     pieces, done = [], 0
-    for start, end, mask in found:
-        pieces += [text[done:start], mask]
+    for start, end, kind in found:
+        pieces += [text[done:start], mask(kind, text[start:end])]
         done = end
     return "".join([*pieces, text[done:]])

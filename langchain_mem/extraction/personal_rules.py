@@ -1,0 +1,173 @@
+"""What personal data looks like: mail addresses, telephone numbers, cards, bank accounts, national ids.
+
+Check digits and numbering plans are decided by `python-stdnum` and `phonenumbers`. A number that could as well be an
+order's counts only after a label ("my SSN is", "call").
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from langchain_mem.errors import MissingDependency
+from langchain_mem.extraction.key_rules import CARD, is_card
+from langchain_mem.extraction.secret_rule import IS, SAID, Match, Rule, pattern
+
+KINDS: Final = ("email", "phone", "card", "iban", "national-id")
+"""The kinds of personal data that are recognized."""
+
+REGIONS: Final = tuple("US GB DE FR ES IT BR PL AU NL CH AT PT IN MX CA BE SE DK NO IE".split())
+"""Countries whose telephone numbers are recognized without their `+` prefix, as ISO 3166 has them."""
+
+_EMAIL: Final = re.compile(
+    r"(?<![\w.+/@-])(?<!://)(?!git@|ssh@)(?P<secret>[^\W_][\w.+-]{0,63}@(?:[^\W_]"
+    r"(?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24})(?![\w@-])"
+)
+
+_PHONE: Final = re.compile(
+    r"(?<![\w.,+#/:-])(?P<secret>(?:\+|00)[1-9](?:[ ()./-]{0,3}\d){6,14}|\(?\d{1,5}\)?"
+    r"(?:[ .-]{0,2}\(?\d\)?){5,13}|0\d{2,4}/\d{5,9})(?![\w:@%€$£]|[.,/-]\w)"
+)
+_CALLED: Final = pattern(
+    r"\b(?:(?:tele|cell|mobile |i|smart|home |work )?phone|cell|mobile|tel|call|ring|text|sms|whatsapp|signal"
+    r"|fax|landline|line|dial|reach|number|no"
+    r"|telefon\w*|handy\w*|mobil\w*|rufnummer|anrufen|ruf|nummer|durchwahl|m[óo]vil|celular|tel[ée]fono\w*"
+    r"|n[úu]mero|ll[áa]ma\w*|cellulare|numero"
+    r"|chiama\w*|portable|num[ée]ro|appelle\w*|fixe|telem[óo]vel|telefone|liga|zap|gsm|kom[óo]rka|numer"
+    r"|telefoon\w*|bel)\b[^\n\d=]{0,30}$"
+)
+_SPACED: Final = re.compile(
+    r"\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}$|\(?0\d{1,5}\)?[ /.-]\d[\d .-]{4,}$|\(\d{2,5}\) ?\d[\d .-]{5,}$"
+    r"|0\d{2,4}/\d{5,9}$"
+)
+_DATE: Final = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|(?:19|20)\d\d[./-]\d\d?[./-]\d\d?")
+
+_IBAN: Final = re.compile(r"(?<![\w-])(?P<secret>[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30})(?!\w)")
+
+_ID_LABELS: Final = (
+    r"ssn|social security(?: number| no)?|tax[ -]?(?:payer )?id(?:entification)?(?: number| no)?|itin|ein"
+    r"|passport(?: number| no| nr)?"
+    r"|driver['’]?s licen[cs]e(?: number| no)?|(?:national|citizen|government)[ -](?:id|identity|insurance)"
+    r"(?: card)?(?: number| no)?|id[ -]card(?: number| no)?"
+    r"|ni(?:no)?(?: number)?|nhs(?: number)?|sin(?: number)?|tfn|medicare(?: number)?|aadhaa?r(?: number)?|pan"
+    r"(?: card| number)?"
+    r"|steuer-?(?:id|identifikationsnummer|nummer)|sozialversicherungsnummer|(?:reise)?pass(?:nummer|-nr\.?)"
+    r"|personalausweis(?:nummer)?|ausweisnummer|ahv(?:-nummer| number)?"
+    r"|dni|nie|nif|n[úu]mero de (?:identidad|seguridad social|contribuinte|identifica[cç][aã]o fiscal)|curp|rfc"
+    r"|cuit|rut|pasaporte|c[ée]dula"
+    r"|num[ée]ro de s[ée]cu(?:rit[ée] sociale)?|nir|passeport|codice fiscale|passaporto|carta d['’]identit[àa]"
+    r"|cpf|rg|cnpj|passaporte|cart[aã]o de cidad[aã]o"
+    r"|bsn|burgerservicenummer|rijksregisternummer|pesel|nip|dow[óo]d|personnummer|cpr(?:-nummer)?"
+    r"|f[øo]dselsnummer|hetu|henkil[öo]tunnus"
+)
+_LABELED_ID: Final = pattern(
+    rf"(?<![\w-])(?:{_ID_LABELS})(?:{SAID}|{IS}|[ \t]+(?:[nN]o\.?|nr\.?|number)[ \t]+|(?:[ \t]+est le"
+    rf"|[ \t]+es el|[ \t]+è il)?[ \t]+)"
+    r"(?P<secret>(?=(?:[^\d\n]{0,6}\d){5})[A-Z0-9](?:[ ./-]?[A-Z0-9]){5,20})(?![\w-])"
+)
+
+_PLAIN_IDS: Final = {
+    "us.ssn": r"\d{3}-\d{2}-\d{4}",
+    "es.dni": r"\d{8}-?[A-Z]",
+    "es.nie": r"[XYZ]-?\d{7}-?[A-Z]",
+    "it.codicefiscale": r"[A-Z]{6}\d{2}[A-Z]\d{2}[A-Z]\d{3}[A-Z]",
+    "br.cpf": r"\d{3}\.\d{3}\.\d{3}-\d{2}",
+    "fr.nir": r"[12] ?\d{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?\d[\dAB] ?\d{3} ?\d{3} ?\d{2}",
+    "ch.ssn": r"756\.\d{4}\.\d{4}\.\d{2}",
+    "in_.aadhaar": r"[2-9]\d{3} \d{4} \d{4}",
+    "mx.curp": r"[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z0-9]\d",
+    "se.personnummer": r"\d{6}[-+]\d{4}",
+    "dk.cpr": r"\d{6}-\d{4}",
+    "fi.hetu": r"\d{6}[-+A]\d{3}[A-Z0-9]",
+    "be.nn": r"\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}",
+}
+"""Ids that look like nothing else, by the module of `stdnum` that checks them."""
+
+_NINO: Final = re.compile(
+    r"(?<!\w)(?P<secret>(?!BG|GB|KN|NK|NT|TN"
+    r"|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D])(?!\w)"
+)
+"""A British National Insurance number, which has no check digit."""
+
+
+@functools.cache
+def _numbers(name: str) -> Any:
+    """A module of `stdnum` or `phonenumbers`, imported when a text first has such a number."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingDependency('Personal data needs two libraries: pip install "langchain-mem[pii]"') from error
+
+
+def _is_phone(regions: Sequence[str]) -> Callable[[Match], bool]:
+    def accepts(match: Match) -> bool:
+        number: str = match["secret"]
+        if number.startswith(("+", "00")):
+            return _is_valid(number.replace("00", "+", 1) if number.startswith("00") else number, None)
+        if _DATE.search(number) or sum(map(str.isdigit, number)) < 7:
+            return False
+        long_enough = sum(map(str.isdigit, number)) >= 9
+        said = _CALLED.search(match.string, max(0, match.start() - 60), match.start("secret"))
+        plain = long_enough and _SPACED.match(number)
+        return bool(said or plain) and any(_is_valid(number, region) for region in regions)
+
+    return accepts
+
+
+def _is_valid(number: str, region: str | None) -> bool:
+    phonenumbers = _numbers("phonenumbers")
+    try:
+        parsed = phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        return False
+    return bool(phonenumbers.is_valid_number(parsed))
+
+
+def _is_iban(match: Match) -> bool:
+    return bool(_numbers("stdnum.iban").is_valid(match["secret"]))
+
+
+def _checked_by(module: str) -> Callable[[Match], bool]:
+    return lambda match: bool(_numbers(f"stdnum.{module}").is_valid(match["secret"]))
+
+
+def _is_told(match: Match) -> bool:
+    """Whether a label is somebody's word and no variable's name."""
+    return match["said"] not in ("=", "==")
+
+
+def _ids() -> list[Rule]:
+    plain = [
+        Rule(
+            name="national-id",
+            find=re.compile(rf"(?<![\w./+-])(?P<secret>{shape})(?![\w-])"),
+            group="secret",
+            accepts=_checked_by(module),
+        )
+        for module, shape in _PLAIN_IDS.items()
+    ]
+    labeled = Rule(name="national-id", find=_LABELED_ID, group="secret", accepts=_is_told)
+    return [labeled, *plain, Rule(name="national-id", find=_NINO, group="secret")]
+
+
+def personal_rules(kinds: Sequence[str], regions: Sequence[str]) -> tuple[Rule, ...]:
+    """The rules for some kinds of personal data, cards apart; see `CARDS`.
+
+    Args:
+        kinds: Some of `KINDS`.
+        regions: Countries whose telephone numbers are recognized without their prefix.
+    """
+    rules = [
+        Rule(name="email", hints=("@",), find=_EMAIL, group="secret"),
+        Rule(name="iban", find=_IBAN, group="secret", accepts=_is_iban),
+        *_ids(),
+        Rule(name="phone", find=_PHONE, group="secret", accepts=_is_phone(regions)),
+    ]
+    return tuple(rule for rule in rules if rule.name in kinds)
+
+
+CARDS: Final = (Rule(name="card", find=CARD, accepts=is_card),)
+"""The rule for cards. They are secrets too, so this one comes before those."""
