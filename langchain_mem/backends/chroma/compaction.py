@@ -27,6 +27,7 @@ from pathlib import Path
 from langchain_mem.errors import StoreError
 
 _HEADER = struct.Struct("<iQQQQ")  # hnswlib's: version, offset of level 0, capacity, elements, bytes of an element
+_VERSION = 1  # of that layout, the only one there has been
 _LENGTH_BYTES = 4
 
 
@@ -59,13 +60,38 @@ def vacuum(folder: Path) -> None:
 def scrub(folder: Path) -> None:
     """Blanks what lies in the index files beyond their elements: the memory of the process that wrote them.
 
-    Called when nobody uses the files, or while whoever does is made to wait.
+    Only compaction does this, and only to files whose layout is the known one to the byte, since the header is
+    hnswlib's own affair and blanking by another layout would destroy the index.
+
+    Raises:
+        StoreError: The layout is another one. No file was touched.
     """
-    for header in folder.glob("*/header.bin"):
-        if _is_index(header.parent) and header.stat().st_size >= _HEADER.size:
-            _, _, _, elements, element_bytes = _HEADER.unpack_from(header.read_bytes())
-            _blank(header.with_name("data_level0.bin"), elements * element_bytes)
-            _blank(header.with_name("length.bin"), elements * _LENGTH_BYTES)
+    headers = [header for header in folder.glob("*/header.bin") if _is_index(header.parent)]
+    for path, start in [part for header in headers for part in _beyond(header)]:
+        _blank(path, start)
+
+
+def _beyond(header: Path) -> list[tuple[Path, int]]:
+    """The files of an index that have room beyond their elements, and where that begins."""
+    read = header.read_bytes()
+    if len(read) < _HEADER.size:
+        raise _unknown_layout("is cut off")
+    version, _, capacity, elements, element_bytes = _HEADER.unpack_from(read)
+    rows, lengths = header.with_name("data_level0.bin"), header.with_name("length.bin")
+    sizes = (rows.stat().st_size, lengths.stat().st_size)
+    if version != _VERSION:
+        raise _unknown_layout(f"says version {version}, and {_VERSION} is known")
+    if elements > capacity or sizes != (capacity * element_bytes, capacity * _LENGTH_BYTES):
+        raise _unknown_layout("does not fit the sizes of its files")
+    return [(rows, elements * element_bytes), (lengths, elements * _LENGTH_BYTES)]
+
+
+def _unknown_layout(what: str) -> StoreError:
+    return StoreError(
+        f"The folder was compacted, but not scrubbed: the header of a vector index {what}, so this version of Chroma "
+        "keeps it in a way that langchain-mem does not know. No live memory is affected. Room that the index has not "
+        "used yet may hold bytes of what was erased; to be sure, export the memories and import them into a new folder."
+    )
 
 
 def rewrite(folder: Path, collections: Sequence[str]) -> None:

@@ -37,7 +37,6 @@ class Folder:
         self._lock.acquire()
         with ExitStack() as undo:
             undo.callback(self._lock.release)
-            scrub(path)
             if not give_statistics(path):
                 persistent_client(path).close()  # makes the database
                 give_statistics(path)
@@ -65,7 +64,6 @@ class Folder:
             if self._users == 0:
                 self._open.pop((os.getpid(), self.path), None)
                 self._client.close()
-                scrub(self.path)
                 self._lock.release()
 
     def shelf(self, collection: str, *, small: int) -> Shelf:
@@ -79,7 +77,7 @@ class Folder:
         """Rewrites the files from what lives, so that what was deleted can be read from them no more.
 
         Raises:
-            StoreError: It failed; what lives is untouched.
+            StoreError: It failed, or the index has a layout that is not known; what lives is untouched.
         """
         with self.mutex:
             self._client.close()
@@ -89,7 +87,7 @@ class Folder:
                 self._client = persistent_client(self.path)
                 for name, shelf in self._shelves.items():
                     shelf.bind(self._table(name))
-                scrub(self.path)
+            scrub(self.path)
 
     def _table(self, collection: str) -> Table:
         recover(self._client, collection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -37,6 +38,7 @@ from langchain_mem.backends.base import (
 from langchain_mem.backends.chroma.backend import ChromaBackend
 from langchain_mem.backends.chroma.client import CLOUD_BATCH, Table
 from langchain_mem.backends.chroma.collection import Shelf
+from langchain_mem.backends.chroma.compaction import scrub
 from langchain_mem.backends.chroma.statistics import STATISTICS
 from langchain_mem.errors import EmbeddingMismatch, InvalidRequest, StoreError, StoreLocked
 from langchain_mem.filters.language import parse_store
@@ -495,6 +497,58 @@ def test_compaction_erases(open_backend: Callable[..., ChromaBackend], tmp_path:
     run(backend.close())
     assert occurrences(tmp_path, b"anzibar") == 0
     assert set(values(open_backend(EMBEDDER))) == {"kept0", "kept1", "kept2", "kept3", "new"}
+
+
+@pytest.fixture
+def indexed(tmp_path: Path) -> Path:
+    """The header of a vector index with rows in it; Chroma writes one when so many changes have come."""
+    client = chromadb.PersistentClient(tmp_path, settings=Settings(anonymized_telemetry=False))
+    often = {"hnsw": {"sync_threshold": 5, "batch_size": 4}}
+    client.create_collection("vectors", configuration=often).add(
+        ids=[str(n) for n in range(12)], embeddings=np.eye(12, dtype=np.float32)
+    )
+    client.close()
+    return next(tmp_path.glob("*/header.bin"))
+
+
+def _index_files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.glob("*/*.bin")}
+
+
+def test_only_compaction_scrubs(indexed: Path, open_backend: Callable[..., ChromaBackend], tmp_path: Path) -> None:
+    """Opening and closing change no byte of an index, whatever layout a coming hnswlib gives it."""
+    indexed.write_bytes(struct.pack("<i", 2) + indexed.read_bytes()[4:])
+    before = _index_files(tmp_path)
+    backend = open_backend(EMBEDDER)
+    put(backend, row("a"))
+    run(backend.close())
+    assert _index_files(tmp_path) == before
+
+
+def test_scrubbing_blanks_what_no_element_has(indexed: Path, tmp_path: Path) -> None:
+    """Of a known layout the room after the elements is blanked, and the elements stay."""
+    rows = indexed.with_name("data_level0.bin")
+    used = 12 * struct.unpack_from("<iQQQQ", indexed.read_bytes())[4]
+    before = rows.read_bytes()
+    rows.write_bytes(before[:used] + b"Zanzibar" + before[used + 8 :])
+    scrub(tmp_path)
+    assert rows.read_bytes() == before[:used] + bytes(len(before) - used)
+
+
+@pytest.mark.parametrize("change", ["version", "elements", "cut off"])
+def test_an_unknown_layout_is_not_scrubbed(indexed: Path, tmp_path: Path, change: str) -> None:
+    """An index whose header says anything unexpected is left as it is, and the error says so."""
+    read = indexed.read_bytes()
+    changed = {
+        "version": struct.pack("<i", 2) + read[4:],
+        "elements": read[:20] + struct.pack("<Q", 10**9) + read[28:],
+        "cut off": read[:20],
+    }
+    indexed.write_bytes(changed[change])
+    before = _index_files(tmp_path)
+    with pytest.raises(StoreError, match="not scrubbed"):
+        scrub(tmp_path)
+    assert _index_files(tmp_path) == before
 
 
 def test_compaction_of_a_server_is_refused(over_http: ChromaBackend) -> None:
