@@ -71,8 +71,10 @@ def box(x: float, y: float, width: float, name: str, says: str = "", height: flo
 def svg(parts: Sequence[str], height: float, title: str) -> str:
     """A whole picture."""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" role="img">'
-        paper = f'<rect style="fill:#fff;stroke:none" width="{WIDTH}" height="{height:.0f}"/>'  # legible on a dark page too
-    return "\n".join([head, f"<title>{escape(title)}</title>", f"<style>{STYLE}</style>", TIP, paper, *parts, "</svg>", ""])
+    paper = f'<rect style="fill:#fff;stroke:none" width="{WIDTH}" height="{height:.0f}"/>'  # legible on a dark page too
+    return "\n".join(
+        [head, f"<title>{escape(title)}</title>", f"<style>{STYLE}</style>", TIP, paper, *parts, "</svg>", ""]
+    )
 
 
 def rooms() -> str:
