@@ -178,7 +178,7 @@ async def _latest(
         for change in changes(row.value)
         if since is None or change["created_at"] >= since
     ]
-    return sorted(told, key=lambda one: one["change"]["created_at"], reverse=True)[:limit]
+    return sorted(told, key=_place, reverse=True)[:limit]
 
 
 latest = Operation(_latest)
@@ -259,6 +259,11 @@ def _from_the_first(days: list[Day]) -> list[Day]:
     """The days from the first on which there was something; at least two weeks."""
     first = next((place for place, day in enumerate(days) if day["live"] or day["added"] or day["removed"]), len(days))
     return days[min(first, max(len(days) - _LEAST_DAYS, 0)) :]
+
+
+def _place(one: ChangeOfOwner) -> tuple[str, int]:
+    """Where a change stands in time; of one memory's changes at one instant the later version is the later one."""
+    return one["change"]["created_at"], one["change"]["version"]
 
 
 def _narrowed(categories: Sequence[str] | None, keywords: str | None) -> Iterator[Condition]:
