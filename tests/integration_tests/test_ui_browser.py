@@ -149,7 +149,7 @@ def test_the_filter_narrows_while_one_types(browser: Any, served: Served):
 def test_the_feed_is_live(browser: Any, served: Served, memory: Memory):
     """What happens after a page was loaded appears on it, deletions too."""
     browser.get(f"{served.address}feed")
-    WebDriverWait(browser, SECONDS).until(lambda _: len(memory._engine.activity._watching) == 1)
+    WebDriverWait(browser, SECONDS).until(lambda _: len(memory.activity._watching) == 1)
     memory.clock.advance(minutes=1)
     memory.delete(memory.add("Likes <b>rain</b>", user_id="bob")["results"][0]["id"])
     _until(browser, "user bob")
