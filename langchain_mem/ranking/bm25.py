@@ -1,10 +1,11 @@
 """Words shared by a query and a memory: tokens, an inverted index, and BM25 at three widths.
 
-A chat turn says little by itself: "Yes, two of them!" is found by the words around it. So a memory is scored by its own
-words, by those of its window (itself and the memory on either side in its group), and by those of its whole group (the
-session it stood in):
+A chat turn says little by itself: "Yes, two of them!" is found by the words before it. So a memory is scored by its own
+words, by those of its window, and by those of its whole group (the session it stood in). The window is the memory and
+the one before it in its group, with half of the one before that and half of the one after: what a turn answers stands
+before it, and its speaker's last words stand before that.
 
-    idf(t)   = ln(1 + (N + 30 - df + 0.5) / (df + 0.5))
+    idf(t)   = ln(1 + (N + 30 - df + 0.5) / (df + 0.5))          df of N memories have the word
     tf'(t,x) = tf / (tf + k1·(1 - b + b·|x| / avg|x|))           x = the memory, its window, or its group
     score(x) = Σ_t idf(t)·tf'(t,x) / Σ_t idf(t)                  t over the query's words; 0 ≤ score < 1
 
@@ -33,6 +34,7 @@ from langchain_mem.ranking.parts import Floats
 
 K1 = 1.5  # BM25's usual saturation …
 B = 0.75  # … and length normalization (Robertson & Zaragoza 2009, section 3.6)
+BEFORE, AFTER, EARLIER = 1.0, 0.5, 0.5  # of the memory before, of the one after, of the one before the one before
 BACKGROUND = 30  # imagined memories without the word: rarity in a small store is near a large one's
 
 # English function words, and those any chat is full of; "may" is also a month, and stays.
@@ -126,6 +128,11 @@ class InvertedIndex:
         self._groups = np.asarray(groups, dtype=np.intp)
         self._file(np.array(numbered, dtype=np.int64))
 
+    @property
+    def lengths(self) -> Floats:
+        """How many words each document has."""
+        return self._lengths
+
     def _file(self, terms: npt.NDArray[np.int64]) -> None:
         """Count the occurrences and sort them by word: those of `t` stand from `_starts[t]` to `_starts[t + 1]`."""
         size = len(self._lengths)
@@ -138,11 +145,13 @@ class InvertedIndex:
         """Score every document against the query at each width; all zero for a query without words."""
         words = sorted(set(tokenize(query)))
         counts = np.stack([self._row(word) for word in words]) if words else np.zeros((1, len(self._lengths)))
-        grouped = _by_group(counts, self._groups)
+        weights = idf(np.count_nonzero(counts, axis=1), counts.shape[1])
+        grouped, group_lengths = _by_group(counts, self._groups), _by_group(self._lengths, self._groups)
+        windows, window_lengths = _windows(counts, self._groups), _windows(self._lengths, self._groups)
         return Widths(
-            own=_bm25(counts, self._lengths),
-            neighbors=_bm25(_windows(counts, self._groups), _windows(self._lengths, self._groups)),
-            session=_bm25(grouped, _by_group(self._lengths, self._groups))[self._groups],
+            own=_bm25(counts, self._lengths, weights),
+            neighbors=_bm25(windows, window_lengths, weights),
+            session=_bm25(grouped, group_lengths, weights)[self._groups],
         )
 
     def _row(self, word: str) -> Floats:
@@ -154,11 +163,12 @@ class InvertedIndex:
 
 
 def _windows(values: Floats, groups: npt.NDArray[np.intp]) -> Floats:
-    """Add to each document what stands on either side of it in its group, along the last axis."""
-    together = groups[1:] == groups[:-1]
+    """Add to each document what stands around it in its group, along the last axis, each as the window weighs it."""
     widened = values.copy()
-    widened[..., 1:] += values[..., :-1] * together
-    widened[..., :-1] += values[..., 1:] * together
+    near = groups[1:] == groups[:-1]
+    widened[..., 1:] += BEFORE * values[..., :-1] * near
+    widened[..., :-1] += AFTER * values[..., 1:] * near
+    widened[..., 2:] += EARLIER * values[..., :-2] * (groups[2:] == groups[:-2])
     return widened
 
 
@@ -168,20 +178,19 @@ def _by_group(values: Floats, groups: npt.NDArray[np.intp]) -> Floats:
     return np.add.reduceat(values, starts, axis=-1) if len(starts) else values
 
 
-def _bm25(counts: Floats, lengths: Floats) -> Floats:
+def _bm25(counts: Floats, lengths: Floats, weights: Floats) -> Floats:
     """The module's formula: `counts` has a row a query word, a column a text; returns one score a text."""
-    weights = idf(np.count_nonzero(counts, axis=1), counts.shape[1])
     typical = float(lengths.mean()) if lengths.any() else 1.0
     share: Floats = weights @ (counts / (counts + saturation(lengths, typical))) / weights.sum()
     return share
 
 
 def idf(found_in: Floats | npt.NDArray[np.int64], size: int) -> Floats:
-    """How rare words are, each found in so many of the texts.
+    """How rare words are, each found in so many memories.
 
     Args:
-        found_in: In how many of them each word is.
-        size: How many texts there are.
+        found_in: In how many of the memories each word is.
+        size: How many memories there are.
     """
     return np.asarray(np.log1p((size + BACKGROUND - found_in + 0.5) / (found_in + 0.5)))
 

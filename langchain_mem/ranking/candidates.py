@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
-from langchain_mem.ranking.relevance import Evidence, Scores, relevance
+from langchain_mem.ranking.relevance import Evidence, Scores, relevance, strength
 from langchain_mem.ranking.union import Together
 
 Formula: TypeAlias = Callable[[str, Parts], dict[str, Floats]]
@@ -59,9 +59,9 @@ def rank(
         count: So many of each sort come back in the right order at least; more do as well.
         formula: What makes one relevance of the parts.
     """
-    found = _Found(together, query, vector)
     eligible = np.logical_or.reduce(wanted)
     citing, cited = together.links()
+    found = _Found(together, query, vector, eligible, (citing, cited))
     sources = np.zeros(together.size, dtype=bool)
     sources[cited[eligible[citing]]] = True
     sorts = [*wanted, sources & ~eligible]
@@ -79,15 +79,34 @@ def rank(
 class _Found:
     """The parts of every document, and the sums that candidates are chosen by."""
 
-    def __init__(self, together: Together, query: str, vector: npt.NDArray[np.float32] | None) -> None:
+    def __init__(
+        self,
+        together: Together,
+        query: str,
+        vector: npt.NDArray[np.float32] | None,
+        eligible: Mask,
+        links: tuple[Places, Places],
+    ) -> None:
         self._together = together
-        self._cosine = together.cosines(vector)
-        self._own, self._neighbors, self._session = together.layout.scores(together.words(query))
-        self._alone = together.layout.alone
-        self._meant = ~np.isnan(self._cosine)
-        beside = np.where(self._alone, 0.0, self._neighbors + self._session)
-        self._words = self._own + beside
-        self._meaning = np.where(self._meant, self._cosine, 0.0).clip(0.0, 1.0)
+        layout = together.layout
+        self._alone = layout.alone
+        cosine = together.cosines(vector)
+        self._meant = ~np.isnan(cosine)
+        own, neighbors, session = layout.scores(together.words(query))
+        self._all = Parts(
+            cosine=cosine,
+            before=np.append(cosine, np.nan)[layout.before],
+            lexical=own,
+            neighbors=np.where(self._alone, np.nan, neighbors),
+            session=np.where(self._alone, np.nan, session),
+            length=layout.lengths.astype(np.float64),
+            asks=together.asks(),
+            eligible=eligible,
+            citing=links[0],
+            cited=links[1],
+        )
+        near = np.where(self._alone, own, neighbors)
+        self._orders = (strength(self._all), np.nan_to_num(cosine), np.maximum(np.nan_to_num(cosine), 0.0) + near, near)
 
     def kinds(self, sort: Mask) -> Iterator[Mask]:
         """The documents of a sort, those that have the same parts together."""
@@ -100,7 +119,7 @@ class _Found:
     def choose(self, chosen: Mask, kind: Mask, count: int) -> None:
         """Adds the best of a kind to those chosen."""
         documents = np.flatnonzero(kind)
-        for values in (self._meaning + self._words, self._meaning, self._words):
+        for values in self._orders:
             chosen[self._most(documents, values[documents], count)] = True
 
     def _most(self, documents: Places, values: Floats, count: int) -> Places:
@@ -117,12 +136,15 @@ class _Found:
 
     def parts(self, numbers: Places, eligible: Mask, links: tuple[Places, Places]) -> Parts:
         """What the formula is a function of, for these documents."""
-        alone = self._alone[numbers]
+        found = self._all
         return Parts(
-            cosine=self._cosine[numbers],
-            lexical=self._own[numbers],
-            neighbors=np.where(alone, np.nan, self._neighbors[numbers]),
-            session=np.where(alone, np.nan, self._session[numbers]),
+            cosine=found.cosine[numbers],
+            before=found.before[numbers],
+            lexical=found.lexical[numbers],
+            neighbors=found.neighbors[numbers],
+            session=found.session[numbers],
+            length=found.length[numbers],
+            asks=found.asks[numbers],
             eligible=eligible,
             citing=links[0],
             cited=links[1],

@@ -28,6 +28,7 @@ from langchain_mem.ranking.columns import Columns
 from langchain_mem.ranking.order import Order, Place
 from langchain_mem.ranking.parts import Mask, Places
 from langchain_mem.ranking.postings import Postings
+from langchain_mem.ranking.relevance import is_question
 from langchain_mem.ranking.widths import Layout
 
 Handle = TypeVar("Handle")
@@ -77,6 +78,7 @@ class Index(Generic[Handle]):
         self._postings = Postings()
         self._vectors = Vectors()
         self._living = Growing(np.bool_, fill=False)
+        self._asks = Growing(np.bool_, fill=False)
         self._links: list[tuple[int, int]] = []
         self._citing: dict[str, list[int]] = {}
         self._linked: tuple[Places, Places] | None = None
@@ -109,6 +111,11 @@ class Index(Generic[Handle]):
         """Which numbers are those of documents; the rest are dead."""
         return self._living.all
 
+    @property
+    def asks(self) -> Mask:
+        """Which numbers are those of questions."""
+        return self._asks.all
+
     def entry(self, number: int) -> Entry[Handle]:
         """The document of a number, without its text and its fields."""
         entry = self._entries[number]
@@ -137,6 +144,8 @@ class Index(Generic[Handle]):
             self._forget(entry.handle)
         first = self.size
         self._number(entries)
+        self._asks.add(len(entries))
+        self._asks.all[first:] = [is_question(entry.text) for entry in entries]
         lengths = self._postings.extend([entry.text for entry in entries], first)
         self._order.extend([_place(entry) for entry in entries], lengths)
         self._vectors.extend(vectors, len(entries), has)
@@ -162,7 +171,6 @@ class Index(Generic[Handle]):
         return Layout(
             living=self.living,
             lengths=order.lengths.all,
-            windows=order.windows.all,
             before=order.before.all,
             after=order.after.all,
             group=order.group.all,
@@ -237,13 +245,14 @@ class Index(Generic[Handle]):
         entries = [entry for entry in self._entries if entry is not None]
         places = np.where(living, np.cumsum(living) - 1, -1)
         lengths = self._order.lengths.all[living].copy()
-        vectors, postings = self._vectors, self._postings
+        vectors, postings, asks = self._vectors, self._postings, self._asks
+        asks.keep(living)
         vectors.keep(living)
         postings.renumber(places)
         self.columns.keep(living)
         self._numbers, self._by_key = {}, {}
         self._start()
-        self._vectors, self._postings = vectors, postings
+        self._vectors, self._postings, self._asks = vectors, postings, asks
         self._number(entries)
         self._order.extend([_place(entry) for entry in entries], lengths)
         for number, entry in enumerate(entries):

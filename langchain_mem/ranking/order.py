@@ -34,7 +34,6 @@ class Order:
         before: The document before each in its group, or `NOBODY`.
         after: The one after it.
         group: The number of each document's group; `NOBODY` for one that stands alone.
-        windows: Tokens of each document and of those beside it.
         group_lengths: Tokens of each group.
         members: Documents of each group.
     """
@@ -44,7 +43,6 @@ class Order:
         self.before = Growing(np.int32, fill=NOBODY)
         self.after = Growing(np.int32, fill=NOBODY)
         self.group = Growing(np.int32, fill=NOBODY)
-        self.windows = Growing(np.int64)
         self.group_lengths = Growing(np.int64)
         self.members = Growing(np.int64)
         self.numbers: dict[str, int] = {}
@@ -53,15 +51,14 @@ class Order:
     @property
     def nbytes(self) -> int:
         """About the memory it takes."""
-        return 5 * self.lengths.nbytes + 150 * self.lengths.size + 200 * len(self.standings)
+        return 4 * self.lengths.nbytes + 150 * self.lengths.size + 200 * len(self.standings)
 
     def extend(self, places: Sequence[Place], lengths: npt.NDArray[np.int64]) -> None:
         """Adds documents of so many tokens each."""
         first = self.lengths.size
-        for column in (self.lengths, self.before, self.after, self.group, self.windows):
+        for column in (self.lengths, self.before, self.after, self.group):
             column.add(len(places))
         self.lengths.all[first:] = lengths
-        self.windows.all[first:] = lengths
         if len(places) < 32:  # below, sorting groups anew costs more than it saves
             for i, place in enumerate(places):
                 self._insert(first + i, place)
@@ -78,7 +75,7 @@ class Order:
         before, after = int(self.before.all[document]), int(self.after.all[document])
         self._join(before, after)
         self.group.all[document] = self.before.all[document] = self.after.all[document] = NOBODY
-        self._measure(number, -1, -int(self.lengths.all[document]), before, after)
+        self._measure(number, -1, -int(self.lengths.all[document]))
 
     def _insert(self, document: int, place: Place) -> None:
         if place.group is None:
@@ -92,7 +89,7 @@ class Order:
         after = standings[at + 1][-1] if at + 1 < len(standings) else NOBODY
         self._join(before, document)
         self._join(document, after)
-        self._measure(number, 1, int(self.lengths.all[document]), before, document, after)
+        self._measure(number, 1, int(self.lengths.all[document]))
 
     def _insert_many(self, first: int, places: Sequence[Place]) -> None:
         touched: set[int] = set()
@@ -116,7 +113,6 @@ class Order:
         self.before.all[documents[1:]] = np.where(together, documents[:-1], NOBODY)
         self.after.all[documents[:-1]] = np.where(together, documents[1:], NOBODY)
         self.before.all[documents[:1]] = self.after.all[documents[-1:]] = NOBODY
-        self.windows.all[documents] = window_sums(documents, self.lengths.all, self.before.all, self.after.all)
         numbers = np.array(groups, dtype=np.intp)
         totals = np.bincount(owners, weights=self.lengths.all[documents], minlength=self.members.size)
         self.group_lengths.all[numbers] = totals[numbers].astype(np.int64)
@@ -136,23 +132,10 @@ class Order:
         if after != NOBODY:
             self.before.all[after] = before
 
-    def _measure(self, number: int, members: int, length: int, *documents: int) -> None:
-        """Counts a group's tokens after so many members more or fewer, and those of the windows that changed."""
+    def _measure(self, number: int, members: int, length: int) -> None:
+        """Counts a group's members and tokens after so many more or fewer."""
         self.members.all[number] += members
         self.group_lengths.all[number] += length
-        lengths = self.lengths.all
-        for document in documents:
-            if document != NOBODY:
-                beside = (int(self.before.all[document]), int(self.after.all[document]))
-                self.windows.all[document] = lengths[document] + sum(lengths[each] for each in beside if each != NOBODY)
-
-
-def window_sums(
-    documents: npt.NDArray[Any], values: npt.NDArray[Any], before: npt.NDArray[Any], after: npt.NDArray[Any]
-) -> npt.NDArray[Any]:
-    """For each of these documents the value of itself and of those beside it, added up."""
-    padded = np.append(values, 0)  # what stands beside nobody gets the value at the end, which is `NOBODY`'s
-    return np.asarray(padded[documents] + padded[before[documents]] + padded[after[documents]])
 
 
 def _standing(place: Place, document: int) -> Standing:

@@ -26,19 +26,25 @@ class Parts:
     cites and what cites it. The formula cannot tell the difference, for all it asks of the others is the best.
 
     Attributes:
-        cosine: Of the query's and the document's embedding; NaN without one.
+        cosine: Of the query's and the document's embedding, on the scale of `scale`; NaN without one.
+        before: The cosine of the document before it in its group; NaN for the first, and where it stands alone.
         lexical: The share of the query's rare words in the document, 0 to below 1.
-        neighbors: The same for the document with the one on either side of it; NaN where it stands alone.
+        neighbors: The same for the document with those around it (`bm25`); NaN where it stands alone.
         session: The same for its whole group; NaN where it stands alone.
+        length: How many words the document has (`tokenize`).
+        asks: Which documents are questions (`is_question`).
         eligible: Which documents may be found.
         citing: Shape (links,): which document rests on another, by its place in the other arrays.
         cited: Shape (links,): on which one.
     """
 
     cosine: Floats
+    before: Floats
     lexical: Floats
     neighbors: Floats
     session: Floats
+    length: Floats
+    asks: Mask
     eligible: Mask
     citing: Places
     cited: Places

@@ -1,50 +1,60 @@
-"""Lexical and semantic evidence -> one calibrated relevance, with every part of it on show.
+"""Meaning and words -> one calibrated relevance, with every part of it on show.
 
-Four parts say how well a memory answers a query. Each is from 0 to 1 and means the same for every query and store:
+What is found of a query in a memory, each part from 0 to 1 and meaning the same for every query, store and embedder:
 
-    semantic     the cosine of the two embeddings (the memory's with its date before it: `dated`)
+    semantic     the cosine of the two embeddings, on the scale of `langchain_mem.ranking.scale`
+    before       the same of the memory before it in its group: what a turn answers
     lexical      the share of the query's rare words in the memory itself      ┐
-    neighbors    in the memory and the one on either side of it in its group   ├ `langchain_mem.ranking.bm25`
+    neighbors    in the memory and those around it in its group                ├ `langchain_mem.ranking.bm25`
     session      in its whole group                                            ┘
+    brevity      1 - ln(1 + words) / ln(31), at least 0: "Wow, thanks!" answers nothing
+    question     1 where the memory is itself a question, else 0
+
+A memory that stands alone is its own neighborhood and its own session. The parts are added as they are:
+
+    strength   = semantic + trust·(0.5·lexical + 2.5·neighbors + session + 0.5·before - brevity - 0.25·question)
+    trust      = min(1, highest neighbors / 0.2)³
+    strength  += 0.5·max(0, cited - strength)                        cited = the most of those it rests on
+
+Trust says whether the query's words can be relied on. Where some memory holds a good share of the query's rare words,
+it was probably said in these words, and words say more than meaning does. Where the rare words match nothing ("I am
+overwhelmed" after "I have learned to say no"), a common word that happens to match says nothing, and meaning decides.
 
 Relevance is how good the best of the store is, times how near to the best this memory comes:
 
-    share      = Σ part / Σ best part in the store                    over the parts this memory has
-    share     += 0.5·max(0, cited - share)                            cited = the best share among those it rests on
-    share     /= the highest share of a memory that may be found
-    confidence = σ(20·(max(semantic, 0.2) - 0.3) + 15·mean(words) - 3)    of the memory for which it is highest
-    relevance  = confidence · e^(-7·(1 - share)^1.4)                  σ(x) = 1 / (1 + e^-x)
+    share      = strength / highest strength of a memory that may be found            0 where negative
+    confidence = σ(25·(max(semantic, 0.2) + neighbors - 0.4))         of the memory for which it is highest
+    relevance  = confidence · e^(-4·(2 - trust)·(1 - share))          σ(x) = 1 / (1 + e^-x)
 
-Scores are added, not ranks, and with equal weights. The share ranks; being a ratio, it needs no scale, and the
-exponential spreads it by far more than decay's five-fold band, so that decay reorders near ties only. It falls steeply
-near the best already, where a logistic is flat and would leave the first places to decay. The confidence is absolute:
-nothing in the store shares a word or a meaning with gibberish, so the best of a hopeless pool is still near 0.
+The exponential spreads relevance by far more than decay's five-fold band, so that decay reorders near ties only; more
+so where meaning decides alone, because cosines lie closer together. The confidence is absolute: nothing in the store
+shares a word or a meaning with gibberish, so the best of a hopeless pool is still near 0.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
-from langchain_mem.model.records import dated as dated
 from langchain_mem.ranking.bm25 import InvertedIndex, tokenize
 from langchain_mem.ranking.parts import Floats, Mask, Parts
 
-# From three LoCoMo conversations (Maharana et al. 2024). A steeper fall costs recall at the threshold of 0.1, a gentler
-# one leaves decay more room. Of the pairs tried (bends of 1 to 2, falls of 4.5 to 14) this one loses few sessions to
-# the threshold and keeps 97 % of recall under decay in each of the three; near it little changes. Weights for parts,
-# chosen on two conversations and judged on the third, did no better than equal ones (twice worse). Lending was tried at
-# 0.3, 0.5, 0.7 and 1 on all three, which differ by 5 points.
-FALL, BEND = 7.0, 1.4  # of relevance with the distance from the best share: 0.1 at a share of 0.55
+# Chosen on three LoCoMo conversations (Maharana et al. 2024) and fifty everyday remarks; weights fitted to two of the
+# conversations and judged on the third came out alike. All are round, and half or twice of any changes little.
+OWN_WORDS, NEAR_WORDS, SESSION_WORDS = 0.5, 2.5, 1.0  # of the words' shares, against a cosine's 1
+BEFORE, BREVITY, QUESTION = 0.5, 1.0, 0.25  # of the cosine before; what a short memory and a question lose
+ENOUGH_WORDS = 0.2  # of the query's rare words in one place: then words are to be trusted
+INFORMATIVE = 30  # words from which a memory is not short
 LENDING = 0.5  # of what the best cited memory has more
-# Chosen so that random letters stay under 0.1 and paraphrases without a common word (cosine over 0.34) come over it.
-NEUTRAL_COSINE = 0.3  # says neither yes nor no: about the most MiniLM gave random letters in a store of hundreds
-UNRELATED_COSINE = 0.2  # lower ones say no more against a memory than this, so that an exact word is never outvoted
-MEANING, WORDS, DOUBT = 20.0, 15.0, 3.0  # half sure at a cosine of 0.45, or at a fifth of the query's rare words
+FALL = 4.0  # of relevance with the distance from the best: where words are trusted, a tenth at a share of 0.42
+UNRELATED_COSINE = 0.2  # about the most random letters get; lower ones say no more against a memory than this
+CERTAINTY, HALF_SURE = 25.0, 0.4  # half sure at a cosine of 0.4, or 0.2 with a fifth of the query's rare words
 
 # The cosine from which two memories are about the same thing: MiniLM gave ten of twelve pairs of an old and a new value
 # at least this much, and no two different facts more than 0.55.
@@ -82,10 +92,14 @@ class Evidence:
     relevance: float
     confidence: float
     share: float
+    trust: float
     semantic: float | None
+    before: float | None
     lexical: float
     neighbors: float | None
     session: float | None
+    brevity: float
+    question: float
     cited: float | None
 
     def as_dict(self) -> dict[str, float | None]:
@@ -149,8 +163,12 @@ class Corpus:
         self.documents = tuple(documents)
         order = sorted(range(len(documents)), key=lambda i: _place(self.documents[i]))
         placed = [self.documents[i] for i in order]
-        self._index = InvertedIndex([document.text for document in placed], _group_numbers(placed))
-        self._back = np.argsort(np.array(order, dtype=np.intp))
+        groups = _group_numbers(placed)
+        self._index = InvertedIndex([document.text for document in placed], groups)
+        self._order = np.array(order, dtype=np.intp)
+        self._back = np.argsort(self._order)
+        self._follows = np.diff(np.array(groups, dtype=np.intp), prepend=-1) == 0
+        self._asks = np.array([is_question(document.text) for document in self.documents], dtype=bool)
         self._alone = np.array([document.group is None for document in self.documents], dtype=bool)
         self._results = np.array([not document.lends_only for document in self.documents], dtype=bool)
         self._file_keys()
@@ -171,34 +189,40 @@ class Corpus:
         query: str,
         cosines: Sequence[float | None] | None = None,
         *,
-        neutral_cosine: float = NEUTRAL_COSINE,
         among: Mask | None = None,
     ) -> Scores:
         """How well each document answers the query.
 
         Args:
             query: In the user's words.
-            cosines: Of the query's and each document's embedding, in the documents' order; `None` for one without,
-                or for all of them: words alone decide then.
-            neutral_cosine: What this embedder gives the nearest memory for a meaningless query; cosines are brought to
-                the default's scale.
+            cosines: Of the query's and each document's embedding, in the documents' order and on the scale of `scale`;
+                `None` for one without, or for all of them: words alone decide then.
             among: Which documents may be found; what a filter hides is not what the others fall short of.
 
         Returns:
             One `Evidence` a document, in their order.
         """
         lexical, neighbors, session = self._words(query)
-        missing = np.full(len(self), np.nan)
+        cosine = np.full(len(self), np.nan) if cosines is None else np.array(cosines, dtype=np.float64)
         parts = Parts(
-            cosine=missing if cosines is None else np.array(cosines, dtype=np.float64),
+            cosine=cosine,
+            before=self._before(cosine),
             lexical=lexical,
             neighbors=neighbors,
             session=session,
+            length=self._index.lengths[self._back],
+            asks=self._asks,
             eligible=self._results if among is None else self._results & among,
             citing=self._citing,
             cited=self._cited,
         )
-        return Scores(relevance(query, parts, neutral_cosine=neutral_cosine), ranks=self._ranks, results=self._results)
+        return Scores(relevance(query, parts), ranks=self._ranks, results=self._results)
+
+    def _before(self, cosine: Floats) -> Floats:
+        """The value of the document before each in its group; NaN for the first of a group."""
+        placed = cosine[self._order]
+        shifted = np.concatenate([[np.nan], placed[:-1]])[: len(placed)]
+        return np.asarray(np.where(self._follows, shifted, np.nan)[self._back])
 
     def _words(self, query: str) -> tuple[Floats, Floats, Floats]:
         """The three lexical parts in the documents' order; what stands alone has neither neighbors nor session."""
@@ -206,47 +230,101 @@ class Corpus:
         return own, np.where(self._alone, np.nan, neighbors), np.where(self._alone, np.nan, session)
 
 
-def relevance(query: str, parts: Parts, *, neutral_cosine: float = NEUTRAL_COSINE) -> dict[str, Floats]:
+def relevance(query: str, parts: Parts) -> dict[str, Floats]:
     """How well each document answers the query: the module's formula.
 
     Args:
         query: In the user's words.
         parts: What of it was found in each document.
-        neutral_cosine: What this embedder gives the nearest memory for a meaningless query; cosines are brought to
-            the default's scale.
 
     Returns:
         For each field of `Evidence` one number a document; NaN for a part it does not have.
     """
-    semantic = _semantic(parts.cosine, neutral_cosine)
-    words = np.stack([parts.lexical, parts.neighbors, parts.session])
-    confidence = _confidence(semantic, words, parts.weighed)
-    share, cited = _lend(_share(np.stack([semantic, *words]), parts.weighed), parts)
-    calibrated = confidence * np.exp(-FALL * (1 - share) ** BEND)
+    trust = _trust(parts)
+    share, cited = _shares(_strength(parts, trust), parts)
+    confidence = _confidence(parts)
+    calibrated = confidence * np.exp(-FALL * (2 - trust) * (1 - share))
     return {
         "relevance": np.maximum(calibrated, OPEN_QUESTION) if asks_openly(query) else calibrated,
         "confidence": np.full(len(share), confidence),
         "share": share,
-        "semantic": semantic,
+        "trust": np.full(len(share), trust),
+        "semantic": np.clip(parts.cosine, 0.0, 1.0),
+        "before": np.clip(parts.before, 0.0, 1.0),
         "lexical": parts.lexical,
         "neighbors": parts.neighbors,
         "session": parts.session,
+        "brevity": _brevity(parts.length),
+        "question": parts.asks.astype(np.float64),
         "cited": cited,
     }
 
 
-def _lend(share: Floats, parts: Parts) -> tuple[Floats, Floats]:
-    """Raise the shares of those that cite, and bring the best result to 1.
+def strength(parts: Parts) -> Floats:
+    """What ranks documents before they lend to each other: the module's formula."""
+    return _strength(parts, _trust(parts))
+
+
+def _strength(parts: Parts, trust: float) -> Floats:
+    near, session = _near(parts), np.where(np.isnan(parts.session), parts.lexical, parts.session)
+    meaning = np.nan_to_num(parts.cosine)
+    before = np.nan_to_num(np.where(np.isnan(parts.neighbors), parts.cosine, parts.before))
+    words = OWN_WORDS * parts.lexical + NEAR_WORDS * near + SESSION_WORDS * session
+    lost = BREVITY * _brevity(parts.length) + QUESTION * parts.asks
+    return np.asarray(meaning.clip(0.0, 1.0) + trust * (words + BEFORE * before.clip(0.0, 1.0) - lost))
+
+
+def _near(parts: Parts) -> Floats:
+    """The words' share in the neighborhood, which of a document that stands alone is itself."""
+    return np.asarray(np.where(np.isnan(parts.neighbors), parts.lexical, parts.neighbors))
+
+
+def _trust(parts: Parts) -> float:
+    """How far the query's words are to be relied on, from 0 to 1."""
+    return float(min(1.0, _near(parts)[parts.weighed].max(initial=0.0) / ENOUGH_WORDS) ** 3)
+
+
+def _brevity(length: Floats) -> Floats:
+    return np.asarray(np.clip(1 - np.log1p(length) / math.log1p(INFORMATIVE), 0.0, 1.0))
+
+
+def _shares(strengths: Floats, parts: Parts) -> tuple[Floats, Floats]:
+    """Raises the strengths of those that cite, and brings the best result to 1.
 
     Returns:
-        The shares, and the best share each cites (NaN for none), both on that scale; what is no result may be
-        cut off at 1.
+        The shares, and the most each cites (NaN for none), both on that scale; what is no result may be cut off at 1.
     """
-    cited = np.full(len(share), np.nan)
-    np.fmax.at(cited, parts.citing, share[parts.cited])
-    lent = share + LENDING * np.nan_to_num(np.maximum(0.0, cited - share))
+    found = np.maximum(strengths, 0.0)
+    cited = np.full(len(found), np.nan)
+    np.fmax.at(cited, parts.citing, found[parts.cited])
+    lent = found + LENDING * np.nan_to_num(np.maximum(0.0, cited - found))
     best = lent[parts.eligible].max(initial=0.0) or 1.0
     return np.minimum(lent / best, 1.0), np.minimum(cited / best, 1.0)
+
+
+def _confidence(parts: Parts) -> float:
+    """How good the best document is by itself, from 0 to 1; a missing embedding says neither yes nor no."""
+    meaning = np.fmax(parts.cosine, UNRELATED_COSINE)
+    sure = 1 / (1 + np.exp(-CERTAINTY * (meaning + _near(parts) - HALF_SURE)))
+    return float(sure[parts.weighed].max(initial=0.0))
+
+
+def is_question(text: str) -> bool:
+    """Whether a memory asks rather than says; what stands in brackets at its end is not looked at.
+
+    >>> is_question("Ann: Which one?"), is_question("Which one? [shares a photo]"), is_question("Why? Because.")
+    (True, True, False)
+    """
+    return _QUESTION.search(text) is not None
+
+
+def dated(text: str, when: datetime | None) -> str:
+    """The text to embed and to index: a memory's words, after the day they were said.
+
+    >>> dated("Alex moved to Oslo.", datetime(2023, 5, 8))
+    '[8 May 2023] Alex moved to Oslo.'
+    """
+    return f"[{when.day} {_MONTHS[when.month - 1]} {when.year}] {text}" if when else text
 
 
 def asks_about_now(query: str) -> bool:
@@ -307,34 +385,15 @@ def _group_numbers(documents: Sequence[Document]) -> list[int]:
     return [int(number) for number in np.cumsum(starts) - 1]
 
 
-def _semantic(cosines: Floats, neutral: float) -> Floats:
-    """The cosines from 0 to 1, `neutral` brought to the usual neutral and 1 left where it is; NaN stays."""
-    return np.clip(1 - (1 - cosines) * (1 - NEUTRAL_COSINE) / (1 - neutral), 0.0, 1.0)
-
-
-def _share(parts: Floats, among: Mask) -> Floats:
-    """For each column, the sum of the parts it has over the sum of the best of the same; 0 where nothing is found."""
-    found = np.nan_to_num(parts)
-    best = np.where(np.isnan(parts), 0.0, found[:, among].max(axis=1, initial=0.0)[:, None]).sum(axis=0)
-    total = found.sum(axis=0)
-    return np.asarray(total / np.where(best > 0, best, 1.0))
-
-
-def _confidence(semantic: Floats, words: Floats, among: Mask) -> float:
-    """How good the best document is by itself, from 0 to 1; a missing embedding says neither yes nor no."""
-    meaning = np.where(np.isnan(semantic), NEUTRAL_COSINE, np.maximum(semantic, UNRELATED_COSINE))
-    evidence = MEANING * (meaning - NEUTRAL_COSINE) + WORDS * np.nanmean(words, axis=0) - DOUBT
-    return float(_logistic(evidence)[among].max(initial=0.0))
-
-
-def _logistic(x: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-x)))
-
-
 def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
+_MONTHS = (  # not strftime, whose names depend on the locale
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+_QUESTION = re.compile(r"[?？؟]\W*(\[[^\]]*\]\s*)?$")
 _OPEN_WORDS = frozenset(
     tokenize("anything everything facts information know known learned memories memory notes person profile recall "
              "remember remembered say said saved something stored summarize summary tell told user who")

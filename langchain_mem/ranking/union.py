@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from langchain_mem.ranking.index import Index
-from langchain_mem.ranking.order import NOBODY, window_sums
+from langchain_mem.ranking.order import NOBODY
 from langchain_mem.ranking.parts import Mask, Places
 from langchain_mem.ranking.widths import Layout, Postings
 
@@ -49,6 +49,10 @@ class Together:
         """Shape (size,): of each document's embedding and this one; NaN without."""
         return np.concatenate([index.cosines(vector) for index in self.indexes])
 
+    def asks(self) -> Mask:
+        """Which documents are questions."""
+        return np.concatenate([index.asks for index in self.indexes])
+
     def links(self) -> tuple[Places, Places]:
         """Which documents rest on which."""
         both = [index.links() for index in self.indexes]
@@ -85,7 +89,6 @@ def _joined(indexes: Sequence[Index[Any]], starts: Places) -> Layout:
     joined = Layout(
         living=np.concatenate([layout.living for layout in layouts]),
         lengths=np.concatenate([layout.lengths for layout in layouts]),
-        windows=np.concatenate([layout.windows for layout in layouts]),
         before=np.concatenate([_shift(each.before, start) for each, start in zip(layouts, starts, strict=False)]),
         after=np.concatenate([_shift(each.after, start) for each, start in zip(layouts, starts, strict=False)]),
         group=group,
@@ -127,7 +130,6 @@ def _weave(layout: Layout, indexes: Sequence[Index[Any]], starts: Places) -> Non
         documents = np.array([standing[-1] for standing in sorted(standings)], dtype=np.int32)
         layout.before[documents[1:]], layout.after[documents[:-1]] = documents[:-1], documents[1:]
         layout.before[documents[:1]] = layout.after[documents[-1:]] = NOBODY
-        layout.windows[documents] = window_sums(documents, layout.lengths, layout.before, layout.after)
 
 
 def _shared(indexes: Sequence[Index[Any]]) -> set[str]:

@@ -1,7 +1,7 @@
 """BM25 at three widths for the documents that a query's words touch; the formula is in `bm25`.
 
-Nothing here costs more than a few passes over arrays: a word touches the documents in its postings, the one on either
-side of each, and their groups.
+Nothing here costs more than a few passes over arrays: a word touches the documents in its postings, those whose window
+holds one of them, and their groups.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from langchain_mem.ranking.bm25 import Widths, idf, saturation
+from langchain_mem.ranking.bm25 import AFTER, BEFORE, EARLIER, Widths, idf, saturation
 from langchain_mem.ranking.order import NOBODY
 from langchain_mem.ranking.parts import Floats, Mask, Places
 
@@ -28,7 +28,6 @@ class Layout:
     Attributes:
         living: Which documents there still are; the others have no neighbors and no group.
         lengths: Tokens of each.
-        windows: Tokens of each and of those beside it.
         before: The document before each, or `NOBODY`.
         after: The one after it.
         group: The number of its group, or `NOBODY`.
@@ -38,7 +37,6 @@ class Layout:
 
     living: Mask
     lengths: npt.NDArray[np.int64]
-    windows: npt.NDArray[np.int64]
     before: npt.NDArray[np.int32]
     after: npt.NDArray[np.int32]
     group: npt.NDArray[np.int32]
@@ -52,7 +50,14 @@ class Layout:
             words: The postings of each of the query's words, which may be empty.
         """
         found = [self._present(*word) for word in words]
-        return Widths(own=self._own(found), neighbors=self._neighbors(found), session=self._session(found))
+        if not found:
+            return Widths(*(np.zeros(len(self.living)) for _ in Widths._fields))
+        weights = idf(np.array([len(documents) for documents, _ in found]), self._size())
+        return Widths(
+            own=_shares(found, weights, self.lengths, len(self.living), self._typical(self.lengths)),
+            neighbors=self._neighbors(found, weights),
+            session=self._session(found, weights),
+        )
 
     @property
     def alone(self) -> Mask:
@@ -63,68 +68,72 @@ class Layout:
         here = self.living[documents]
         return documents[here], counts[here]
 
-    def _own(self, found: Sequence[Postings]) -> Floats:
-        size, total = self._size(), int(self.lengths[self.living].sum())
-        return _shares(found, self.lengths, len(self.living), size, total)
+    def _typical(self, lengths: npt.NDArray[Any]) -> float:
+        living = lengths[self.living]
+        return float(living.mean()) if living.any() else 1.0
 
-    def _neighbors(self, found: Sequence[Postings]) -> Floats:
-        size, total = self._size(), int(self.windows[self.living].sum())
+    def _neighbors(self, found: Sequence[Postings], weights: Floats) -> Floats:
         windows = [self._windowed(*word) for word in found]
-        return _shares(windows, self.windows, len(self.living), size, total)
+        lengths = self._window_lengths()
+        return _shares(windows, weights, lengths, len(self.living), self._typical(lengths))
 
-    def _windowed(self, documents: Places, counts: npt.NDArray[np.int64]) -> Postings:
+    def _windowed(self, documents: Places, counts: npt.NDArray[np.int64]) -> tuple[Places, Floats]:
         """Which windows have a word, and how often. No two documents stand before the same one, so each adds once."""
-        row = np.zeros(len(self.living) + 1, dtype=np.int64)  # the last one is nobody's
+        row = np.zeros(len(self.living) + 1)  # the last one is nobody's
         row[documents] = counts
-        row[self.before[documents]] += counts
-        row[self.after[documents]] += counts
+        after = self._beyond(self.after)
+        row[self.after[documents]] += BEFORE * counts
+        row[self.before[documents]] += AFTER * counts
+        row[after[documents]] += EARLIER * counts
         touched = np.flatnonzero(row[:-1])
         return touched, row[touched]
 
-    def _session(self, found: Sequence[Postings]) -> Floats:
+    def _window_lengths(self) -> Floats:
+        padded = np.append(self.lengths, 0).astype(np.float64)  # nobody, the last, has no tokens
+        earlier = self._beyond(self.before)
+        around = BEFORE * padded[self.before] + AFTER * padded[self.after] + EARLIER * padded[earlier]
+        return np.asarray(padded[:-1] + around)
+
+    @staticmethod
+    def _beyond(beside: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """The neighbor's neighbor on the same side."""
+        return np.append(beside, np.int32(NOBODY))[beside]
+
+    def _session(self, found: Sequence[Postings], weights: Floats) -> Floats:
         """By group; a document that stands alone is a group by itself, and counted as one."""
-        alone = self.living & self.alone
-        size = int(np.count_nonzero(self.members)) + int(np.count_nonzero(alone))
-        single = [int(np.count_nonzero(alone[documents])) for documents, _ in found]
-        grouped = [self._grouped(*word) for word in found]
+        size = int(np.count_nonzero(self.members)) + int(np.count_nonzero(self.living & self.alone))
         total = int(self.lengths[self.living].sum())
-        by_group = _shares(grouped, self.group_lengths, len(self.members), size, total, single)
+        grouped = [self._grouped(*word) for word in found]
+        by_group = _shares(grouped, weights, self.group_lengths, len(self.members), total / size if total else 1.0)
         return np.asarray(np.append(by_group, 0.0)[self.group])
 
-    def _grouped(self, documents: Places, counts: npt.NDArray[np.int64]) -> Postings:
+    def _grouped(self, documents: Places, counts: npt.NDArray[np.int64]) -> tuple[Places, Floats]:
         groups = self.group[documents]
         row = np.bincount(groups[groups != NOBODY], weights=counts[groups != NOBODY], minlength=len(self.members))
         touched = np.flatnonzero(row)
-        return touched, row[touched].astype(np.int64)
+        return touched, row[touched].astype(np.float64)
 
     def _size(self) -> int:
         return int(np.count_nonzero(self.living))
 
 
 def _shares(
-    found: Sequence[Postings],
+    found: Sequence[tuple[Places, npt.NDArray[Any]]],
+    weights: Floats,
     lengths: npt.NDArray[Any],
     places: int,
-    size: int,
-    total: int,
-    elsewhere: Sequence[int] = (),
+    typical: float,
 ) -> Floats:
     """The formula of `bm25`, for the texts that have some of the words.
 
     Args:
-        found: For each word the texts that have it.
+        found: For each word the texts that have it, and how often.
+        weights: How rare each word is.
         lengths: Tokens of each text.
         places: How many scores to return.
-        size: How many texts there are.
-        total: How many tokens they have together.
-        elsewhere: For each word, in how many texts it is beside those that are scored.
+        typical: How many tokens a text has on average.
     """
     scores = np.zeros(places)
-    if not found:
-        return scores
-    in_texts = np.array([len(texts) for texts, _ in found]) + (np.array(elsewhere) if elsewhere else 0)
-    weights = idf(in_texts, size)
-    typical = total / size if total else 1.0
     for weight, (texts, counts) in zip(weights, found, strict=True):
         scores[texts] += weight * (counts / (counts + saturation(lengths[texts], typical)))
     return np.asarray(scores / weights.sum())

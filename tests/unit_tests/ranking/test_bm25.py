@@ -1,6 +1,7 @@
 """Words shared by a query and a memory."""
 
 import math
+from collections import Counter
 from itertools import groupby
 
 import pytest
@@ -14,19 +15,36 @@ texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join), min
 queries = st.lists(st.sampled_from([*WORDS, "unheard"]), max_size=4).map(" ".join)
 
 
-def bm25(words: list[str], bags: list[list[str]]) -> list[float]:
+Bag = Counter[str]
+"""How often each word counts in a text."""
+
+
+def bm25(words: list[str], bags: list[Bag], memories: list[Bag]) -> list[float]:
     """The formula in plain Python: what was found over the most that could be, for each bag of words."""
-    typical = sum(map(len, bags)) / len(bags) or 1.0
+    typical = sum(bag.total() for bag in bags) / len(bags) or 1.0
     idf = {}
     for word in words:
-        found_in = sum(word in bag for bag in bags)
-        idf[word] = math.log(1 + (len(bags) + BACKGROUND - found_in + 0.5) / (found_in + 0.5))
+        found_in = sum(bag[word] > 0 for bag in memories)
+        idf[word] = math.log(1 + (len(memories) + BACKGROUND - found_in + 0.5) / (found_in + 0.5))
 
-    def score(bag: list[str]) -> float:
-        norm = K1 * (1 - B + B * len(bag) / typical)
-        return sum(idf[word] * bag.count(word) / (bag.count(word) + norm) for word in words) / sum(idf.values())
+    def score(bag: Bag) -> float:
+        norm = K1 * (1 - B + B * bag.total() / typical)
+        return sum(idf[word] * bag[word] / (bag[word] + norm) for word in words) / sum(idf.values())
 
     return [score(bag) if words else 0.0 for bag in bags]
+
+
+def windows(own: list[Bag], groups: list[int]) -> list[Bag]:
+    """Each memory's words with those around it in its group: the one before, half of the one after and before that."""
+    found = []
+    for at, bag in enumerate(own):
+        window = Counter({word: float(count) for word, count in bag.items()})
+        for other, weight in ((at - 1, 1.0), (at - 2, 0.5), (at + 1, 0.5)):
+            if 0 <= other < len(own) and groups[other] == groups[at]:
+                for word, count in own[other].items():
+                    window[word] += weight * count
+        found.append(window)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -74,15 +92,11 @@ def test_the_index_gives_what_the_formula_says(store: list[str], query: str, dat
     groups = [sum(starts[1 : at + 1]) for at in range(len(store))]
     scores = InvertedIndex(store, groups).scores(query)
     words = sorted(set(query.split()))
-    own = [text.split() for text in store]
-    near = [
-        [i for i in (at - 1, at, at + 1) if 0 <= i < len(own) and groups[i] == groups[at]] for at in range(len(own))
-    ]
-    windows = [[word for i in window for word in own[i]] for window in near]
-    sessions = {g: [w for i in at for w in own[i]] for g, at in groupby(range(len(own)), key=groups.__getitem__)}
-    by_session = dict(zip(sessions, bm25(words, list(sessions.values())), strict=True))
-    assert scores.own == pytest.approx(bm25(words, own))
-    assert scores.neighbors == pytest.approx(bm25(words, windows))
+    own = [Counter(text.split()) for text in store]
+    sessions = {g: sum((own[i] for i in at), Counter()) for g, at in groupby(range(len(own)), key=groups.__getitem__)}
+    by_session = dict(zip(sessions, bm25(words, list(sessions.values()), own), strict=True))
+    assert scores.own == pytest.approx(bm25(words, own, own))
+    assert scores.neighbors == pytest.approx(bm25(words, windows(own, groups), own))
     assert scores.session == pytest.approx([by_session[group] for group in groups])
 
 
