@@ -130,7 +130,7 @@ def _write(number: int, users: int) -> Write:
         revision=str(number),
         vectors=_vectors(range(number, number + 1)),
         digests=(f"{number:032x}",),
-        text=text,
+        texts=(text,),
     )
     return Write(address=row.address, row=row)
 

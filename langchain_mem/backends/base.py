@@ -11,6 +11,7 @@ store asks with `isinstance` and does without where one is missing.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,6 +31,20 @@ WILDCARD: Final = "*"
 """In a pattern of `namespaces`: exactly one label, whatever it is."""
 
 
+Json: TypeAlias = Any
+"""A JSON object, as a dict. Which keys it has only its owner knows, who may declare them as a `TypedDict`."""
+
+
+def new_revision() -> str:
+    """A revision that no other write has."""
+    return uuid.uuid4().hex
+
+
+def no_vectors(dims: int = 0) -> Vectors:
+    """Shape (0, dims): the vectors of a row that has none."""
+    return np.zeros((0, dims), dtype=np.float32)
+
+
 class Address(NamedTuple):
     """Where a row is: unique within a backend."""
 
@@ -43,30 +58,40 @@ class Row:
 
     Attributes:
         address: Namespace and key.
-        value: The user's own JSON object, which nobody changes: the store copies it on the way in, a backend on the way
-            out, but for a scan.
+        value: The user's own JSON object. Whoever makes a row hands its value over, and nobody changes it afterwards; a
+            backend copies it on the way out, but for a scan.
         created_at: When this address was first written; survives updates.
         updated_at: When the value last changed.
         revision: Changes at every write of this row; what `Write.expects` compares.
         expires_at: From this instant on the row is hidden from everything, and `purge` may remove it.
         ttl: For a sliding expiry, what a refresh adds to `now`; `None` where expiry is absolute or absent.
-        vectors: One row for each indexed passage.
+        texts: The passages to find the row by, in words and by meaning. A backend need not give them back.
+        vectors: One for each passage that has one, of unit length. Whoever makes a row may leave them to the store.
         digests: What each passage was, as a digest, in the order of `vectors`: unchanged text is not embedded again.
-        text: The passages as one text, for lexical candidates. A backend need not give it back.
         touches: When the item was used, newest last, at most as many as its owner keeps.
     """
 
     address: Address
-    value: dict[str, Any]
+    value: Json
     created_at: datetime
     updated_at: datetime
-    revision: str
+    revision: str = field(default_factory=new_revision)
     expires_at: datetime | None = None
     ttl: timedelta | None = None
-    vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    texts: tuple[str, ...] = ()
+    vectors: Vectors = field(default_factory=no_vectors)
     digests: tuple[str, ...] = ()
-    text: str = ""
     touches: tuple[datetime, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The passages as one text."""
+        return "\n".join(self.texts)
+
+    @property
+    def vector(self) -> NDArray[np.float32] | None:
+        """The vector of the first passage, shape (dims,); `None` where there is none."""
+        return self.vectors[0] if len(self.vectors) else None
 
     def hidden(self, now: datetime) -> bool:
         """Whether the row has expired at `now`."""
@@ -84,9 +109,22 @@ ANY: Final = Unconditional()
 """`Write.expects` of a write that does not care what is there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """The type of `UNREAD`."""
+
+    def __repr__(self) -> str:
+        return "UNREAD"
+
+
+UNREAD: Final = Unread()
+"""`Write.before` of a write whose author has not looked at what is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Write:
-    """One change of a batch: put `row`, or with `row=None` delete what is at `address`.
+    """One change: put `row`, or with `row=None` delete what is at `address`.
+
+    An operation makes it, the store completes the row with the vectors that are missing, and a backend carries it out.
 
     Attributes:
         address: Where.
@@ -95,11 +133,25 @@ class Write:
             merges those of the row.
         expects: The revision that must be there now, `None` for "nothing is there" (an expired row is nothing), or
             `ANY`.
+        before: For the store, not for a backend: the row that this one continues, as it was read, here or at another
+            address; passages that it has already are not embedded again. `None` where there was none. `UNREAD`: the
+            store reads what is there, and keeps its `created_at`.
     """
 
     address: Address
     row: Row | None
     expects: str | Unconditional | None = ANY
+    before: Row | Unread | None = UNREAD
+
+    @classmethod
+    def put(cls, row: Row, *, expects: str | Unconditional | None = ANY, before: Row | Unread | None = UNREAD) -> Write:
+        """Puts a row at its address."""
+        return cls(address=row.address, row=row, expects=expects, before=before)
+
+    @classmethod
+    def delete(cls, address: Address, *, expects: str | Unconditional | None = ANY) -> Write:
+        """Removes what is at an address."""
+        return cls(address=address, row=None, expects=expects)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,6 +112,10 @@ class Hearing:
             "memory_passed": [message_id for message_id in said if message_id in passed],
         }
 
+    def whole(self, state: Any) -> list[BaseMessage]:
+        """The conversation, with what has been taken out of the state since a model was given it."""
+        return list(spliced(spoken(messages_in(state)), self._kept(state)).values())
+
     def _kept(self, state: Any) -> Said:
         return spoken((value_in(state, "memory_heard") or {}).get(self._name, []))
 

@@ -160,10 +160,14 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         number = value_in(request.state, "memory_run")
         recall = self._recalled.get(number) if number else None
         if recall is None:
-            recall = await self._recalling.recall(request.state, request.runtime)
+            recall = await self._recalling.recall(self._whole(request.state), request.runtime)
             if number:
                 self._keep(number, recall)
         return with_memories(request, *self._recalling.texts(recall))
+
+    def _whole(self, state: Any) -> dict[str, Any]:
+        """The state with the messages that a summary has replaced, the question among them."""
+        return {**state, "messages": self._hearing.whole(state) if self._hearing else messages_in(state)}
 
     async def _end(self, state: MemoryAgentState, runtime: Any) -> dict[str, Any] | None:
         recall = self._recalled.pop(value_in(state, "memory_run") or "", None)

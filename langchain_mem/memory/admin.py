@@ -1,19 +1,22 @@
-"""The operations on whole owners and stores: forgetting them, for a while or for good. Bodies."""
+"""The operations on whole owners and stores: erasing, resetting, purging, compacting, flushing.
+
+`note_thread` and `count_used` note for them, along the way, which threads an owner was in and which memories were used.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, TypedDict, Unpack, cast
+from typing import Any, Final, TypedDict, Unpack
 
 from langchain_mem._flow import call, offload
-from langchain_mem.backends.base import Address
+from langchain_mem.backends.base import Address, Row, Write
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.conditions import Kind, Not, Operator, Or, Path, Test, conjunction
-from langchain_mem.memory.repository import Kept, Save
+from langchain_mem.memory.operation import Operation, operation
+from langchain_mem.memory.queries import is_in, places
 from langchain_mem.memory.sessions import Threads
-from langchain_mem.memory.settings import is_in
-from langchain_mem.memory.writing import Deleted, Writing
+from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso
 from langchain_mem.model.scopes import (
     BATCHES,
@@ -23,6 +26,7 @@ from langchain_mem.model.scopes import (
     THREADS,
     TURNS,
     Ids,
+    Layer,
     Namespace,
     Scope,
     escape,
@@ -39,151 +43,195 @@ class Erased(TypedDict):
     threads: list[str]
 
 
-class Lifecycle(Writing):
-    """What begins and ends. Every `async def` is a body; `Memory` has both forms of it."""
+async def _reset(settings: Settings, confirm: bool = True) -> int:
+    """Removes everything of every owner, for good.
 
-    async def delete_users(self, **ids: Unpack[Ids]) -> Deleted:
-        """Deletes everything of one user, agent, run, app or org, restorably until purged.
+    Args:
+        settings: Parts and policies; given by the memory.
+        confirm: `False` refuses.
 
-        Args:
-            **ids: Exactly one id.
+    Returns:
+        How many records went.
 
-        Raises:
-            InvalidRequest: Not exactly one id is given.
-        """
-        if len(Scope.of(ids).ids()) != 1:
-            raise InvalidRequest("delete_users takes exactly one of user_id, agent_id, run_id, app_id and org_id.")
-        return await self._delete_all(Scope.of(ids), None, "delete_users")
+    Raises:
+        InvalidRequest: Not confirmed.
+    """
+    if not confirm:
+        raise InvalidRequest("reset removes everything for good; it needs confirm=True.")
+    now = settings.now()
+    settings.touches.drop()
+    settings.noted.clear()
+    removed = await _remove(settings, [(root,) for root in ROOTS], now)
+    settings.activity.clear()
+    return removed
 
-    async def reset(self, confirm: bool = True) -> int:
-        """Removes everything of every owner, for good.
 
-        Args:
-            confirm: `False` refuses.
+reset, areset = operation(_reset)
 
-        Returns:
-            How many records went.
 
-        Raises:
-            InvalidRequest: Not confirmed.
-        """
-        if not confirm:
-            raise InvalidRequest("reset removes everything for good; it needs confirm=True.")
-        now = self._engine.now()
-        self._engine.reinforcement.drop()
-        self._engine.noted.clear()
-        removed = await self._remove([(root,) for root in ROOTS], now)
-        self._engine.activity.clear()
-        return removed
+async def _erase(settings: Settings, user_id: str, *, checkpointer: Threads | None = None) -> Erased:
+    """Removes a person at once and for good: memories, history, kept turns, uses, events, and threads.
 
-    async def erase(self, user_id: str, *, checkpointer: Threads | None = None) -> Erased:
-        """Removes a person at once and for good: memories, history, kept turns, uses, events, and threads.
+    Args:
+        settings: Parts and policies; given by the memory.
+        user_id: The person.
+        checkpointer: Where the person's threads are deleted too: those that memories were recalled for or written
+            from, and those whose checkpoints name the person.
 
-        Args:
-            user_id: The person.
-            checkpointer: Where the person's threads are deleted too: those that memories were recalled for or written
-                from, and those whose checkpoints name the person.
+    Returns:
+        How many records went, and which threads.
+    """
+    scope, now = Scope(user_id=user_id), settings.now()
+    await offload(settings.background.discard, scope.owner())
+    settings.noted = {place for place in settings.noted if place.namespace[1:] != ("user", escape(user_id))}
+    threads = await _threads(settings, scope, now)
+    if checkpointer is not None:
+        threads = await _delete_threads(checkpointer, user_id, threads)
+    settings.touches.drop(user_id=escape(user_id))
+    erased = await _remove(settings, [(root, "user", escape(user_id)) for root in ROOTS], now)
+    settings.activity.forget({"user_id": user_id})
+    settings.corpora.clear()
+    return {"erased": erased, "threads": sorted(threads)}
 
-        Returns:
-            How many records went, and which threads.
-        """
-        scope, now = Scope(user_id=user_id), self._engine.now()
-        await offload(self._engine.background.discard, scope.owner())
-        self._engine.noted = {place for place in self._engine.noted if place.namespace[1:] != ("user", escape(user_id))}
-        threads = await self._threads(scope, now)
-        if checkpointer is not None:
-            threads = await self._delete_threads(checkpointer, user_id, threads)
-        self._engine.reinforcement.drop(user_id=escape(user_id))
-        erased = await self._remove([(root, "user", escape(user_id)) for root in ROOTS], now)
-        self._engine.activity.forget({"user_id": user_id})
-        self._engine.corpora.clear()
-        return {"erased": erased, "threads": sorted(threads)}
 
-    async def note_thread(self, thread_id: str | None, **ids: Unpack[Ids]) -> None:
-        """Notes that an owner was in a thread, so that `erase` finds it; once for each process.
+erase, aerase = operation(_erase)
 
-        Args:
-            thread_id: The thread; `None` notes nothing.
-            **ids: Whose.
-        """
-        if thread_id is None:
-            return
-        kind, owner_id = Scope.of(ids).owner()
-        place, now = Address((THREADS, kind, escape(owner_id)), thread_id), self._engine.now()
-        if place not in self._engine.noted:
-            await self._engine.repo.save([Save(address=place, value={"noted_at": iso(now)})], now)
-            self._engine.noted.add(place)
 
-    async def _threads(self, scope: Scope, now: datetime) -> set[str]:
-        kind, owner_id = scope.owner()
-        noted, _ = await self._raw((THREADS, kind, escape(owner_id)), now)
-        extracted, _ = await self._raw((EXTRACTED, kind, escape(owner_id)), now)
-        return {one.address.key for one in [*noted, *extracted]}
+async def _purge_expired(settings: Settings, *, older_than: timedelta = timedelta(0), **ids: Unpack[Ids]) -> int:
+    """Removes for good what expired, was superseded or was deleted at least so long ago.
 
-    async def _delete_threads(self, checkpointer: Threads, user_id: str, threads: set[str]) -> set[str]:
-        for thread_id in sorted(threads):
-            await call(checkpointer.delete_thread, checkpointer.adelete_thread, thread_id)
-        by_user = getattr(checkpointer, "delete_user_threads", None)
-        if by_user is not None:
-            threads |= set(await call(by_user, getattr(checkpointer, "adelete_user_threads"), user_id) or ())  # noqa: B009
-        return threads
+    Args:
+        settings: Parts and policies; given by the memory.
+        older_than: How long ago; zero for all of it.
+        **ids: Whose; without any, everyone's.
 
-    async def purge_expired(self, *, older_than: timedelta = timedelta(0), **ids: Unpack[Ids]) -> int:
-        """Removes for good what expired, was superseded or was deleted at least so long ago.
+    Returns:
+        How many memories went.
+    """
+    now = settings.now()
+    scope, limit = Scope.of(ids), iso(now - older_than)
+    within = await places(settings.repo, scope.patterns(), now) if scope else ((MEMORIES,),)
+    expired = Test(Path(("expiration_date",)), Operator.lte, limit, Kind.instant)
+    dead = conjunction(Not(is_in("state", ("live",))), Test(Path(("updated_at",)), Operator.lte, limit, Kind.instant))
+    rows, _ = await settings.repo.select(within, Or((expired, dead)), now)
+    retired, _ = await settings.repo.select([reroot(place, TURNS) for place in within], dead, now, limit=None, offset=0)
+    turns = {Address(reroot(row.address.namespace, TURNS), key) for row in rows for key in row.value["cites"]}
+    turns = {address for address in turns if not await _cited(settings, address, rows, now)}
+    batches = await _batches_of(settings, rows, scope, now)
+    gone = turns.union(row.address for row in [*rows, *retired, *batches])
+    await _delete(settings, sorted(gone), now)
+    await settings.repo.purge(now)
+    return len(rows)
 
-        Args:
-            older_than: How long ago; zero for all of it.
-            **ids: Whose; without any, everyone's.
 
-        Returns:
-            How many memories went.
-        """
-        now = self._engine.now()
-        scope, limit = Scope.of(ids), iso(now - older_than)
-        places = await self._engine.repo.places(scope.patterns(), now) if scope else ((MEMORIES,),)
-        expired = Test(Path(("expiration_date",)), Operator.lte, limit, Kind.instant)
-        dead = conjunction(
-            Not(is_in("state", ("live",))), Test(Path(("updated_at",)), Operator.lte, limit, Kind.instant)
-        )
-        kept, _ = await self._engine.repo.select(places, Or((expired, dead)), now, limit=None, offset=0)
-        retired, _ = await self._engine.repo.select(
-            [reroot(place, TURNS) for place in places], dead, now, limit=None, offset=0
-        )
-        turns = {Address(reroot(one.address.namespace, TURNS), key) for one in kept for key in one.memory["cites"]}
-        turns = {address for address in turns if not await self._cited(address, kept, now)}
-        batches = await self._batches_of(kept, scope, now)
-        gone = turns.union(one.address for one in [*kept, *retired, *batches])
-        await self._delete(sorted(gone), now)
-        await self._engine.repo.purge(now)
-        return len(kept)
+purge_expired, apurge_expired = operation(_purge_expired)
 
-    async def _batches_of(self, purged: Sequence[Kept], scope: Scope, now: datetime) -> list[Kept]:
-        """The journal's notes of batches that changed what is purged: they quote it, and cannot be undone any more."""
-        places = await self._engine.repo.places(scope.patterns(BATCHES), now) if scope else [(BATCHES,)]
-        keys = {one.memory["id"] for one in purged}
-        noted = [kept for place in places for kept in (await self._raw(place[:3], now))[0]]
-        return [kept for kept in noted if keys & {key for _, key in cast(dict[str, Any], kept.memory)["memories"]}]
 
-    async def _cited(self, turn: Address, purged: Sequence[Kept], now: datetime) -> bool:
-        """Whether a fact that stays cites a turn."""
-        home = reroot(turn.namespace, MEMORIES)
-        citing = Test(Path(("cites",)), Operator.contains, turn.key, Kind.texts)
-        found, _ = await self._engine.repo.select([home], citing, now, limit=None, offset=0)
-        return bool({one.address for one in found} - {one.address for one in purged})
+async def _compact(settings: Settings) -> None:
+    """Rewrites what the store's files still hold of what was removed; may take minutes on a large store."""
+    await settings.repo.compact()
 
-    async def compact(self) -> None:
-        """Rewrites what the store's files still hold of what was removed; may take minutes on a large store."""
-        await self._engine.repo.compact()
 
-    async def _raw(self, prefix: Namespace, now: datetime) -> tuple[list[Kept], int]:
-        return await self._engine.repo.select([prefix], conjunction(), now, limit=None, offset=0)
+compact, acompact = operation(_compact)
 
-    async def _remove(self, prefixes: Sequence[Namespace], now: datetime) -> int:
-        kept, _ = await self._engine.repo.select(prefixes, conjunction(), now, limit=None, offset=0)
-        await self._delete([one.address for one in kept], now)
-        return len(kept)
 
-    async def _delete(self, addresses: Sequence[Address], now: datetime) -> None:
-        for start in range(0, len(addresses), _PIECE):
-            piece = addresses[start : start + _PIECE]
-            await self._engine.repo.save([Save(address=address, value=None) for address in piece], now)
+async def _flush(settings: Settings) -> None:
+    """Waits for extraction in the background, and writes uses of memories that are not written yet.
+
+    Raises:
+        MemError: An extraction failed since the last flush, or the store did.
+    """
+    await offload(settings.background.flush)
+    await offload(settings.touches.flush)
+
+
+flush, aflush = operation(_flush)
+
+
+async def _note_thread(settings: Settings, thread_id: str | None, **ids: Unpack[Ids]) -> None:
+    """Notes that an owner was in a thread, so that `erase` finds it; once for each process.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        thread_id: The thread; `None` notes nothing.
+        **ids: Whose.
+    """
+    if thread_id is None:
+        return
+    kind, owner_id = Scope.of(ids).owner()
+    place, now = Address((THREADS, kind, escape(owner_id)), thread_id), settings.now()
+    if place not in settings.noted:
+        note = Row(address=place, value={"noted_at": iso(now)}, created_at=now, updated_at=now)
+        await settings.repo.write([Write.put(note)], now)
+        settings.noted.add(place)
+
+
+note_thread = Operation(_note_thread)
+
+
+async def _count_used(settings: Settings, memories: Sequence[Mapping[str, Any]]) -> None:
+    """Counts memories as used, as `reinforce="returned"` counts all that a search returns.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        memories: As a search returned them.
+    """
+    kept = [memory for memory in memories if memory["layer"] != Layer.CONVERSATION]
+    settings.touches.record([Address(_home(memory), memory["id"]) for memory in kept], settings.now())
+
+
+count_used = Operation(_count_used)
+
+
+async def _threads(settings: Settings, scope: Scope, now: datetime) -> set[str]:
+    kind, owner_id = scope.owner()
+    noted = await _everything(settings, (THREADS, kind, escape(owner_id)), now)
+    extracted = await _everything(settings, (EXTRACTED, kind, escape(owner_id)), now)
+    return {row.address.key for row in [*noted, *extracted]}
+
+
+async def _delete_threads(checkpointer: Threads, user_id: str, threads: set[str]) -> set[str]:
+    for thread_id in sorted(threads):
+        await call(checkpointer.delete_thread, checkpointer.adelete_thread, thread_id)
+    by_user = getattr(checkpointer, "delete_user_threads", None)
+    if by_user is not None:
+        threads |= set(await call(by_user, getattr(checkpointer, "adelete_user_threads"), user_id) or ())  # noqa: B009
+    return threads
+
+
+async def _batches_of(settings: Settings, purged: Sequence[Row], scope: Scope, now: datetime) -> list[Row]:
+    """The notes of batches that changed what is purged: they quote it, and cannot be undone any more. A body."""
+    within = await places(settings.repo, scope.patterns(BATCHES), now) if scope else [(BATCHES,)]
+    keys = {row.value["id"] for row in purged}
+    noted = [row for place in within for row in await _everything(settings, place[:3], now)]
+    return [row for row in noted if keys & {key for _, key in row.value["memories"]}]
+
+
+async def _cited(settings: Settings, turn: Address, purged: Sequence[Row], now: datetime) -> bool:
+    """Whether a fact that stays cites a turn. A body."""
+    home = reroot(turn.namespace, MEMORIES)
+    citing = Test(Path(("cites",)), Operator.contains, turn.key, Kind.texts)
+    found, _ = await settings.repo.select([home], citing, now)
+    return bool({row.address for row in found} - {row.address for row in purged})
+
+
+async def _everything(settings: Settings, prefix: Namespace, now: datetime) -> list[Row]:
+    rows, _ = await settings.repo.select([prefix], conjunction(), now)
+    return rows
+
+
+async def _remove(settings: Settings, prefixes: Sequence[Namespace], now: datetime) -> int:
+    rows, _ = await settings.repo.select(prefixes, conjunction(), now)
+    await _delete(settings, [row.address for row in rows], now)
+    return len(rows)
+
+
+async def _delete(settings: Settings, addresses: Sequence[Address], now: datetime) -> None:
+    for start in range(0, len(addresses), _PIECE):
+        piece = addresses[start : start + _PIECE]
+        await settings.repo.write([Write.delete(address) for address in piece], now)
+
+
+def _home(memory: Mapping[str, Any]) -> Namespace:
+    """Where a memory lies, by the ids it carries."""
+    return Scope.of_memory(memory).home()

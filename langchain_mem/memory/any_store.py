@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -31,14 +30,14 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from langchain_mem._flow import Body, call, gather
-from langchain_mem.backends.base import ANY, Address, in_scope
+from langchain_mem.backends.base import ANY, Address, NamespaceQuery, Row, Vectors, Write, in_scope, no_vectors
 from langchain_mem.decay.policy import with_touch
 from langchain_mem.errors import Conflict, MemError, StoreError
 from langchain_mem.filters.conditions import Condition, matches
-from langchain_mem.memory.repository import Kept, Repository, Save, View
+from langchain_mem.memory.repository import Repository
 from langchain_mem.model.instants import iso, parse_iso
-from langchain_mem.model.records import StoredMemory
 from langchain_mem.model.scopes import ROOTS, TOUCHES, Namespace, reroot
+from langchain_mem.store.items import Scan
 
 R = TypeVar("R")
 
@@ -49,8 +48,8 @@ _CONTENT: Final = "_content"
 _OWN_KEYS: Final = (_REVISION, _GONE, _CONTENT)
 
 
-class ForeignRepository(Repository):
-    """On any `BaseStore`: what the store may answer in its own way is finished here.
+class AnyStore(Repository):
+    """The `Repository` on any `BaseStore`: what the store may answer in its own way is finished here.
 
     Writes are checked and made under a lock of this process; another process may write in between, which no
     `BaseStore` can prevent. The guarantees page says what follows from that.
@@ -64,72 +63,76 @@ class ForeignRepository(Repository):
         self._writing_on: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     @override
-    async def load(self, prefixes: Sequence[Namespace], now: datetime) -> View:
+    async def load(self, prefixes: Sequence[Namespace], now: datetime) -> Scan:
         items = await gather(*(self._list(prefix, now) for prefix in prefixes))
         touches = await gather(*(self._list(reroot(prefix, TOUCHES), now) for prefix in prefixes))
         used = {(item.namespace[1:], item.key): item.value["touches"] for found in touches for item in found}
-        kept = [_foreign(item, used.get((item.namespace[1:], item.key), ())) for found in items for item in found]
-        return View(tuple(sorted(kept, key=lambda one: one.address)))
+        rows = [_row(item, used.get((item.namespace[1:], item.key), ())) for found in items for item in found]
+        return Scan(sorted(rows, key=lambda row: row.address))
 
     @override
     async def nearest(
         self, prefixes: Sequence[Namespace], condition: Condition, query: str, words: Sequence[str], now: datetime
-    ) -> View:
-        view = await self.load(prefixes, now)
-        return View(tuple(one for one in view.kept if matches(condition, one.memory)))
+    ) -> Scan:
+        return Scan([row for row in (await self.load(prefixes, now)).rows if matches(condition, row.value)])
 
     @override
     async def select(
-        self, prefixes: Sequence[Namespace], condition: Condition, now: datetime, *, limit: int | None, offset: int
-    ) -> tuple[list[Kept], int]:
-        found = (await self.nearest(prefixes, condition, "", (), now)).kept
-        newest = sorted(found, key=lambda one: one.memory.get("updated_at", ""), reverse=True)
+        self,
+        prefixes: Sequence[Namespace],
+        condition: Condition,
+        now: datetime,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> tuple[list[Row], int]:
+        found = (await self.nearest(prefixes, condition, "", (), now)).rows
+        newest = sorted(found, key=lambda row: row.value.get("updated_at", ""), reverse=True)
         return newest[offset : None if limit is None else offset + limit], len(newest)
 
     @override
-    async def fetch(self, addresses: Sequence[Address], now: datetime) -> list[Kept | None]:
+    async def read(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         places = [*addresses, *(Address(reroot(a.namespace, TOUCHES), a.key) for a in addresses)]
         found = await self._batch([GetOp(place.namespace, place.key, refresh_ttl=False) for place in places])
         items, touches = found[: len(addresses)], found[len(addresses) :]
         return [
-            None if item is None or _gone(item.value, now) else _foreign(item, used.value["touches"] if used else ())
+            None if item is None or _gone(item.value, now) else _row(item, used.value["touches"] if used else ())
             for item, used in zip(items, touches, strict=True)
         ]
 
     @override
-    async def find(self, keys: Iterable[str], prefixes: Sequence[Namespace], now: datetime) -> dict[str, Kept]:
+    async def find(self, keys: Iterable[str], prefixes: Sequence[Namespace], now: datetime) -> dict[str, Row]:
         wanted = set(keys)
         if not wanted:
             return {}
-        view = await self.load(prefixes, now)
-        return {kept.address.key: kept for kept in view.kept if kept.address.key in wanted}
+        return {row.address.key: row for row in (await self.load(prefixes, now)).rows if row.address.key in wanted}
 
     @override
-    async def save(self, batch: Sequence[Save], now: datetime) -> None:
-        await self._guarded(call(self._save, self._asave, batch, now))
+    async def write(self, batch: Sequence[Write], now: datetime) -> None:
+        await self._guarded(call(self._write, self._awrite, batch))
 
-    def _save(self, batch: Sequence[Save], now: datetime) -> None:
+    def _write(self, batch: Sequence[Write]) -> None:
         with self._writing:
             self._check(batch, self.store.batch(_gets(batch)))
             self.store.batch(self._puts(batch))
 
-    async def _asave(self, batch: Sequence[Save], now: datetime) -> None:
+    async def _awrite(self, batch: Sequence[Write]) -> None:
         async with self._writing_on.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             self._check(batch, await self.store.abatch(_gets(batch)))
             await self.store.abatch(self._puts(batch))
 
-    def _check(self, batch: Sequence[Save], found: Sequence[Any]) -> None:
-        conditional = [save for save in batch if save.expects is not ANY]
-        for save, item in zip(conditional, found, strict=True):
-            if (item and item.value.get(_REVISION)) != save.expects:
-                raise Conflict(f"{save.address.key} has changed since it was read.")
+    def _check(self, batch: Sequence[Write], found: Sequence[Any]) -> None:
+        conditional = [write for write in batch if write.expects is not ANY]
+        for write, item in zip(conditional, found, strict=True):
+            if (item and _revision(item)) != write.expects:
+                raise Conflict(f"{write.address.key} has changed since it was read.")
 
-    def _puts(self, batch: Sequence[Save]) -> list[Op]:
+    def _puts(self, batch: Sequence[Write]) -> list[Op]:
         puts: list[Op] = []
-        for save in batch:
-            puts.append(_put_op(save))
-            if save.value is None or save.touches:
-                puts.append(_touch_op(save.address, None if save.value is None else save.touches))
+        for write in batch:
+            puts.append(_put_op(write))
+            if write.row is None or write.row.touches:
+                puts.append(_touch_op(write.address, None if write.row is None else write.row.touches))
         return puts
 
     @override
@@ -145,29 +148,29 @@ class ForeignRepository(Repository):
         await self._batch(puts)
 
     @override
-    async def cosines(self, view: View, query: str, now: datetime) -> list[float | None] | None:
-        if self._embeddings is None or not view.kept:
+    async def cosines(self, rows: Sequence[Row], query: str) -> list[float | None] | None:
+        if self._embeddings is None or not rows:
             return None
-        namespaces = sorted({kept.address.namespace for kept in view.kept})
+        namespaces = sorted({row.address.namespace for row in rows})
         prefixes = sorted({namespace[:3] for namespace in namespaces})
-        limit = len(view.kept) + _PAGE
+        limit = len(rows) + _PAGE
         ops: list[Op] = [SearchOp(prefix, limit=limit, query=query, refresh_ttl=False) for prefix in prefixes]
         found = await self._batch(ops)
         scores = {(item.namespace, item.key): item.score for items in found for item in items}
-        return [scores.get((kept.address.namespace, kept.address.key)) for kept in view.kept]
+        return [scores.get((row.address.namespace, row.address.key)) for row in rows]
 
     @override
-    async def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]] | None:
+    async def embed(self, texts: Sequence[str]) -> Vectors | None:
         if self._embeddings is None or not texts:
-            return None if self._embeddings is None else []
+            return None if self._embeddings is None else no_vectors()
         found = await call(self._embeddings.embed_documents, self._embeddings.aembed_documents, list(texts))
-        return [_unit(vector) for vector in found]
+        return np.stack([_unit(vector) for vector in found])
 
     @override
-    async def namespaces(self, pattern: Namespace, now: datetime) -> list[Namespace]:
+    async def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
         found: list[Namespace] = []
         while True:
-            op = ListNamespacesOp((MatchCondition("prefix", pattern),), None, _PAGE, len(found))
+            op = ListNamespacesOp((MatchCondition("prefix", query.prefix),), None, _PAGE, len(found))
             (page,) = await self._batch([op])
             found += page
             if len(page) < _PAGE:
@@ -184,6 +187,10 @@ class ForeignRepository(Repository):
         for address in gone:
             self._gone.pop(address, None)
         return len(gone)
+
+    @override
+    async def compact(self) -> None:
+        """Has nothing to do: a `BaseStore` says nothing of files."""
 
     async def _roots(self) -> list[str]:
         op = ListNamespacesOp(None, 1, _PAGE, 0)
@@ -222,15 +229,22 @@ def _unit(vector: Sequence[float]) -> NDArray[np.float32]:
     return array / length if length else array
 
 
-def _foreign(item: Any, touches: Iterable[str]) -> Kept:
+def _row(item: Any, touches: Iterable[str]) -> Row:
     value = {key: each for key, each in item.value.items() if key not in _OWN_KEYS}
-    return Kept(
-        cast(StoredMemory, copy.deepcopy(value)),
-        Address(tuple(item.namespace), item.key),
-        item.value.get(_REVISION),
-        None,
-        tuple(parse_iso(touch) for touch in touches),
+    return Row(
+        address=Address(tuple(item.namespace), item.key),
+        value=copy.deepcopy(value),
+        created_at=item.created_at,
+        updated_at=item.updated_at,
+        revision=_revision(item),
+        touches=tuple(parse_iso(touch) for touch in touches),
     )
+
+
+def _revision(item: Any) -> str:
+    """What was noted at the last write; empty where others wrote the item."""
+    revision: str = item.value.get(_REVISION, "")
+    return revision
 
 
 def _gone(value: Mapping[str, Any], now: datetime) -> bool:
@@ -238,25 +252,26 @@ def _gone(value: Mapping[str, Any], now: datetime) -> bool:
     return gone_at is not None and gone_at <= iso(now)
 
 
-def _gets(batch: Sequence[Save]) -> list[Op]:
-    return [
-        GetOp(save.address.namespace, save.address.key, refresh_ttl=False) for save in batch if save.expects is not ANY
-    ]
+def _gets(batch: Sequence[Write]) -> list[Op]:
+    conditional = [write.address for write in batch if write.expects is not ANY]
+    return [GetOp(address.namespace, address.key, refresh_ttl=False) for address in conditional]
 
 
-def _put_op(save: Save) -> PutOp:
-    if save.value is None:
-        return PutOp(save.address.namespace, save.address.key, None)
-    value = {**copy.deepcopy(dict(save.value)), _REVISION: uuid.uuid4().hex}
-    if save.expires_at is not None:
-        value[_GONE] = iso(save.expires_at)
-    if save.text is None:
-        return PutOp(save.address.namespace, save.address.key, value, index=False)
-    return PutOp(save.address.namespace, save.address.key, {**value, _CONTENT: save.text}, index=[_CONTENT])
+def _put_op(write: Write) -> PutOp:
+    namespace, key = write.address
+    row = write.row
+    if row is None:
+        return PutOp(namespace, key, None)
+    value = {**copy.deepcopy(row.value), _REVISION: row.revision}
+    if row.expires_at is not None:
+        value[_GONE] = iso(row.expires_at)
+    if not row.texts:
+        return PutOp(namespace, key, value, index=False)
+    return PutOp(namespace, key, {**value, _CONTENT: row.text}, index=[_CONTENT])
 
 
 def _removal(address: Address) -> tuple[Op, Op]:
-    return _put_op(Save(address=address, value=None)), _touch_op(address, None)
+    return _put_op(Write.delete(address)), _touch_op(address, None)
 
 
 def _touch_op(address: Address, touches: Iterable[datetime] | None) -> PutOp:

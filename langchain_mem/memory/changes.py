@@ -1,21 +1,24 @@
-"""Changes to memories that land together: their results, their history, and the journal that can undo them.
+"""The unit of work of one operation: what it changes, gathered first and written whole.
 
-A `Ledger` collects what one operation does. It is pure: it reads nothing and writes nothing, and `saves()` is the
-batch to hand to a repository.
+An operation reads rows, tells a `Changes` what becomes of them, and lets it `land`: memories, the turns they rest on,
+and the journal with which the batch can be undone are one write of the store. The results of the operation are noted on
+the way. Every `async def` is a body (see `langchain_mem._flow`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final, cast
+import copy
+import itertools
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from langchain_mem.backends.base import Address, Unconditional
-from langchain_mem.memory.repository import Kept, Save
+from langchain_mem.backends.base import Address, Row, Write, no_vectors
+from langchain_mem.errors import Conflict
+from langchain_mem.memory.drafts import Draft, layer_of
+from langchain_mem.memory.queries import has_any, is_in
+from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import changed
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import (
@@ -25,58 +28,49 @@ from langchain_mem.model.records import (
     Source,
     State,
     StoredMemory,
+    content,
     digest,
+    gone_at,
     id_for,
+    is_live,
     source_of,
 )
-from langchain_mem.model.scopes import BATCHES, TURNS, Layer, Namespace, Scope, escape, ids_of, owner_of, reroot
-from langchain_mem.ranking.relevance import dated
+from langchain_mem.model.scopes import (
+    BATCHES,
+    IDS,
+    MEMORIES,
+    TURNS,
+    Namespace,
+    Scope,
+    escape,
+    ids_of,
+    owner_of,
+    reroot,
+)
+from langchain_mem.store.vectorizer import Vector
+
+R = TypeVar("R")
+
+_ATTEMPTS: Final = 8
+_REPEATABLE: Final = ("metadata", "categories", "expiration_date", "event_date", "confidence")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A memory to be.
+class Place(NamedTuple):
+    """Where a text is to be: the memory that says it already, or an id that is free for it."""
 
-    Attributes:
-        home: Its namespace.
-        text: The fact.
-        metadata: The user's own data.
-        categories: Names.
-        confidence: 0 to 1, where a model gave one.
-        event_date: ISO text.
-        expiration_date: ISO text.
-        cites: Ids of the turns it rests on.
-        group: The session or thread it stood in.
-        position: Where in it; sorts as text.
-        role: Who said it, for a verbatim turn.
-        schema: The schema it is a document of.
-        relates_to: Ids of memories it is connected with.
-    """
-
-    home: Namespace
-    text: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    categories: Sequence[str] = ()
-    confidence: float | None = None
-    event_date: str | None = None
-    expiration_date: str | None = None
-    cites: Sequence[str] = ()
-    group: str | None = None
-    position: str = ""
-    role: str | None = None
-    schema: str | None = None
-    relates_to: Sequence[str] = ()
+    existing: Row | None
+    free_id: str
 
 
-class Ledger:
+class Changes:
     """What one operation does to memories.
 
     Args:
+        settings: Parts and policies.
         at: When it happens; for an import, when it happened.
-        batch_id: What `undo` takes.
-        source: Which thread, checkpoint and messages it came from.
-        purge_after: How long what is expired, superseded or deleted stays; `None` for ever.
         now: The present, where `at` lies before it: decides what is live.
+        batch_id: What `undo` takes; unset, a new one.
+        source: Which thread, checkpoint and messages it came from.
 
     Attributes:
         results: What was done with each fact, in order.
@@ -85,32 +79,51 @@ class Ledger:
 
     def __init__(
         self,
+        settings: Settings,
         *,
         at: datetime,
-        batch_id: str,
-        source: Source | None = None,
-        purge_after: timedelta | None = None,
         now: datetime | None = None,
+        batch_id: str | None = None,
+        source: Source | None = None,
     ) -> None:
         self.at = at
         self.now = now or at
-        self.batch_id = batch_id
+        self.batch_id = batch_id or uuid.uuid4().hex
         self.source = source or source_of()
         self.results: list[AddedMemory] = []
-        self.vectors: Mapping[str, NDArray[np.float32]] = {}
-        self._purge_after = purge_after
-        self._before: dict[Address, Kept] = {}
+        self.vectors: Mapping[str, Vector] = {}
+        self._settings = settings
+        self._rows: dict[Address, Row] = {}
+        self._before: dict[Address, StoredMemory] = {}
         self._after: dict[Address, StoredMemory] = {}
         self._used: dict[Address, None] = {}
         self._moved: list[tuple[Namespace, Namespace, str]] = []
-        self._others: list[Save] = []
+        self._others: list[Write] = []
 
-    @property
-    def changes(self) -> int:
-        """How many memories change."""
-        return len(self._after)
+    # What an operation does
 
-    def add(self, draft: Draft, existing: Kept | None = None, *, memory_id: str | None = None) -> StoredMemory:
+    async def enter(self, drafts: Sequence[Draft]) -> list[StoredMemory]:
+        """Adds facts, each as the memory that says the same already where there is one."""
+        entered: dict[tuple[Namespace, str], StoredMemory] = {}
+        for draft, place in zip(drafts, await self.find_places(drafts), strict=True):
+            said = (draft.home, digest(draft.text))
+            if said not in entered:
+                entered[said] = self.add(draft, place.existing, memory_id=place.free_id)
+        return [entered[draft.home, digest(draft.text)] for draft in drafts]
+
+    async def find_places(self, drafts: Sequence[Draft]) -> list[Place]:
+        """For each draft the memory that says the same in the same home, live before dead, or a free id."""
+        homes: dict[Namespace, set[str]] = {}
+        for draft in drafts:
+            homes.setdefault(draft.home, set()).add(digest(draft.text))
+        known: dict[tuple[Namespace, str], Row] = {}
+        for home, digests in homes.items():
+            found, _ = await self._settings.repo.select([home], is_in("digest", sorted(digests)), self.now)
+            for row in sorted(found, key=lambda one: is_live(one.value, iso(self.now))):
+                known[row.address.namespace, row.value["digest"]] = row
+        return [Place(known.get((draft.home, digest(draft.text))), await self._free_id(draft)) for draft in drafts]
+
+    def add(self, draft: Draft, existing: Row | None = None, *, memory_id: str | None = None) -> StoredMemory:
         """Adds a fact, or notes that it is known, or makes it live again.
 
         Args:
@@ -119,93 +132,139 @@ class Ledger:
             memory_id: A free id for it; unset, the text's own.
         """
         if existing is None:
-            memory = self._create(draft, memory_id or id_for(draft.home, draft.text))
-        elif self._is_live(existing):
-            memory = self._restate(draft, existing)
-        else:
-            memory = self._change(
-                existing, "ADD", use=True, state="live", superseded_by=None, memory=draft.text, **_told(draft)
-            )
-            self._note(memory, "ADD")
+            return self._create(draft, memory_id or id_for(draft.home, draft.text))
+        if is_live(self.current(existing), iso(self.now)):
+            return self._restate(draft, existing)
+        memory = self._change(
+            existing, "ADD", use=True, state="live", superseded_by=None, memory=draft.text, **draft.told()
+        )
+        self._note(memory, "ADD")
         return memory
 
-    def update(self, kept: Kept, /, *, event: str = "UPDATE", reason: str | None = None, **fields: Any) -> StoredMemory:
+    def update(self, row: Row, /, *, event: str = "UPDATE", reason: str | None = None, **fields: Any) -> StoredMemory:
         """Changes a memory; a new text is a use of it, and embedded."""
-        before = self.current(kept)["memory"]
-        memory = self._change(kept, event, use=fields.get("memory", before) != before, reason=reason, **fields)
+        before = self.current(row)["memory"]
+        memory = self._change(row, event, use=fields.get("memory", before) != before, reason=reason, **fields)
         self._note(memory, "UPDATE", before)
         return memory
 
-    def supersede(self, kept: Kept, by: StoredMemory, *, reason: str | None = None) -> None:
+    def supersede(self, row: Row, by: StoredMemory, *, reason: str | None = None) -> None:
         """Retires a memory in favor of a newer one; notes it on the newer one's result."""
-        before = self.current(kept)["memory"]
-        self._change(kept, "SUPERSEDE", reason=reason, state="superseded", superseded_by=by["id"])
+        before = self.current(row)["memory"]
+        self._change(row, "SUPERSEDE", reason=reason, state="superseded", superseded_by=by["id"])
         for result in self.results:
             if result["id"] == by["id"]:
                 result["event"], result["previous_memory"] = "SUPERSEDE", before
 
-    def delete(self, kept: Kept, *, reason: str | None = None) -> None:
+    def delete(self, row: Row, *, reason: str | None = None) -> None:
         """Hides a memory; it can be restored until it is purged."""
-        before = self.current(kept)["memory"]
-        memory = self._change(kept, "DELETE", reason=reason, state="deleted")
+        before = self.current(row)["memory"]
+        memory = self._change(row, "DELETE", reason=reason, state="deleted")
         self._note(memory, "DELETE", before)
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, row: Row) -> None:
         """Notes that a fact is known, which is a use of it."""
-        self._used[kept.address] = None
-        self._note(kept.memory, "NONE")
+        self._used[row.address] = None
+        self._note(row.value, "NONE")
 
-    def revert(self, kept: Kept, to: Snapshot, *, event: str) -> StoredMemory:
+    def revert(self, row: Row, to: Snapshot, *, event: str) -> StoredMemory:
         """Puts a memory back to what it was."""
-        return self._change(kept, event, use=to["state"] == "live", **to)
+        return self._change(row, event, use=to["state"] == "live", **to)
 
-    def move(self, kept: Kept, home: Namespace, *, event: str = "PROMOTE", **fields: Any) -> StoredMemory:
+    def move(self, row: Row, home: Namespace, *, event: str = "PROMOTE", **fields: Any) -> StoredMemory:
         """Puts a memory in another home, with its id and history."""
-        ids: dict[str, Any] = dict.fromkeys(_IDS) | ids_of(home)
-        moved = self._change(kept, event, **{**fields, **ids, "layer": str(_layer(home))})
-        del self._after[kept.address]
-        self._moved.append((kept.address.namespace, home, kept.address.key))
-        self._others.append(Save(address=kept.address, value=None, expects=_expected(kept)))
-        address = Address(home, kept.address.key)
-        self._after[address] = moved
-        self._before[address] = Kept(moved, address, None, kept.vector, kept.touches)
+        ids: dict[str, Any] = dict.fromkeys(IDS) | ids_of(home)
+        moved = self._change(row, event, **{**fields, **ids, "layer": str(layer_of(home))})
+        del self._after[row.address]
+        self._moved.append((row.address.namespace, home, row.address.key))
+        self._others.append(Write.delete(row.address, expects=row.revision))
+        address = Address(home, row.address.key)
+        self._rows[address], self._before[address], self._after[address] = row, moved, moved
         self._note(moved, "UPDATE", moved["memory"])
         return moved
-
-    def copy_turn(self, turn: Kept, home: Namespace) -> None:
-        """Keeps a turn in another home as well, for as long as facts there cite it."""
-        ids: dict[str, Any] = dict.fromkeys(_IDS) | ids_of(home)
-        value = {**turn.memory, **ids, "expiration_date": None}
-        self._others.append(
-            Save(address=Address(home, turn.address.key), value=value, text=content(value), vector=turn.vector)
-        )
 
     def turn(self, draft: Draft) -> str:
         """Keeps a turn as evidence and says its id. The same turn is kept once."""
         memory_id = id_for(draft.home, f"{draft.group}\x1f{draft.position}\x1f{draft.text}")
-        address = Address(draft.home, memory_id)
-        if address not in self._after:
-            self._after[address] = self._fresh(draft, memory_id)
-            self._before[address] = Kept(self._after[address], address, None)
+        if Address(draft.home, memory_id) not in self._after:
+            self._first(draft, memory_id)
         return memory_id
 
-    def retire(self, turn: Kept, state: State) -> None:
-        """Hides a kept turn with the fact that cites it, or shows it again with it."""
-        if self.current(turn)["state"] != state:
-            self._change(turn, "DELETE" if state == "deleted" else "RESTORE", state=state)
+    def copy_turn(self, turn: Row, home: Namespace) -> None:
+        """Keeps a turn in another home as well, for as long as facts there cite it."""
+        value = {**turn.value, **dict.fromkeys(IDS), **ids_of(home), "expiration_date": None}
+        row = self._row(Address(home, turn.address.key), cast(StoredMemory, value))
+        self._others.append(Write.put(row, before=turn))
 
-    def current(self, kept: Kept) -> StoredMemory:
+    def put(self, address: Address, value: Mapping[str, Any], *, expires_at: datetime | None = None) -> None:
+        """Writes something that is no memory in the same batch."""
+        row = Row(address=address, value=value, created_at=self.now, updated_at=self.now, expires_at=expires_at)
+        self._others.append(Write.put(row, before=None))
+
+    def current(self, row: Row) -> StoredMemory:
         """A memory as it will be."""
-        return self._after.get(kept.address, kept.memory)
+        changed_already = self._after.get(row.address)
+        return cast(StoredMemory, row.value) if changed_already is None else changed_already
 
-    def owner(self) -> Scope | None:
-        """The owner of the first memory that changes; `None` where none does."""
-        for address in self._after:
-            kind, owner_id, _ = owner_of(address.namespace)
-            return Scope(**{f"{kind}_id": owner_id})
-        return None
+    # What comes of it
 
-    def turns_to_settle(self) -> dict[Namespace, dict[str, State]]:
+    async def land(self, owner: Scope | None = None, *, event: str) -> None:
+        """Writes all of it, with what follows from it, and reports it under the name of the operation.
+
+        Args:
+            owner: Under whom the journal notes it; unset, the owner of the first memory that changes.
+            event: The operation.
+
+        Raises:
+            Conflict: A memory was changed by others meanwhile; nothing was written.
+        """
+        owner = owner or self._owner()
+        writes = await self.batch(owner)
+        if writes:
+            await self.write(writes)
+        ids = owner.ids() if owner else {}
+        self._settings.activity.record(event, iso(self.now), ids, batch_id=self.batch_id, results=self.results)
+
+    async def write(self, writes: Sequence[Write]) -> None:
+        """Writes a batch, notes which memories it used, and removes a little of what may go."""
+        await self._settings.repo.write(writes, self.now)
+        await self._settings.tidy(self.now)
+        if used := [address for address in self._used if address not in self._after]:
+            self._settings.touches.record(used, self.now)
+
+    async def batch(self, journal: Scope | None = None) -> list[Write]:
+        """The batch to write.
+
+        Args:
+            journal: Under whom to note what was changed, so that it can be undone; `None` for no note.
+        """
+        await self._settle_turns()
+        writes = [self._write(address, memory) for address, memory in self._after.items()]
+        if journal is not None and (writes or self.results):
+            grace = self._settings.purge_after
+            ends = None if grace is None else self.at + grace
+            self.put(journal_address(journal, self.source, self.batch_id), self._entry(), expires_at=ends)
+        return [*writes, *self._others]
+
+    async def _settle_turns(self) -> None:
+        """Hides the kept turns that facts retired here cite, and shows those of facts brought back."""
+        for home, states in self._turns_to_settle().items():
+            found = await self._settings.repo.find(states, [home], self.now)
+            retired = await self._retired(home, [key for key, state in states.items() if state == "live"])
+            for key, turn in found.items():
+                state = "deleted" if key in retired else states[key]
+                if self.current(turn)["state"] != state:
+                    self._change(turn, "DELETE" if state == "deleted" else "RESTORE", state=state)
+
+    async def _retired(self, home: Namespace, turns: Sequence[str]) -> set[str]:
+        """Those of the turns that a fact which stays retired cites."""
+        if not turns:
+            return set()
+        citing, _ = await self._settings.repo.select([reroot(home, MEMORIES)], has_any("cites", turns), self.now)
+        gone = [memory for memory in map(self.current, citing) if memory["state"] != "live"]
+        return {key for memory in gone for key in memory["cites"]}
+
+    def _turns_to_settle(self) -> dict[Namespace, dict[str, State]]:
         """The kept turns whose facts were hidden or shown again, by where they lie: ids and the state to bring them to.
 
         A turn that some retired fact cites is hidden, whatever else cites it.
@@ -215,7 +274,7 @@ class Ledger:
             if address.namespace[0] == TURNS:
                 continue
             turns = wanted.setdefault(reroot(address.namespace, TURNS), {})
-            before, after = _shown_by(self._before[address].memory), _shown_by(memory)
+            before, after = _shown_by(self._before[address]), _shown_by(memory)
             turns |= dict.fromkeys((key for key in after if key not in before and key not in turns), "live")
             turns |= dict.fromkeys((key for key in before if key not in after), "deleted")
         for here, there, key in self._moved:
@@ -224,73 +283,38 @@ class Ledger:
             wanted.setdefault(reroot(there, TURNS), {}).update(dict.fromkeys(cited, "live"))
         return {home: turns for home, turns in wanted.items() if turns}
 
-    def put(self, address: Address, value: Mapping[str, Any] | None, *, expires_at: datetime | None = None) -> None:
-        """Writes something that is no memory in the same batch."""
-        self._others.append(Save(address=address, value=value, expires_at=expires_at))
+    async def _free_id(self, draft: Draft) -> str:
+        """The first id of a text that is not held by a memory which says something else by now."""
+        for attempt in itertools.count():
+            memory_id = id_for(draft.home, draft.text, attempt)
+            (row,) = await self._settings.repo.read([Address(draft.home, memory_id)], self.now)
+            if row is None or row.value["digest"] == digest(draft.text):
+                return memory_id
+        raise AssertionError("count() does not end")
 
-    def saves(self, journal: Scope | None = None) -> list[Save]:
-        """The batch to write.
-
-        Args:
-            journal: Under whom to note what was changed, so that it can be undone; `None` for no note.
-        """
-        saves = [self._save(address, memory) for address, memory in self._after.items()]
-        if journal is not None and (saves or self.results):
-            value = self.journal_entry()
-            self.put(journal_address(journal, self.source, self.batch_id), value, expires_at=self._later(self.at))
-        return [*saves, *self._others]
-
-    def uses(self) -> dict[Address, Sequence[datetime]]:
-        """Memories that were used without being changed."""
-        return {address: (self.at,) for address in self._used if address not in self._after}
-
-    def journal_entry(self) -> dict[str, Any]:
-        """What undoing and repeating this batch takes."""
-        memories = [[list(address.namespace), address.key] for address in self._after if address.namespace[0] != TURNS]
-        return {
-            "batch_id": self.batch_id,
-            "created_at": iso(self.at),
-            "source": self.source,
-            "memories": memories,
-            "moved": [[list(here), list(there), key] for here, there, key in self._moved],
-            "results": self.results,
-        }
+    def _owner(self) -> Scope | None:
+        """The owner of the first memory that changes; `None` where none does."""
+        for address in self._after:
+            kind, owner_id, _ = owner_of(address.namespace)
+            return Scope(**{f"{kind}_id": owner_id})
+        return None
 
     def _create(self, draft: Draft, memory_id: str) -> StoredMemory:
-        address = Address(draft.home, memory_id)
-        memory = self._after[address] = self._fresh(draft, memory_id)
-        self._before[address] = Kept(memory, address, None)
-        self._used[address] = None
+        memory = self._first(draft, memory_id)
+        self._used[Address(draft.home, memory_id)] = None
         self._note(memory, "ADD")
         return memory
 
-    def _fresh(self, draft: Draft, memory_id: str) -> StoredMemory:
-        now = iso(self.at)
-        ids = dict.fromkeys(_IDS) | ids_of(draft.home)
-        empty: dict[str, Any] = {
-            "id": memory_id,
-            "memory": draft.text,
-            **ids,
-            "layer": str(_layer(draft.home)),
-            "created_at": now,
-            "superseded_by": None,
-            "source": self.source,
-            "state": "live",
-            "log": [],
-            "group": draft.group,
-            "position": draft.position,
-            "role": draft.role,
-            "feedback": None,
-            "schema": draft.schema,
-            **_told(draft),
-        }
-        memory = changed(cast(StoredMemory, empty), "ADD", now=now, batch_id=self.batch_id, source=self.source)
-        return _with_digest(memory)
+    def _first(self, draft: Draft, memory_id: str) -> StoredMemory:
+        memory = draft.stored(memory_id, now=iso(self.at), batch_id=self.batch_id, source=self.source)
+        address = Address(draft.home, memory_id)
+        self._before[address] = self._after[address] = memory
+        return memory
 
-    def _restate(self, draft: Draft, existing: Kept) -> StoredMemory:
+    def _restate(self, draft: Draft, existing: Row) -> StoredMemory:
         """A known fact again: only what the repetition brings beside the text is applied."""
         now = self.current(existing)
-        news = {key: value for key, value in _told(draft).items() if key in _REPEATABLE and value}
+        news = {key: value for key, value in draft.told().items() if key in _REPEATABLE and value}
         if "metadata" in news:
             news["metadata"] = {**now["metadata"], **news["metadata"]}
         if draft.cites:
@@ -302,13 +326,12 @@ class Ledger:
         self._note(memory, "UPDATE", now["memory"])
         return memory
 
-    def _is_live(self, kept: Kept) -> bool:
-        return is_live(self.current(kept), iso(self.now))
-
     def _change(
-        self, kept: Kept, event: str, /, *, use: bool = False, reason: str | None = None, **fields: Any
+        self, row: Row, event: str, /, *, use: bool = False, reason: str | None = None, **fields: Any
     ) -> StoredMemory:
-        before = self.current(kept)
+        before = self.current(row)
+        if "memory" in fields:
+            fields["digest"] = digest(fields["memory"])
         memory = changed(
             before,
             event,
@@ -318,11 +341,12 @@ class Ledger:
             reason=reason,
             **fields,
         )
-        self._before.setdefault(kept.address, kept)
-        self._after[kept.address] = _with_digest(memory)
+        if row.address not in self._before:
+            self._rows[row.address], self._before[row.address] = row, row.value
+        self._after[row.address] = memory
         if use:
-            self._used[kept.address] = None
-        return self._after[kept.address]
+            self._used[row.address] = None
+        return memory
 
     def _note(self, memory: StoredMemory, event: Event, previous: str | None = None) -> None:
         result: AddedMemory = {"id": memory["id"], "memory": memory["memory"], "event": event}
@@ -330,41 +354,56 @@ class Ledger:
             result["previous_memory"] = previous
         self.results.append(result)
 
-    def _save(self, address: Address, memory: StoredMemory) -> Save:
-        before, hidden = self._before[address], memory["state"] == "deleted"
-        return Save(
+    def _write(self, address: Address, memory: StoredMemory) -> Write:
+        before = self._rows.get(address)
+        touches = before.touches if before else ()
+        row = self._row(address, memory, (*touches, self.at) if address in self._used else touches, before)
+        here = before is not None and before.address == address
+        return Write.put(row, expects=before.revision if before and here else None, before=before)
+
+    def _row(
+        self, address: Address, memory: StoredMemory, touches: Sequence[datetime] = (), before: Row | None = None
+    ) -> Row:
+        """A memory as it is stored. The store embeds its words where nobody has yet."""
+        text = content(memory)
+        shown = memory["state"] != "deleted"
+        vector = self.vectors.get(text) if shown else None
+        return Row(
             address=address,
             value=memory,
-            text=None if hidden else content(memory),
-            vector=None if hidden else self.vectors.get(content(memory), _unchanged(before, memory)),
-            touches=[*before.touches, self.at] if address in self._used else before.touches,
-            expires_at=gone_at(memory, self._purge_after),
-            expects=_expected(before),
+            created_at=before.created_at if before else self.now,
+            updated_at=parse_iso(memory["updated_at"]),
+            expires_at=gone_at(memory, self._settings.purge_after),
+            texts=(text,) if shown else (),
+            vectors=no_vectors() if vector is None else vector[None],
+            touches=tuple(touches),
         )
 
-    def _later(self, instant: datetime) -> datetime | None:
-        return None if self._purge_after is None else instant + self._purge_after
+    def _entry(self) -> dict[str, Any]:
+        """What undoing and repeating this batch takes."""
+        memories = [[list(address.namespace), address.key] for address in self._after if address.namespace[0] != TURNS]
+        return {
+            "batch_id": self.batch_id,
+            "created_at": iso(self.at),
+            "source": self.source,
+            "memories": memories,
+            "moved": [[list(here), list(there), key] for here, there, key in self._moved],
+            "results": copy.deepcopy(self.results),  # the caller gets these very ones
+        }
 
 
-_IDS: Final = ("user_id", "agent_id", "app_id", "run_id", "org_id")
-_REPEATABLE: Final = ("metadata", "categories", "expiration_date", "event_date", "confidence")
+async def settled(attempt: Callable[[], Awaitable[R]]) -> R:
+    """Does something that reads, decides and writes, again where another writer came between.
 
-
-def gone_at(memory: StoredMemory, purge_after: timedelta | None) -> datetime | None:
-    """When a memory may be removed for good: so long after it expired, was superseded or was deleted."""
-    ends = [memory["expiration_date"]] if memory["expiration_date"] else []
-    ends += [memory["updated_at"]] if memory["state"] != "live" else []
-    return None if purge_after is None or not ends else parse_iso(min(ends)) + purge_after
-
-
-def content(memory: Mapping[str, Any]) -> str:
-    """What of a memory is embedded and searched for words: its text, after its date where it has one."""
-    return dated(memory["memory"], parse_iso(memory["event_date"]) if memory["event_date"] else None)
-
-
-def is_live(memory: StoredMemory, now: str) -> bool:
-    """Whether a memory is shown at an instant, given as ISO text."""
-    return memory["state"] == "live" and not (memory["expiration_date"] and memory["expiration_date"] <= now)
+    Raises:
+        Conflict: Others kept coming between.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await attempt()
+        except Conflict:
+            continue
+    return await attempt()
 
 
 def journal_namespace(scope: Scope, thread_id: str | None) -> Namespace:
@@ -381,36 +420,3 @@ def journal_address(scope: Scope, source: Source, batch_id: str) -> Address:
 def _shown_by(memory: StoredMemory) -> list[str]:
     """The turns that are shown for the sake of a memory."""
     return memory["cites"] if memory["state"] == "live" else []
-
-
-def _told(draft: Draft) -> dict[str, Any]:
-    metadata = dict(draft.metadata)
-    if draft.relates_to:
-        metadata["relates_to"] = list(draft.relates_to)
-    return {
-        "metadata": metadata,
-        "categories": list(draft.categories),
-        "confidence": draft.confidence,
-        "event_date": draft.event_date,
-        "expiration_date": draft.expiration_date,
-        "cites": list(draft.cites),
-    }
-
-
-def _layer(home: Namespace) -> Layer:
-    kind, _, run_id = owner_of(home)
-    if home[0] == TURNS:
-        return Layer.CONVERSATION
-    return Layer.SESSION if run_id is not None else Layer(kind)
-
-
-def _with_digest(memory: StoredMemory) -> StoredMemory:
-    return cast(StoredMemory, {**memory, "digest": digest(memory["memory"])})
-
-
-def _unchanged(kept: Kept, memory: StoredMemory) -> NDArray[np.float32] | None:
-    return kept.vector if content(kept.memory) == content(memory) else None
-
-
-def _expected(kept: Kept) -> str | Unconditional | None:
-    return kept.revision

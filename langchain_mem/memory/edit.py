@@ -1,4 +1,4 @@
-"""The operations that change, remove and bring back memories. Bodies."""
+"""`update`, `batch_update` and `feedback`: changing memories, whose history keeps what they were."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypedDict, Unpack
 
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.memory.settings import Expiration, names, settled
-from langchain_mem.memory.writing import Deleted, Writing
+from langchain_mem.memory.changes import Changes, settled
+from langchain_mem.memory.operation import operation
+from langchain_mem.memory.queries import present
+from langchain_mem.memory.settings import Expiration, Settings, names
 from langchain_mem.model.instants import iso, to_instant
 from langchain_mem.model.records import MemoryDict, StoredMemory, public, sound
 from langchain_mem.model.scopes import Ids, Scope
@@ -38,201 +40,167 @@ UNSET: Final = Unset()
 """An argument that was not given, where `None` means something."""
 
 
-class Editing(Writing):
-    """What changes memories. Every `async def` is a body; `Memory` has both forms of it."""
+async def _update(
+    settings: Settings,
+    memory_id: str,
+    text: str | Unset = UNSET,
+    *,
+    metadata: Mapping[str, Any] | Unset | None = UNSET,
+    categories: Sequence[str] | Unset | None = UNSET,
+    expiration_date: Expiration | Unset | None = UNSET,
+    **ids: Unpack[Ids],
+) -> MemoryDict:
+    """Changes a memory; its history keeps what it was.
 
-    async def update(
-        self,
-        memory_id: str,
-        text: str | Unset = UNSET,
-        *,
-        metadata: Mapping[str, Any] | Unset | None = UNSET,
-        categories: Sequence[str] | Unset | None = UNSET,
-        expiration_date: Expiration | Unset | None = UNSET,
-        **ids: Unpack[Ids],
-    ) -> MemoryDict:
-        """Changes a memory; its history keeps what it was.
+    Args:
+        settings: Parts and policies; given by the memory.
+        memory_id: Its id.
+        text: A new text.
+        metadata: Merged into what is there; a key with the value `None` is removed, `None` clears all.
+        categories: Instead of those it has; `None` clears them.
+        expiration_date: As for `add`; `None` means never.
+        **ids: Where given, a memory of another owner is not found.
 
-        Args:
-            memory_id: Its id.
-            text: A new text.
-            metadata: Merged into what is there; a key with the value `None` is removed, `None` clears all.
-            categories: Instead of those it has; `None` clears them.
-            expiration_date: As for `add`; `None` means never.
-            **ids: Where given, a memory of another owner is not found.
+    Returns:
+        The memory, changed.
 
-        Returns:
-            The memory, changed.
-
-        Raises:
-            NotFound: There is no such memory.
-            InvalidRequest: Nothing is to change, or an argument is out of range.
-        """
-        entry: dict[str, Any] = {
-            "memory_id": memory_id,
-            "text": text,
-            "metadata": metadata,
-            "categories": categories,
-            "expiration_date": expiration_date,
-        }
-        given = {name: value for name, value in entry.items() if value is not UNSET}
-        updated = await self._update_all([given], Scope.of(ids))
-        return updated["results"][0]
-
-    async def batch_update(self, memories: Sequence[Mapping[str, Any]], **ids: Unpack[Ids]) -> Updated:
-        """Changes up to 1,000 memories, all or none.
-
-        Args:
-            memories: Each with `memory_id`, and what to change as for `update`.
-            **ids: Where given, a memory of another owner is not found.
-
-        Raises:
-            InvalidRequest: An entry cannot be, or there are none or too many; names every bad one.
-            NotFound: Memories are missing; names all of them.
-        """
-        _check_batch(memories)
-        return await self._update_all(memories, Scope.of(ids))
-
-    async def delete(self, memory_id: str, **ids: Unpack[Ids]) -> MemoryDict:
-        """Deletes a memory: it is gone from every read, and can be restored until it is purged.
-
-        Args:
-            memory_id: Its id.
-            **ids: Where given, a memory of another owner is not found.
-
-        Returns:
-            The memory as it was.
-
-        Raises:
-            NotFound: There is no such memory.
-        """
-        scope = Scope.of(ids)
-
-        async def attempt() -> MemoryDict:
-            kept = await self._present([memory_id], scope)
-            await self._delete_kept(list(kept.values()), scope, "delete")
-            return public(kept[memory_id].memory)
-
-        return await settled(attempt)
-
-    async def batch_delete(self, memories: Sequence[Mapping[str, Any]], **ids: Unpack[Ids]) -> Deleted:
-        """Deletes up to 1,000 memories, all or none.
-
-        Args:
-            memories: Each `{"memory_id": …}`.
-            **ids: Where given, a memory of another owner is not found.
-
-        Raises:
-            InvalidRequest: There are none or too many, or an entry has no id.
-            NotFound: Memories are missing; names all of them.
-        """
-        _check_batch(memories)
-        scope = Scope.of(ids)
-        memory_ids = [entry["memory_id"] for entry in memories]
-
-        async def attempt() -> Deleted:
-            return await self._delete_kept(list((await self._present(memory_ids, scope)).values()), scope, "delete")
-
-        return await settled(attempt)
-
-    async def delete_all(self, *, filters: Mapping[str, Any] | None = None, **ids: Unpack[Ids]) -> Deleted:
-        """Deletes every memory of a scope, or those of it that filters describe; expired ones too.
-
-        Args:
-            filters: Narrows what the ids allow; without ids it must name an owner.
-            **ids: Whose memories.
-
-        Raises:
-            ScopeError: No owner is named.
-        """
-        return await self._delete_all(Scope.of(ids), filters, "delete_all")
-
-    async def feedback(
-        self, memory_id: str, feedback: Rating | None = None, reason: str | None = None, **ids: Unpack[Ids]
-    ) -> MemoryDict:
-        """Notes what a user thought of a memory; a very negative rating deletes it, restorably.
-
-        Args:
-            memory_id: Its id.
-            feedback: POSITIVE, NEGATIVE, VERY_NEGATIVE, or `None` to take it back.
-            reason: Why, in the user's words.
-            **ids: Where given, a memory of another owner is not found.
-
-        Raises:
-            NotFound: There is no such memory.
-            InvalidRequest: The rating is none.
-        """
-        if feedback not in (None, "POSITIVE", "NEGATIVE", "VERY_NEGATIVE"):
-            raise InvalidRequest(f"feedback is POSITIVE, NEGATIVE, VERY_NEGATIVE or None, not {feedback!r}.")
-        scope = Scope.of(ids)
-
-        async def attempt() -> MemoryDict:
-            now = self._engine.now()
-            kept = (await self._present([memory_id], scope))[memory_id]
-            ledger = self._ledger(now)
-            told = None if feedback is None else {"rating": feedback, "reason": reason, "at": iso(now)}
-            memory = ledger.update(kept, event="FEEDBACK", reason=reason, feedback=told)
-            if feedback == "VERY_NEGATIVE":
-                ledger.delete(kept, reason=reason)
-            await self._save(ledger, scope, now, "feedback")
-            return public(memory)
-
-        return await settled(attempt)
-
-    async def _update_all(self, entries: Sequence[Mapping[str, Any]], scope: Scope) -> Updated:
-        now = self._engine.now()
-        changes = self._changes(entries, now)
-
-        async def attempt() -> Updated:
-            kept = await self._present(list(changes), scope)
-            ledger = self._ledger(now)
-            for memory_id, fields in changes.items():
-                _check_document(kept[memory_id].memory, fields)
-                ledger.update(kept[memory_id], **_merged(fields, kept[memory_id].memory))
-            await self._save(ledger, scope, now, "update")
-            results = [public(ledger.current(kept[memory_id])) for memory_id in changes]
-            return {"results": results, "batch_id": ledger.batch_id}
-
-        return await settled(attempt)
-
-    def _changes(self, entries: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, dict[str, Any]]:
-        """What each entry changes, by memory id, checked; every bad entry is named."""
-        changes: dict[str, dict[str, Any]] = {}
-        wrong: list[str] = []
-        for place, entry in enumerate(entries):
-            try:
-                changes[entry["memory_id"]] = self._fields(entry, now)
-            except InvalidRequest as error:
-                wrong.append(f"entry {place}: {error}" if len(entries) > 1 else str(error))
-        if wrong:
-            raise InvalidRequest(" ".join(wrong))
-        return changes
-
-    def _fields(self, entry: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-        given = {name: value for name, value in entry.items() if name != "memory_id"}
-        unknown = given.keys() - {"text", "metadata", "categories", "expiration_date"}
-        if unknown or not given:
-            raise InvalidRequest("An update gives text, metadata, categories or expiration_date, at least one.")
-        fields: dict[str, Any] = {}
-        if "text" in given:
-            fields["memory"] = self._text(given["text"])
-        if "metadata" in given:
-            cleared = given["metadata"] is None
-            fields["metadata"] = None if cleared else self._engine.clean_metadata(given["metadata"])
-        if "categories" in given:
-            fields["categories"] = names(given["categories"])
-        if "expiration_date" in given:
-            when = given["expiration_date"]
-            fields["expiration_date"] = None if when is None else iso(to_instant(when, now=now))
-        return fields
-
-    def _text(self, text: Any) -> str:
-        if not isinstance(text, str) or not text.strip():
-            raise InvalidRequest(f"A memory's text is a text that is not empty, not {text!r}.")
-        return self._engine.clean(sound(text))
+    Raises:
+        NotFound: There is no such memory.
+        InvalidRequest: Nothing is to change, or an argument is out of range.
+    """
+    entry: dict[str, Any] = {
+        "memory_id": memory_id,
+        "text": text,
+        "metadata": metadata,
+        "categories": categories,
+        "expiration_date": expiration_date,
+    }
+    given = {name: value for name, value in entry.items() if value is not UNSET}
+    updated = await _update_all(settings, [given], Scope.of(ids))
+    return updated["results"][0]
 
 
-def _check_batch(memories: Sequence[Mapping[str, Any]]) -> None:
+update, aupdate = operation(_update)
+
+
+async def _batch_update(settings: Settings, memories: Sequence[Mapping[str, Any]], **ids: Unpack[Ids]) -> Updated:
+    """Changes up to 1,000 memories, all or none.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        memories: Each with `memory_id`, and what to change as for `update`.
+        **ids: Where given, a memory of another owner is not found.
+
+    Raises:
+        InvalidRequest: An entry cannot be, or there are none or too many; names every bad one.
+        NotFound: Memories are missing; names all of them.
+    """
+    check_batch(memories)
+    return await _update_all(settings, memories, Scope.of(ids))
+
+
+batch_update, abatch_update = operation(_batch_update)
+
+
+async def _feedback(
+    settings: Settings, memory_id: str, feedback: Rating | None = None, reason: str | None = None, **ids: Unpack[Ids]
+) -> MemoryDict:
+    """Notes what a user thought of a memory; a very negative rating deletes it, restorably.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        memory_id: Its id.
+        feedback: POSITIVE, NEGATIVE, VERY_NEGATIVE, or `None` to take it back.
+        reason: Why, in the user's words.
+        **ids: Where given, a memory of another owner is not found.
+
+    Raises:
+        NotFound: There is no such memory.
+        InvalidRequest: The rating is none.
+    """
+    if feedback not in (None, "POSITIVE", "NEGATIVE", "VERY_NEGATIVE"):
+        raise InvalidRequest(f"feedback is POSITIVE, NEGATIVE, VERY_NEGATIVE or None, not {feedback!r}.")
+    scope = Scope.of(ids)
+
+    async def attempt() -> MemoryDict:
+        now = settings.now()
+        row = (await present(settings, [memory_id], scope, now))[memory_id]
+        changes = Changes(settings, at=now)
+        told = None if feedback is None else {"rating": feedback, "reason": reason, "at": iso(now)}
+        memory = changes.update(row, event="FEEDBACK", reason=reason, feedback=told)
+        if feedback == "VERY_NEGATIVE":
+            changes.delete(row, reason=reason)
+        await changes.land(scope, event="feedback")
+        return public(memory)
+
+    return await settled(attempt)
+
+
+feedback, afeedback = operation(_feedback)
+
+
+async def _update_all(settings: Settings, entries: Sequence[Mapping[str, Any]], scope: Scope) -> Updated:
+    now = settings.now()
+    fields = _fields_by_id(settings, entries, now)
+
+    async def attempt() -> Updated:
+        rows = await present(settings, list(fields), scope, now)
+        changes = Changes(settings, at=now)
+        for memory_id, given in fields.items():
+            _check_document(rows[memory_id].value, given)
+            changes.update(rows[memory_id], **_merged(given, rows[memory_id].value))
+        await changes.land(scope, event="update")
+        results = [public(changes.current(rows[memory_id])) for memory_id in fields]
+        return {"results": results, "batch_id": changes.batch_id}
+
+    return await settled(attempt)
+
+
+def _fields_by_id(settings: Settings, entries: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, dict[str, Any]]:
+    """What each entry changes, by memory id, checked; every bad entry is named."""
+    fields: dict[str, dict[str, Any]] = {}
+    wrong: list[str] = []
+    for place, entry in enumerate(entries):
+        try:
+            fields[entry["memory_id"]] = _fields(settings, entry, now)
+        except InvalidRequest as error:
+            wrong.append(f"entry {place}: {error}" if len(entries) > 1 else str(error))
+    if wrong:
+        raise InvalidRequest(" ".join(wrong))
+    return fields
+
+
+def _fields(settings: Settings, entry: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    given = {name: value for name, value in entry.items() if name != "memory_id"}
+    unknown = given.keys() - {"text", "metadata", "categories", "expiration_date"}
+    if unknown or not given:
+        raise InvalidRequest("An update gives text, metadata, categories or expiration_date, at least one.")
+    fields: dict[str, Any] = {}
+    if "text" in given:
+        fields["memory"] = _text(settings, given["text"])
+    if "metadata" in given:
+        cleared = given["metadata"] is None
+        fields["metadata"] = None if cleared else settings.clean_metadata(given["metadata"])
+    if "categories" in given:
+        fields["categories"] = names(given["categories"])
+    if "expiration_date" in given:
+        when = given["expiration_date"]
+        fields["expiration_date"] = None if when is None else iso(to_instant(when, now=now))
+    return fields
+
+
+def _text(settings: Settings, text: Any) -> str:
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidRequest(f"A memory's text is a text that is not empty, not {text!r}.")
+    return settings.clean(sound(text))
+
+
+def check_batch(memories: Sequence[Mapping[str, Any]]) -> None:
+    """Refuses a batch that cannot be.
+
+    Raises:
+        InvalidRequest: It is no list of 1 to 1,000 entries, an entry has no id, or an id stands in it twice.
+    """
     if not isinstance(memories, Sequence) or isinstance(memories, str) or not 1 <= len(memories) <= BATCH_LIMIT:
         raise InvalidRequest(f"A batch is a list of 1 to {BATCH_LIMIT} entries.")
     wrong = [place for place, entry in enumerate(memories) if not _has_id(entry)]

@@ -163,6 +163,11 @@ class Watching:
             self._closed = True
             self._wake()
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended."""
+        return self._closed
+
     def __iter__(self) -> Iterator[ActivityEvent]:
         return self
 

@@ -1,4 +1,4 @@
-"""Why a search returns what it returns: every candidate, with its parts and what became of it. Bodies."""
+"""`explain`: why a search returns what it returns. Every candidate, with its parts and what became of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack
 
 from langchain_mem.decay.policy import Decay
-from langchain_mem.memory.search import POOL, Retrieval, check_search
+from langchain_mem.memory.operation import operation
+from langchain_mem.memory.search import POOL, check_search, search
+from langchain_mem.memory.settings import Settings
 from langchain_mem.model.records import FoundMemory
 from langchain_mem.model.scopes import Ids
 
@@ -30,65 +32,67 @@ class Explained(TypedDict):
     results: list[Candidate]
 
 
-class Explaining(Retrieval):
-    """What `Memory.explain` does. Every `async def` is a body; `Memory` has both forms of it."""
+async def _explain(
+    settings: Settings,
+    query: str,
+    *,
+    filters: Mapping[str, Any] | None = None,
+    top_k: int = 10,
+    threshold: float = 0.1,
+    decay: Decay | bool | None = None,
+    layers: Collection[str] | None = None,
+    show_expired: bool = False,
+    latest_only: bool = True,
+    **ids: Unpack[Ids],
+) -> Explained:
+    """Every memory in scope with how its score comes about, and whether a search would return it.
 
-    async def explain(
-        self,
-        query: str,
-        *,
-        filters: Mapping[str, Any] | None = None,
-        top_k: int = 10,
-        threshold: float = 0.1,
-        decay: Decay | bool | None = None,
-        layers: Collection[str] | None = None,
-        show_expired: bool = False,
-        latest_only: bool = True,
-        **ids: Unpack[Ids],
-    ) -> Explained:
-        """Every memory in scope with how its score comes about, and whether a search would return it.
+    Nothing counts as used.
 
-        Nothing counts as used.
+    Args:
+        settings: Parts and policies; given by the memory.
+        query: As for `search`.
+        filters: As for `search`.
+        top_k: As for `search`; what lies beyond is shown too.
+        threshold: As for `search`; what lies below is shown too.
+        decay: As for `search`.
+        layers: As for `search`.
+        show_expired: As for `search`.
+        latest_only: As for `search`.
+        **ids: Whose memories.
 
-        Args:
-            query: As for `search`.
-            filters: As for `search`.
-            top_k: As for `search`; what lies beyond is shown too.
-            threshold: As for `search`; what lies below is shown too.
-            decay: As for `search`.
-            layers: As for `search`.
-            show_expired: As for `search`.
-            latest_only: As for `search`.
-            **ids: Whose memories.
+    Returns:
+        The candidates, best first, each with `score_details` and an `outcome`: "returned", "beyond top_k",
+        "beyond the pool" (too many others are more relevant before decay), or "below the threshold".
 
-        Returns:
-            The candidates, best first, each with `score_details` and an `outcome`: "returned", "beyond top_k",
-            "beyond the pool" (too many others are more relevant before decay), or "below the threshold".
+    Raises:
+        ScopeError: No owner is named.
+        FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
+        InvalidRequest: The query is empty, or an argument out of range.
+    """
+    check_search(query, top_k, threshold)
+    weighed = await search.body(
+        settings,
+        query,
+        filters=filters,
+        top_k=EVERYTHING,
+        threshold=0.0,
+        explain=True,
+        decay=decay,
+        order="score",
+        show_expired=show_expired,
+        latest_only=latest_only,
+        layers=layers,
+        reinforce="none",
+        **ids,
+    )
+    found = weighed["results"]
+    outcomes = _outcomes(found, top_k, threshold)
+    results: list[Candidate] = [{**memory, "outcome": outcomes[memory["id"]]} for memory in found]
+    return {"query": query, "results": results}
 
-        Raises:
-            ScopeError: No owner is named.
-            FilterError: The filters are none.
-            InvalidRequest: The query is empty, or an argument out of range.
-        """
-        check_search(query, top_k, threshold)
-        weighed = await self.search(
-            query,
-            filters=filters,
-            top_k=EVERYTHING,
-            threshold=0.0,
-            explain=True,
-            decay=decay,
-            order="score",
-            show_expired=show_expired,
-            latest_only=latest_only,
-            layers=layers,
-            reinforce="none",
-            **ids,
-        )
-        found = weighed["results"]
-        outcomes = _outcomes(found, top_k, threshold)
-        results: list[Candidate] = [{**memory, "outcome": outcomes[memory["id"]]} for memory in found]
-        return {"query": query, "results": results}
+
+explain, aexplain = operation(_explain)
 
 
 def _outcomes(found: Sequence[FoundMemory], top_k: int, threshold: float) -> dict[str, Outcome]:

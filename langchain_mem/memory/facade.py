@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.store.base import BaseStore
 from pydantic import BaseModel
 
-from langchain_mem._flow import Body, arun, offload, run
+from langchain_mem._flow import run
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.extraction.prompts import DEFAULT_CATEGORIES
 from langchain_mem.extraction.redaction import redact_secrets
-from langchain_mem.memory.add import Adding
-from langchain_mem.memory.admin import Lifecycle
-from langchain_mem.memory.any_store import ForeignRepository
+from langchain_mem.memory.any_store import AnyStore
 from langchain_mem.memory.background import Background
-from langchain_mem.memory.documents import Documents
-from langchain_mem.memory.edit import Editing
 from langchain_mem.memory.events import Activity, Watching
-from langchain_mem.memory.explain import Explaining
-from langchain_mem.memory.export import Transfer
-from langchain_mem.memory.looking import Looking
-from langchain_mem.memory.repository import OwnRepository, Repository
-from langchain_mem.memory.sessions import Sessions
-from langchain_mem.memory.settings import Decays, Engine, Reinforce, Reranker, decay_of
-from langchain_mem.memory.touch_writer import Reinforcement, Touches
-from langchain_mem.memory.tuning import Tuning
-from langchain_mem.memory.undo import Undoing
+from langchain_mem.memory.operation import OnLoop, OnThread, Undriven
+from langchain_mem.memory.repository import Repository
+from langchain_mem.memory.settings import Decays, Reinforce, Reranker, Settings, decay_of
+from langchain_mem.memory.touch_writer import Touches, TouchWriter
 from langchain_mem.model.scopes import Ids
 from langchain_mem.ranking.context import render
 from langchain_mem.store.items import utc_now
@@ -46,56 +38,40 @@ if TYPE_CHECKING:
     from langchain_mem.integrations.retriever import MemoryRetriever
     from langchain_mem.ui.serving import Served
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 DEFAULT_PATH: Final = "./memory"
 """Where the embedded store lies unless `$LANGCHAIN_MEM_PATH` says otherwise."""
 
 
-def _sync(body: Callable[Concatenate[_Operations, P], Body[R]]) -> Callable[Concatenate[MemoryBase, P], R]:
-    """The form of an operation that runs on the calling thread."""
+class Operations:
+    """The operations, each from the file that holds its body. Imported here, in the class, they are its methods."""
 
-    def form(self: MemoryBase, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return run(body(self._operations, *args, **kwargs))
-
-    functools.update_wrapper(form, body)
-    return form
-
-
-def _coroutine(body: Callable[Concatenate[_Operations, P], Body[R]]) -> Callable[Concatenate[MemoryBase, P], Body[R]]:
-    """The form of an operation that runs on an event loop."""
-
-    async def form(self: MemoryBase, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await arun(body(self._operations, *args, **kwargs))
-
-    functools.update_wrapper(form, body)
-    return form
-
-
-class _Operations(Adding, Explaining, Looking, Editing, Undoing, Sessions, Lifecycle, Documents, Transfer, Tuning):
-    """Every operation as a body."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    async def flush(self) -> None:
-        """Waits for extraction in the background, and writes uses of memories that are not written yet.
-
-        Raises:
-            MemError: An extraction failed since the last flush, or the store did.
-        """
-        await offload(self._engine.background.flush)
-        await offload(self._engine.reinforcement.flush)
+    from langchain_mem.memory.add import add
+    from langchain_mem.memory.admin import compact, erase, flush, purge_expired, reset
+    from langchain_mem.memory.delete import batch_delete, delete, delete_all, delete_users
+    from langchain_mem.memory.documents import get_document, set_document
+    from langchain_mem.memory.edit import batch_update, feedback, update
+    from langchain_mem.memory.explain import explain
+    from langchain_mem.memory.export import export, import_
+    from langchain_mem.memory.plan import commit, pending, plan
+    from langchain_mem.memory.read import events, get, get_all, history, stats, users
+    from langchain_mem.memory.search import search
+    from langchain_mem.memory.sessions import end_session, promote
+    from langchain_mem.memory.summary import summary
+    from langchain_mem.memory.tuning import tune_decay
+    from langchain_mem.memory.undo import restore, undo
 
 
-def _in_thread(function: Callable[[], R]) -> Callable[[], Body[R]]:
-    import asyncio
+class Bodies(Undriven, Operations):
+    """The operations as bodies, for surfaces that run in both forms; see `langchain_mem._flow`."""
 
-    return functools.partial(asyncio.to_thread, function)
+    from langchain_mem.memory.admin import count_used, note_thread
+    from langchain_mem.memory.looking import census, ending, growth, latest, look, look_at
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
 
 
-class MemoryBase:
+class MemoryBase(Operations):
     """What `Memory` and `AsyncMemory` share: how they are made, and what needs no store.
 
     Args:
@@ -149,10 +125,8 @@ class MemoryBase:
         _check_policies(decay, min_confidence, reinforce)
         self._opened = not isinstance(store, BaseStore)
         self.store: BaseStore = store if isinstance(store, BaseStore) else _open(store, embedder_id, clock)
-        repo: Repository = (
-            OwnRepository(self.store) if isinstance(self.store, LongTermStore) else ForeignRepository(self.store)
-        )
-        self._engine = Engine(
+        repo: Repository = self.store.items if isinstance(self.store, LongTermStore) else AnyStore(self.store)
+        self.settings = Settings(
             repo=repo,
             model=_chat_model(model),
             clock=clock,
@@ -169,49 +143,44 @@ class MemoryBase:
             keep_sources=keep_sources,
             purge_after=purge_after,
             reranker=reranker,
-            reinforcement=Reinforcement(functools.partial(_touch, repo)),
+            touches=TouchWriter(functools.partial(_touch, repo)),
         )
-        self._operations = _Operations(self._engine)
+        self.operations = Bodies(self.settings)
 
     @property
     def model(self) -> BaseChatModel | None:
         """The model facts are extracted with."""
-        return self._engine.model
-
-    @property
-    def operations(self) -> _Operations:
-        """The operations as bodies, for surfaces that run in both forms; see `langchain_mem._flow`."""
-        return self._operations
+        return self.settings.model
 
     @property
     def clock(self) -> Callable[[], datetime]:
         """Where the time comes from."""
-        return self._engine.clock
+        return self.settings.clock
 
     @property
     def reinforce(self) -> Reinforce:
         """Which memories a search counts as used."""
-        return self._engine.reinforce
+        return self.settings.reinforce
 
     @property
     def activity(self) -> Activity:
         """The feed of events, for surfaces that note what became of a call; `events` reads it."""
-        return self._engine.activity
+        return self.settings.activity
 
     @property
     def background(self) -> Background:
         """Where extraction goes that a reply does not wait for."""
-        return self._engine.background
+        return self.settings.background
 
     @property
     def decay(self) -> Decays:
         """The decay in force; may be set, on and off again, and loses nothing."""
-        return self._engine.decay
+        return self.settings.decay
 
     @decay.setter
     def decay(self, decay: Decays) -> None:
         _check_decay(decay)
-        self._engine.decay = decay
+        self.settings.decay = decay
 
     def context(
         self,
@@ -262,7 +231,7 @@ class MemoryBase:
         Args:
             types: Only these: add, search, update, delete and so on; `None` for all.
         """
-        return self._engine.activity.watch(types)
+        return self.settings.activity.watch(types)
 
     def ui(
         self,
@@ -293,12 +262,12 @@ class MemoryBase:
 
     def _close_parts(self) -> None:
         try:
-            self._engine.background.flush()
+            self.settings.background.flush()
         finally:
-            self._engine.reinforcement.close()
+            self.settings.touches.close()
 
 
-class Memory(MemoryBase):
+class Memory(OnThread, MemoryBase):
     """What an agent remembers: add, search, change, forget. Each operation has an `a` twin.
 
         memory = Memory()                                      # a folder, a local embedder
@@ -309,74 +278,20 @@ class Memory(MemoryBase):
     It takes the arguments of its base class.
     """
 
-    add = _sync(_Operations.add)
-    aadd = _coroutine(_Operations.add)
-    plan = _sync(_Operations.plan)
-    aplan = _coroutine(_Operations.plan)
-    commit = _sync(_Operations.commit)
-    acommit = _coroutine(_Operations.commit)
-    pending = _sync(_Operations.pending)
-    apending = _coroutine(_Operations.pending)
-    search = _sync(_Operations.search)
-    asearch = _coroutine(_Operations.search)
-    explain = _sync(_Operations.explain)
-    aexplain = _coroutine(_Operations.explain)
-    get = _sync(_Operations.get)
-    aget = _coroutine(_Operations.get)
-    get_all = _sync(_Operations.get_all)
-    aget_all = _coroutine(_Operations.get_all)
-    update = _sync(_Operations.update)
-    aupdate = _coroutine(_Operations.update)
-    delete = _sync(_Operations.delete)
-    adelete = _coroutine(_Operations.delete)
-    delete_all = _sync(_Operations.delete_all)
-    adelete_all = _coroutine(_Operations.delete_all)
-    batch_update = _sync(_Operations.batch_update)
-    abatch_update = _coroutine(_Operations.batch_update)
-    batch_delete = _sync(_Operations.batch_delete)
-    abatch_delete = _coroutine(_Operations.batch_delete)
-    history = _sync(_Operations.history)
-    ahistory = _coroutine(_Operations.history)
-    restore = _sync(_Operations.restore)
-    arestore = _coroutine(_Operations.restore)
-    undo = _sync(_Operations.undo)
-    aundo = _coroutine(_Operations.undo)
-    feedback = _sync(_Operations.feedback)
-    afeedback = _coroutine(_Operations.feedback)
-    promote = _sync(_Operations.promote)
-    apromote = _coroutine(_Operations.promote)
-    end_session = _sync(_Operations.end_session)
-    aend_session = _coroutine(_Operations.end_session)
-    users = _sync(_Operations.users)
-    ausers = _coroutine(_Operations.users)
-    delete_users = _sync(_Operations.delete_users)
-    adelete_users = _coroutine(_Operations.delete_users)
-    reset = _sync(_Operations.reset)
-    areset = _coroutine(_Operations.reset)
-    erase = _sync(_Operations.erase)
-    aerase = _coroutine(_Operations.erase)
-    purge_expired = _sync(_Operations.purge_expired)
-    apurge_expired = _coroutine(_Operations.purge_expired)
-    compact = _sync(_Operations.compact)
-    acompact = _coroutine(_Operations.compact)
-    export = _sync(_Operations.export)
-    aexport = _coroutine(_Operations.export)
-    import_ = _sync(_Operations.import_)
-    aimport_ = _coroutine(_Operations.import_)
-    get_document = _sync(_Operations.get_document)
-    aget_document = _coroutine(_Operations.get_document)
-    set_document = _sync(_Operations.set_document)
-    aset_document = _coroutine(_Operations.set_document)
-    tune_decay = _sync(_Operations.tune_decay)
-    atune_decay = _coroutine(_Operations.tune_decay)
-    summary = _sync(_Operations.summary)
-    asummary = _coroutine(_Operations.summary)
-    stats = _sync(_Operations.stats)
-    astats = _coroutine(_Operations.stats)
-    events = _sync(_Operations.events)
-    aevents = _coroutine(_Operations.events)
-    flush = _sync(_Operations.flush)
-    aflush = _coroutine(_Operations.flush)
+    from langchain_mem.memory.add import aadd
+    from langchain_mem.memory.admin import acompact, aerase, aflush, apurge_expired, areset
+    from langchain_mem.memory.delete import abatch_delete, adelete, adelete_all, adelete_users
+    from langchain_mem.memory.documents import aget_document, aset_document
+    from langchain_mem.memory.edit import abatch_update, afeedback, aupdate
+    from langchain_mem.memory.explain import aexplain
+    from langchain_mem.memory.export import aexport, aimport_
+    from langchain_mem.memory.plan import acommit, apending, aplan
+    from langchain_mem.memory.read import aevents, aget, aget_all, ahistory, astats, ausers
+    from langchain_mem.memory.search import asearch
+    from langchain_mem.memory.sessions import aend_session, apromote
+    from langchain_mem.memory.summary import asummary
+    from langchain_mem.memory.tuning import atune_decay
+    from langchain_mem.memory.undo import arestore, aundo
 
     def close(self) -> None:
         """Writes what is pending, and closes the store if this `Memory` opened it. May be called twice."""
@@ -386,7 +301,7 @@ class Memory(MemoryBase):
 
     async def aclose(self) -> None:
         """As `close`, without blocking the event loop."""
-        await _in_thread(self._close_parts)()
+        await asyncio.to_thread(self._close_parts)
         if self._opened and isinstance(self.store, LongTermStore):
             await self.store.aclose()
 
@@ -407,47 +322,12 @@ class Memory(MemoryBase):
         await self.aclose()
 
 
-class AsyncMemory(MemoryBase):
+class AsyncMemory(OnLoop, MemoryBase):
     """`Memory` with its coroutines under the plain names: `await memory.add(…)`."""
-
-    add = _coroutine(_Operations.add)
-    plan = _coroutine(_Operations.plan)
-    commit = _coroutine(_Operations.commit)
-    pending = _coroutine(_Operations.pending)
-    search = _coroutine(_Operations.search)
-    explain = _coroutine(_Operations.explain)
-    get = _coroutine(_Operations.get)
-    get_all = _coroutine(_Operations.get_all)
-    update = _coroutine(_Operations.update)
-    delete = _coroutine(_Operations.delete)
-    delete_all = _coroutine(_Operations.delete_all)
-    batch_update = _coroutine(_Operations.batch_update)
-    batch_delete = _coroutine(_Operations.batch_delete)
-    history = _coroutine(_Operations.history)
-    restore = _coroutine(_Operations.restore)
-    undo = _coroutine(_Operations.undo)
-    feedback = _coroutine(_Operations.feedback)
-    promote = _coroutine(_Operations.promote)
-    end_session = _coroutine(_Operations.end_session)
-    users = _coroutine(_Operations.users)
-    delete_users = _coroutine(_Operations.delete_users)
-    reset = _coroutine(_Operations.reset)
-    erase = _coroutine(_Operations.erase)
-    purge_expired = _coroutine(_Operations.purge_expired)
-    compact = _coroutine(_Operations.compact)
-    export = _coroutine(_Operations.export)
-    import_ = _coroutine(_Operations.import_)
-    get_document = _coroutine(_Operations.get_document)
-    set_document = _coroutine(_Operations.set_document)
-    tune_decay = _coroutine(_Operations.tune_decay)
-    summary = _coroutine(_Operations.summary)
-    stats = _coroutine(_Operations.stats)
-    events = _coroutine(_Operations.events)
-    flush = _coroutine(_Operations.flush)
 
     async def close(self) -> None:
         """Writes what is pending, and closes the store if this `AsyncMemory` opened it. May be called twice."""
-        await _in_thread(self._close_parts)()
+        await asyncio.to_thread(self._close_parts)
         if self._opened and isinstance(self.store, LongTermStore):
             await self.store.aclose()
 

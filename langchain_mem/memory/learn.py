@@ -1,54 +1,49 @@
-"""From one call of `add` to a ledger: ask the model once, then decide against what is known. Bodies."""
+"""Learning from what was said: ask the model once, then decide against what is known. Bodies."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from langchain_mem.backends.base import Row
 from langchain_mem.extraction.messages import Role, Turn
 from langchain_mem.extraction.model_call import Request, propose
 from langchain_mem.extraction.reconcile import Action, Decision, Operation, objection, reconcile, statements
 from langchain_mem.filters.conditions import matches
-from langchain_mem.memory.addition import Addition
-from langchain_mem.memory.changes import Draft, Ledger, content
-from langchain_mem.memory.patching import Patching
-from langchain_mem.memory.repository import Kept, View
-from langchain_mem.memory.settings import Engine, has_any, live
+from langchain_mem.memory.changes import Changes
+from langchain_mem.memory.documents import Patching
+from langchain_mem.memory.drafts import Addition, Draft
+from langchain_mem.memory.queries import live, places
+from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import instant, iso
-from langchain_mem.model.records import Rejected, StoredMemory
-from langchain_mem.model.scopes import MEMORIES, TURNS, Namespace, Scope, owner_of, reroot
-from langchain_mem.ranking.relevance import Corpus, Document, dated
+from langchain_mem.model.records import Rejected, StoredMemory, content, dated
+from langchain_mem.model.scopes import TURNS, Namespace, Scope, owner_of, reroot
+from langchain_mem.ranking.relevance import Corpus, Document
+from langchain_mem.store.items import Scan
+from langchain_mem.store.vectorizer import Vector
 
 SHOWN: Final = 40
 """At most so many known memories are shown to the model."""
-
-Vector = NDArray[np.float32]
-Enter = Callable[..., Awaitable[list[StoredMemory]]]
-"""`Adding._enter`: puts drafts into a ledger, each as the memory that says the same already where there is one."""
 
 
 class Learning:
     """Learns from one addition.
 
     Args:
-        engine: Parts and policies.
+        settings: Parts and policies.
         addition: What was said.
 
     Attributes:
         rejected: What the model proposed and was refused.
     """
 
-    def __init__(self, engine: Engine, addition: Addition) -> None:
-        self._engine = engine
+    def __init__(self, settings: Settings, addition: Addition) -> None:
+        self._settings = settings
         self._addition = addition
         self._turns, self._positions = _heard(addition)
         self._operations: list[Operation] = []
         self._vectors: dict[str, Vector] = {}
-        self._patching = Patching(engine, addition)
+        self._patching = Patching(settings, addition)
         self.rejected: list[Rejected] = []
 
     async def ask(self) -> None:
@@ -57,78 +52,73 @@ class Learning:
         Raises:
             ExtractionError: The model failed, or gave nothing valid.
         """
-        if self._engine.model is None or not _worth_asking(self._turns, self._subjects()):
+        if self._settings.model is None or not _worth_asking(self._turns, self._subjects()):
             return
         known = await self._known()
         await self._patching.read()
         request = Request(
             turns=self._turns,
-            known=[kept.memory for kept in known],
+            known=[row.value for row in known],
             observed=self._addition.at,
             subjects=self._subjects(),
-            categories=self._engine.categories,
+            categories=self._settings.categories,
             instructions=self._instructions(),
             schemas={name: schema.model_json_schema() for name, schema in self._patching.schemas.items()},
             documents=self._patching.current,
         )
-        proposals = await propose(self._engine.model, request)
+        proposals = await propose(self._settings.model, request)
         self.rejected = proposals.rejected + self._patching.take(proposals.documents, self._turns)
         self._operations = [operation for operation in proposals.operations if self._allowed(operation)]
         await self._embed(known)
 
-    async def ledger(self, enter: Enter) -> Ledger:
-        """Decides what the operations come to, against what is known now. A body."""
-        engine, addition = self._engine, self._addition
-        ledger = engine.ledger(at=addition.at, batch_id=addition.batch_id, source=addition.source, now=addition.now)
-        ledger.vectors = self._vectors
-        await self._patching.write(ledger)
+    async def decide(self, changes: Changes) -> None:
+        """Decides what the operations come to, against what is known now, and puts that into the changes. A body."""
+        changes.vectors = self._vectors
+        await self._patching.enter(changes)
         if not self._operations:
-            return ledger
-        kept = {one.memory["id"]: one for one in await self._live()}
-        for decision in self._decisions(kept):
-            await self._carry_out(decision, kept, ledger, enter)
-        await settle_turns(engine, ledger, addition.now)
-        return ledger
+            return
+        rows = {row.value["id"]: row for row in await self._live()}
+        for decision in self._decisions(rows):
+            await self._carry_out(decision, rows, changes)
 
-    def _decisions(self, kept: Mapping[str, Kept]) -> list[Decision]:
+    def _decisions(self, rows: Mapping[str, Row]) -> list[Decision]:
         def similarity(operation: Operation, memory: StoredMemory) -> float:
-            stored = kept[memory["id"]].vector
+            stored = rows[memory["id"]].vector
             other = self._vectors.get(content(memory)) if stored is None else stored
             one = self._vectors.get(self._content(operation))
             return 0.0 if one is None or other is None else float(one @ other)
 
         def same_home(operation: Operation, memory: StoredMemory) -> bool:
-            home, address = self._home(operation), kept[memory["id"]].address.namespace
+            home, address = self._home(operation), rows[memory["id"]].address.namespace
             return address == home or (address[:3] == home[:3] and owner_of(address)[2] is None)
 
-        current = [operation for operation in self._operations if self._stands(operation, kept)]
-        return reconcile(current, [one.memory for one in kept.values()], similarity, same_home)
+        current = [operation for operation in self._operations if self._stands(operation, rows)]
+        return reconcile(current, [row.value for row in rows.values()], similarity, same_home)
 
-    def _stands(self, operation: Operation, kept: Mapping[str, Kept]) -> bool:
-        return operation.target is None or operation.target["id"] in kept
+    def _stands(self, operation: Operation, rows: Mapping[str, Row]) -> bool:
+        return operation.target is None or operation.target["id"] in rows
 
-    async def _carry_out(self, decision: Decision, kept: Mapping[str, Kept], ledger: Ledger, enter: Enter) -> None:
+    async def _carry_out(self, decision: Decision, rows: Mapping[str, Row], changes: Changes) -> None:
         operation = decision.operation
-        target = kept[decision.target["id"]] if decision.target else None
+        target = rows[decision.target["id"]] if decision.target else None
         if decision.action is Action.DELETE and target is not None:
-            ledger.delete(target, reason=operation.reason or None)
+            changes.delete(target, reason=operation.reason or None)
         elif decision.action is Action.UPDATE and target is not None:
-            ledger.update(target, reason=operation.reason or None, **self._refined(operation, target, ledger))
+            changes.update(target, reason=operation.reason or None, **self._refined(operation, target, changes))
         elif decision.action is Action.KEEP:
             if target is not None:
-                ledger.keep(target)
+                changes.keep(target)
         else:
-            draft = self._draft(operation, ledger)
-            (memory,) = await enter(ledger, [draft], self._addition.now)
-            if decision.action is Action.SUPERSEDE and target is not None and memory["id"] != target.memory["id"]:
-                ledger.supersede(target, memory, reason=operation.reason or None)
-                rests = [_rest(text, target) for text in decision.rests]
-                await enter(ledger, rests, self._addition.now)
+            draft = self._draft(operation, changes)
+            (memory,) = await changes.enter([draft])
+            if decision.action is Action.SUPERSEDE and target is not None and memory["id"] != target.value["id"]:
+                changes.supersede(target, memory, reason=operation.reason or None)
+                await changes.enter([_rest(text, target) for text in decision.rests])
 
-    def _refined(self, operation: Operation, target: Kept, ledger: Ledger) -> dict[str, Any]:
+    def _refined(self, operation: Operation, target: Row, changes: Changes) -> dict[str, Any]:
         """What a refinement changes: the text, and what it adds to the rest."""
-        memory = target.memory
-        cites = self._cites(operation, reroot(target.address.namespace, TURNS), memory["expiration_date"], ledger)
+        memory = target.value
+        cites = self._cites(operation, reroot(target.address.namespace, TURNS), memory["expiration_date"], changes)
         return {
             "memory": operation.text,
             "categories": list(dict.fromkeys([*memory["categories"], *operation.categories])),
@@ -137,7 +127,7 @@ class Learning:
             "metadata": {**memory["metadata"], **self._addition.metadata},
         }
 
-    def _draft(self, operation: Operation, ledger: Ledger) -> Draft:
+    def _draft(self, operation: Operation, changes: Changes) -> Draft:
         home = self._home(operation)
         expires = self._expires(operation, home)
         return Draft(
@@ -148,15 +138,15 @@ class Learning:
             confidence=operation.confidence,
             event_date=operation.event_date or self._addition.event_date,
             expiration_date=expires,
-            cites=self._cites(operation, reroot(home, TURNS), expires, ledger),
+            cites=self._cites(operation, reroot(home, TURNS), expires, changes),
             group=self._addition.group,
             position=self._positions[min(operation.evidence)] if operation.evidence else self._positions[0],
             relates_to=operation.relates_to,
         )
 
-    def _cites(self, operation: Operation, home: Namespace, expires: str | None, ledger: Ledger) -> list[str]:
+    def _cites(self, operation: Operation, home: Namespace, expires: str | None, changes: Changes) -> list[str]:
         """Keeps the turns a fact was drawn from, and says their ids."""
-        if not self._engine.keep_sources:
+        if not self._settings.keep_sources:
             return []
         cited = [index for index in sorted(set(operation.evidence)) if self._may_keep(self._turns[index], home)]
         drafts = [
@@ -171,7 +161,7 @@ class Learning:
             )
             for index in cited
         ]
-        return [ledger.turn(draft) for draft in drafts]
+        return [changes.turn(draft) for draft in drafts]
 
     def _may_keep(self, turn: Turn, home: Namespace) -> bool:
         """A user's words lie with the user alone, so that erasing the user leaves none with an agent."""
@@ -183,9 +173,9 @@ class Learning:
 
     def _expires(self, operation: Operation, home: Namespace) -> str | None:
         given = operation.expires or self._addition.expiration_date
-        if given is not None or owner_of(home)[2] is None or self._engine.session_ttl is None:
+        if given is not None or owner_of(home)[2] is None or self._settings.session_ttl is None:
             return given
-        return iso(self._addition.at + self._engine.session_ttl)
+        return iso(self._addition.at + self._settings.session_ttl)
 
     def _allowed(self, operation: Operation) -> bool:
         reason = objection(
@@ -193,7 +183,7 @@ class Learning:
             self._turns,
             observed=self._addition.at,
             known=list(self._addition.scope.ids().values()),
-            min_confidence=self._engine.min_confidence,
+            min_confidence=self._settings.min_confidence,
             by_speaker=self._addition.scope.owner()[0] in ("user", "agent"),
         )
         reason = reason or self._outdated(operation)
@@ -210,49 +200,48 @@ class Learning:
             "it was said before what it would change" if imported and target and target["updated_at"] > said else None
         )
 
-    async def _live(self) -> list[Kept]:
+    async def _live(self) -> list[Row]:
         """The memories this addition may be about: its owners', and of sessions only its own."""
-        view = await self._view(self._said())
-        shown = live(self._addition.now)
-        return [kept for kept in view.kept if kept.memory["schema"] is None and matches(shown, kept.memory)]
+        rows, shown = (await self._view(self._said())).rows, live(self._addition.now)
+        return [row for row in rows if row.value["schema"] is None and matches(shown, row.value)]
 
-    async def _view(self, query: str) -> View:
-        engine, addition = self._engine, self._addition
+    async def _view(self, query: str) -> Scan:
+        repo, addition = self._settings.repo, self._addition
         scope = addition.scope
         session = scope.run_id or addition.source["thread_id"]
         seen = Scope(**{**scope.ids(), "run_id": session}) if session else scope
-        places = await engine.repo.places(seen.patterns(), addition.now)
-        view = await engine.repo.load(places, addition.now)
+        within = await places(repo, seen.patterns(), addition.now)
+        view = await repo.load(within, addition.now)
         if view is not None:
             return view
-        return await engine.repo.nearest(places, live(addition.now), query, query.split(), addition.now)
+        return await repo.nearest(within, live(addition.now), query, query.split(), addition.now)
 
     def _said(self) -> str:
         return "\n".join(turn.text for turn in self._turns)
 
-    async def _known(self) -> list[Kept]:
+    async def _known(self) -> list[Row]:
         """The live memories to show to the model: all where they are few, else the nearest to what was said."""
-        kept = await self._live()
-        if len(kept) <= SHOWN:
-            return kept
+        rows = await self._live()
+        if len(rows) <= SHOWN:
+            return rows
         said = self._said()
-        cosines = await self._engine.repo.cosines(View(tuple(kept)), said, self._addition.now)
-        corpus = Corpus([Document(str(index), one.memory["memory"]) for index, one in enumerate(kept)])
-        return [kept[index] for index in sorted(corpus.relevance(said, cosines).best(SHOWN))]
+        cosines = await self._settings.repo.cosines(rows, said)
+        corpus = Corpus([Document(str(index), row.value["memory"]) for index, row in enumerate(rows)])
+        return [rows[index] for index in sorted(corpus.relevance(said, cosines).best(SHOWN))]
 
-    async def _embed(self, known: Sequence[Kept]) -> None:
+    async def _embed(self, known: Sequence[Row]) -> None:
         """Embeds the facts and the turns they rest on; with them what is known, where the store keeps its vectors."""
         if not self._operations and not self._patching:
             return
         cited = sorted({index for operation in self._operations for index in operation.evidence})
-        turns = [self._turns[index] for index in cited] if self._engine.keep_sources else []
+        turns = [self._turns[index] for index in cited] if self._settings.keep_sources else []
         texts = [self._content(operation) for operation in self._operations if operation.text]
         texts += [_filed(turn.spoken, self._addition.said_at(turn)) for turn in turns]
-        texts += [content(one.memory) for one in known if one.vector is None]
+        texts += [content(row.value) for row in known if row.vector is None]
         texts += [text for operation in self._operations for text in self._halves(operation)]
         texts += self._patching.texts()
         wanted = list(dict.fromkeys(texts))
-        vectors = await self._engine.repo.embed(wanted)
+        vectors = await self._settings.repo.embed(wanted)
         if vectors is not None:
             self._vectors = dict(zip(wanted, vectors, strict=True))
 
@@ -274,27 +263,9 @@ class Learning:
         return "assistant" if scope.agent_id is not None else "both"
 
     def _instructions(self) -> str | None:
-        engine = self._engine
-        wanted = [engine.instructions] + [engine.agent_instructions] * (self._addition.scope.agent_id is not None)
+        settings = self._settings
+        wanted = [settings.instructions] + [settings.agent_instructions] * (self._addition.scope.agent_id is not None)
         return "\n".join(text for text in wanted if text) or None
-
-
-async def settle_turns(engine: Engine, ledger: Ledger, now: datetime) -> None:
-    """Hides the kept turns that facts retired in this ledger cite, and shows those of facts brought back. A body."""
-    for home, states in ledger.turns_to_settle().items():
-        found = await engine.repo.find(states, [home], now)
-        retired = await _retired(engine, ledger, home, [key for key, state in states.items() if state == "live"], now)
-        for key, turn in found.items():
-            ledger.retire(turn, "deleted" if key in retired else states[key])
-
-
-async def _retired(engine: Engine, ledger: Ledger, home: Namespace, turns: Sequence[str], now: datetime) -> set[str]:
-    """Those of the turns that a fact which stays retired cites. A body."""
-    if not turns:
-        return set()
-    citing, _ = await engine.repo.select([reroot(home, MEMORIES)], has_any("cites", turns), now, limit=None, offset=0)
-    gone = [memory for memory in map(ledger.current, citing) if memory["state"] != "live"]
-    return {key for memory in gone for key in memory["cites"]}
 
 
 def _heard(addition: Addition) -> tuple[list[Turn], list[str]]:
@@ -308,9 +279,9 @@ def _worth_asking(turns: Sequence[Turn], subjects: str) -> bool:
     return any(turn.role == "user" for turn in turns) if subjects == "user" else bool(turns)
 
 
-def _rest(text: str, target: Kept) -> Draft:
+def _rest(text: str, target: Row) -> Draft:
     """What still holds of a memory, as a memory of its own in the same place."""
-    memory = target.memory
+    memory = target.value
     return Draft(
         home=target.address.namespace,
         text=text,

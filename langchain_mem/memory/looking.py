@@ -1,4 +1,4 @@
-"""What an inspector shows of a store: memories with their uses, owners, latest changes, growth. Bodies.
+"""What an inspector shows of a store: memories with their uses, owners, latest changes, growth.
 
 Looking counts as no use, and what was deleted is seen too, for as long as it can be restored.
 """
@@ -10,16 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict, Unpack
 
+from langchain_mem.backends.base import Row
 from langchain_mem.errors import NotFound
 from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Path, Test, conjunction
-from langchain_mem.memory.changes import is_live
-from langchain_mem.memory.read import Reading
-from langchain_mem.memory.repository import Kept
-from langchain_mem.memory.settings import has_any, is_in
+from langchain_mem.memory.operation import Operation
+from langchain_mem.memory.queries import by_id, has_any, is_in, view
+from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import changes
 from langchain_mem.model.instants import iso, parse_iso
-from langchain_mem.model.records import Change, MemoryDict, StoredMemory, public
-from langchain_mem.model.scopes import MEMORIES, TURNS, Ids, Scope, owner_of, reroot
+from langchain_mem.model.records import Change, MemoryDict, StoredMemory, is_live, public
+from langchain_mem.model.scopes import IDS, MEMORIES, TURNS, Ids, Scope, owner_of, reroot
 
 _LEAST_DAYS: Final = 14
 
@@ -86,152 +86,184 @@ class Day(TypedDict):
     live: int
 
 
-class Looking(Reading):
-    """What an inspector asks. Every `async def` is a body."""
+async def _look(
+    settings: Settings,
+    *,
+    states: Sequence[str] = ("live",),
+    filters: Mapping[str, Any] | None = None,
+    categories: Sequence[str] | None = None,
+    keywords: str | None = None,
+    limit: int = 50,
+    offset: int = 0,
+    **ids: Unpack[Ids],
+) -> Sights:
+    """Memories with their uses and their decay, last changed first.
 
-    async def look(
-        self,
-        *,
-        states: Sequence[str] = ("live",),
-        filters: Mapping[str, Any] | None = None,
-        categories: Sequence[str] | None = None,
-        keywords: str | None = None,
-        limit: int = 50,
-        offset: int = 0,
-        **ids: Unpack[Ids],
-    ) -> Sights:
-        """Memories with their uses and their decay, last changed first.
+    Args:
+        settings: Parts and policies; given by the memory.
+        states: Which: "live", "expired", "superseded", "deleted".
+        filters: Narrows what the ids allow.
+        categories: Any of these.
+        keywords: A part of the text, in any case.
+        limit: At most so many.
+        offset: So many are passed over.
+        **ids: Whose memories.
+    """
+    now = settings.now()
+    places, asked = await view(settings, Scope.of(ids), filters, now)
+    condition = conjunction(asked, _in_states(states, now), *_narrowed(categories, keywords))
+    rows, count = await settings.repo.select(places, condition, now, limit=limit, offset=offset)
+    return {"results": [_sight(settings, row, now) for row in rows], "count": count}
 
-        Args:
-            states: Which: "live", "expired", "superseded", "deleted".
-            filters: Narrows what the ids allow.
-            categories: Any of these.
-            keywords: A part of the text, in any case.
-            limit: At most so many.
-            offset: So many are passed over.
-            **ids: Whose memories.
-        """
-        now = self._engine.now()
-        places, asked = await self._engine.view(Scope.of(ids), filters, now)
-        condition = conjunction(asked, _in_states(states, now), *_narrowed(categories, keywords))
-        kept, count = await self._engine.repo.select(places, condition, now, limit=limit, offset=offset)
-        return {"results": [self._sight(one, now) for one in kept], "count": count}
 
-    async def look_at(self, memory_id: str, **ids: Unpack[Ids]) -> Closeup:
-        """One memory, deleted ones too, with the turns it rests on.
+look = Operation(_look)
 
-        Raises:
-            NotFound: There is no such memory.
-        """
-        now = self._engine.now()
-        kept = await self._engine.by_id(memory_id, Scope.of(ids), now, dead=True)
-        if kept is None:
-            raise NotFound(f"There is no memory {memory_id[:100]!r} here.")
-        turns = await self._engine.repo.find(kept.memory["cites"], [reroot(kept.address.namespace, TURNS)], now)
-        evidence = sorted((turn.memory for turn in turns.values()), key=lambda turn: turn["position"])
-        return {"sight": self._sight(kept, now), "evidence": [_turn(turn) for turn in evidence]}
 
-    async def ending(self, within: timedelta, *, limit: int = 200, **ids: Unpack[Ids]) -> list[Sight]:
-        """What expires within a time, soonest first.
+async def _look_at(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> Closeup:
+    """One memory, deleted ones too, with the turns it rests on.
 
-        Args:
-            within: The time, from now on.
-            limit: At most so many.
-            **ids: Whose memories.
-        """
-        now = self._engine.now()
-        places, asked = await self._engine.view(Scope.of(ids), None, now)
-        soon = Test(Path(("expiration_date",)), Operator.lte, iso(now + within), Kind.instant)
-        kept, _ = await self._engine.repo.select(
-            places, conjunction(asked, _in_states(("live",), now), soon), now, limit=None, offset=0
-        )
-        first = sorted(kept, key=lambda one: one.memory["expiration_date"] or "")[:limit]
-        return [self._sight(one, now) for one in first]
+    Raises:
+        NotFound: There is no such memory.
+    """
+    now = settings.now()
+    row = await by_id(settings, memory_id, Scope.of(ids), now, deleted=True)
+    if row is None:
+        raise NotFound(f"There is no memory {memory_id[:100]!r} here.")
+    turns = await settings.repo.find(row.value["cites"], [reroot(row.address.namespace, TURNS)], now)
+    evidence = sorted((turn.value for turn in turns.values()), key=lambda turn: turn["position"])
+    return {"sight": _sight(settings, row, now), "evidence": [_turn(turn) for turn in evidence]}
 
-    async def latest(self, *, since: str | None = None, limit: int = 50, **ids: Unpack[Ids]) -> list[ChangeOfOwner]:
-        """The latest changes, newest first, deletions too.
 
-        Args:
-            since: Only what changed at this instant or later, as ISO text.
-            limit: At most so many.
-            **ids: Whose memories.
-        """
-        now = self._engine.now()
-        places, asked = await self._engine.view(Scope.of(ids), None, now)
-        fresh = conjunction() if since is None else Test(Path(("updated_at",)), Operator.gte, since, Kind.instant)
-        kept, _ = await self._engine.repo.select(places, conjunction(asked, fresh), now, limit=limit, offset=0)
-        told = [
-            ChangeOfOwner(change=change, owner=_owner(one.memory))
-            for one in kept
-            for change in changes(one.memory)
-            if since is None or change["created_at"] >= since
-        ]
-        return sorted(told, key=lambda one: one["change"]["created_at"], reverse=True)[:limit]
+look_at = Operation(_look_at)
 
-    async def census(self) -> list[Census]:
-        """Every owner with how many memories of each state it has; one whose memories are all deleted too."""
-        now = self._engine.now()
-        kept, _ = await self._engine.repo.select([(MEMORIES,)], conjunction(), now, limit=None, offset=0)
-        found: dict[tuple[str, str], list[StoredMemory]] = {}
-        for one in kept:
-            for owner in _owners(one):
-                found.setdefault(owner, []).append(one.memory)
-        return [_counted(owner, memories, iso(now)) for owner, memories in sorted(found.items())]
 
-    async def growth(self, *, days: int = 60, **ids: Unpack[Ids]) -> list[Day]:
-        """What was added, removed and used on each of the last days, oldest first.
+async def _ending(settings: Settings, within: timedelta, *, limit: int = 200, **ids: Unpack[Ids]) -> list[Sight]:
+    """What expires within a time, soonest first.
 
-        Args:
-            days: How many days, today the last.
-            **ids: Whose memories.
-        """
-        now = self._engine.now()
-        places, asked = await self._engine.view(Scope.of(ids), None, now)
-        kept, _ = await self._engine.repo.select(places, asked, now, limit=None, offset=0)
-        came = Counter(one.memory["created_at"][:10] for one in kept)
-        went = Counter(gone[:10] for one in kept if (gone := _gone_at(one.memory, iso(now))))
-        used = Counter(iso(touch)[:10] for one in kept for touch in one.touches)
-        first = now - timedelta(days=days - 1)
-        names = [iso(first + timedelta(days=day))[:10] for day in range(days)]
-        live = sum(count for day, count in came.items() if day < names[0])
-        live -= sum(count for day, count in went.items() if day < names[0])
-        told: list[Day] = []
-        for day in names:
-            live += came[day] - went[day]
-            told.append({"day": day, "added": came[day], "removed": went[day], "used": used[day], "live": live})
-        return _from_the_first(told)
+    Args:
+        settings: Parts and policies; given by the memory.
+        within: The time, from now on.
+        limit: At most so many.
+        **ids: Whose memories.
+    """
+    now = settings.now()
+    places, asked = await view(settings, Scope.of(ids), None, now)
+    soon = Test(Path(("expiration_date",)), Operator.lte, iso(now + within), Kind.instant)
+    rows, _ = await settings.repo.select(places, conjunction(asked, _in_states(("live",), now), soon), now)
+    first = sorted(rows, key=lambda row: row.value["expiration_date"] or "")[:limit]
+    return [_sight(settings, row, now) for row in first]
 
-    def _sight(self, kept: Kept, now: datetime) -> Sight:
-        memory, touches = kept.memory, self._touches(kept)
-        return {
-            "memory": public(memory),
-            "state": _state(memory, iso(now)),
-            "uses": [iso(touch) for touch in touches],
-            "factor": self._factor(memory, touches, now),
-            "cites": len(memory["cites"]),
-        }
 
-    def _touches(self, kept: Kept) -> list[datetime]:
-        """Its uses, those that are not written yet among them."""
-        return sorted([*kept.touches, *self._engine.reinforcement.pending(kept.address)])
+ending = Operation(_ending)
 
-    def _factor(self, memory: StoredMemory, touches: Sequence[datetime], now: datetime) -> float | None:
-        decay = self._engine.decay_for(memory["app_id"])
-        if decay is None:
-            return None
-        return decay.factor(
-            touches,
-            now,
-            updated_at=parse_iso(memory["updated_at"]),
-            event_date=parse_iso(memory["event_date"]) if memory["event_date"] else None,
-            categories=memory["categories"],
-        )
+
+async def _latest(
+    settings: Settings, *, since: str | None = None, limit: int = 50, **ids: Unpack[Ids]
+) -> list[ChangeOfOwner]:
+    """The latest changes, newest first, deletions too.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        since: Only what changed at this instant or later, as ISO text.
+        limit: At most so many.
+        **ids: Whose memories.
+    """
+    now = settings.now()
+    places, asked = await view(settings, Scope.of(ids), None, now)
+    fresh = conjunction() if since is None else Test(Path(("updated_at",)), Operator.gte, since, Kind.instant)
+    rows, _ = await settings.repo.select(places, conjunction(asked, fresh), now, limit=limit, offset=0)
+    told = [
+        ChangeOfOwner(change=change, owner=_owner(row.value))
+        for row in rows
+        for change in changes(row.value)
+        if since is None or change["created_at"] >= since
+    ]
+    return sorted(told, key=_place, reverse=True)[:limit]
+
+
+latest = Operation(_latest)
+
+
+async def _census(settings: Settings) -> list[Census]:
+    """Every owner with how many memories of each state it has; one whose memories are all deleted too."""
+    now = settings.now()
+    rows, _ = await settings.repo.select([(MEMORIES,)], conjunction(), now)
+    found: dict[tuple[str, str], list[StoredMemory]] = {}
+    for row in rows:
+        for owner in _owners(row):
+            found.setdefault(owner, []).append(row.value)
+    return [_counted(owner, memories, iso(now)) for owner, memories in sorted(found.items())]
+
+
+census = Operation(_census)
+
+
+async def _growth(settings: Settings, *, days: int = 60, **ids: Unpack[Ids]) -> list[Day]:
+    """What was added, removed and used on each of the last days, oldest first.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        days: How many days, today the last.
+        **ids: Whose memories.
+    """
+    now = settings.now()
+    places, asked = await view(settings, Scope.of(ids), None, now)
+    rows, _ = await settings.repo.select(places, asked, now)
+    came = Counter(row.value["created_at"][:10] for row in rows)
+    went = Counter(gone[:10] for row in rows if (gone := _gone_at(row.value, iso(now))))
+    used = Counter(iso(touch)[:10] for row in rows for touch in row.touches)
+    first = now - timedelta(days=days - 1)
+    names = [iso(first + timedelta(days=day))[:10] for day in range(days)]
+    live = sum(count for day, count in came.items() if day < names[0])
+    live -= sum(count for day, count in went.items() if day < names[0])
+    told: list[Day] = []
+    for day in names:
+        live += came[day] - went[day]
+        told.append({"day": day, "added": came[day], "removed": went[day], "used": used[day], "live": live})
+    return _from_the_first(told)
+
+
+growth = Operation(_growth)
+
+
+def _sight(settings: Settings, row: Row, now: datetime) -> Sight:
+    memory, touches = row.value, _touches(settings, row)
+    return {
+        "memory": public(memory),
+        "state": _state(memory, iso(now)),
+        "uses": [iso(touch) for touch in touches],
+        "factor": _factor(settings, memory, touches, now),
+        "cites": len(memory["cites"]),
+    }
+
+
+def _touches(settings: Settings, row: Row) -> list[datetime]:
+    """Its uses, those that are not written yet among them."""
+    return sorted([*row.touches, *settings.touches.pending(row.address)])
+
+
+def _factor(settings: Settings, memory: StoredMemory, touches: Sequence[datetime], now: datetime) -> float | None:
+    decay = settings.decay_for(memory["app_id"])
+    if decay is None:
+        return None
+    return decay.factor(
+        touches,
+        now,
+        updated_at=parse_iso(memory["updated_at"]),
+        event_date=parse_iso(memory["event_date"]) if memory["event_date"] else None,
+        categories=memory["categories"],
+    )
 
 
 def _from_the_first(days: list[Day]) -> list[Day]:
     """The days from the first on which there was something; at least two weeks."""
     first = next((place for place, day in enumerate(days) if day["live"] or day["added"] or day["removed"]), len(days))
     return days[min(first, max(len(days) - _LEAST_DAYS, 0)) :]
+
+
+def _place(one: ChangeOfOwner) -> tuple[str, int]:
+    """Where a change stands in time; of one memory's changes at one instant the later version is the later one."""
+    return one["change"]["created_at"], one["change"]["version"]
 
 
 def _narrowed(categories: Sequence[str] | None, keywords: str | None) -> Iterator[Condition]:
@@ -277,12 +309,12 @@ def _turn(turn: StoredMemory) -> MemoryDict:
 
 
 def _owner(memory: Mapping[str, Any]) -> dict[str, str]:
-    return {name: memory[name] for name in ("user_id", "agent_id", "app_id", "org_id", "run_id") if memory[name]}
+    return {name: memory[name] for name in IDS if memory[name]}
 
 
-def _owners(kept: Kept) -> list[tuple[str, str]]:
+def _owners(row: Row) -> list[tuple[str, str]]:
     """The owner of a memory, and the run it was noted in."""
-    kind, owner_id, run_id = owner_of(kept.address.namespace)
+    kind, owner_id, run_id = owner_of(row.address.namespace)
     run = [("run", run_id)] if run_id is not None and kind != "run" else []
     return [(kind, owner_id), *run]
 

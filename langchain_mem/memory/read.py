@@ -1,4 +1,4 @@
-"""The operations that read memories without ranking them. Bodies."""
+"""`get`, `get_all`, `history`, `users`, `stats` and `events`: reading memories without ranking them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypedDict, Unpack
 
-from langchain_core.messages import HumanMessage, SystemMessage
-
+from langchain_mem.backends.base import Row
 from langchain_mem.errors import InvalidRequest, NotFound
-from langchain_mem.extraction import prompts
-from langchain_mem.extraction.messages import text_of
-from langchain_mem.extraction.model_call import ask
 from langchain_mem.filters.conditions import Condition, Kind, Operator, Path, Test, conjunction
-from langchain_mem.memory.changes import is_live
 from langchain_mem.memory.events import ActivityEvent
-from langchain_mem.memory.repository import Kept
-from langchain_mem.memory.settings import Engine, has_any, live, names
+from langchain_mem.memory.operation import operation
+from langchain_mem.memory.queries import by_id, has_any, live, view
+from langchain_mem.memory.settings import Settings, names
 from langchain_mem.model.history import changes
 from langchain_mem.model.instants import instant, iso
-from langchain_mem.model.records import Change, MemoryDict, Page, StoredMemory, public
+from langchain_mem.model.records import Change, MemoryDict, Page, StoredMemory, is_live, public
 from langchain_mem.model.scopes import MEMORIES, Ids, Scope, owner_of
 
 PAGE_LIMIT: Final = 10_000
@@ -58,187 +54,191 @@ class Stats(TypedDict):
     by_category: dict[str, int]
 
 
-class Reading:
-    """What reads. Every `async def` is a body; `Memory` has both forms of it."""
+async def _get(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> MemoryDict | None:
+    """One memory, expired and superseded ones too; `None` where there is none, or it was deleted.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    Args:
+        settings: Parts and policies; given by the memory.
+        memory_id: Its id.
+        **ids: Where given, a memory of another owner is not found.
+    """
+    row = await by_id(settings, memory_id, Scope.of(ids), settings.now())
+    return None if row is None else public(row.value)
 
-    async def get(self, memory_id: str, **ids: Unpack[Ids]) -> MemoryDict | None:
-        """One memory, expired and superseded ones too; `None` where there is none, or it was deleted.
 
-        Args:
-            memory_id: Its id.
-            **ids: Where given, a memory of another owner is not found.
-        """
-        kept = await self._engine.by_id(memory_id, Scope.of(ids), self._engine.now())
-        return None if kept is None else public(kept.memory)
+get, aget = operation(_get)
 
-    async def get_all(
-        self,
-        *,
-        filters: Mapping[str, Any] | None = None,
-        categories: Sequence[str] | None = None,
-        keywords: str | None = None,
-        page: int = 1,
-        page_size: int = 100,
-        show_expired: bool = False,
-        latest_only: bool = True,
-        version: str | None = None,
-        output_format: str | None = None,
-        **ids: Unpack[Ids],
-    ) -> Page:
-        """Memories page by page, last changed first.
 
-        Args:
-            filters: Narrows what the ids allow; without ids it must name an owner.
-            categories: Any of these.
-            keywords: A part of the text, in any case.
-            page: From 1.
-            page_size: From 1 to 10,000.
-            show_expired: Whether expired memories count too.
-            latest_only: Whether superseded memories stay hidden.
-            version: Accepted from older code, and means nothing.
-            output_format: Accepted from older code, and means nothing.
-            **ids: Whose memories.
+async def _get_all(
+    settings: Settings,
+    *,
+    filters: Mapping[str, Any] | None = None,
+    categories: Sequence[str] | None = None,
+    keywords: str | None = None,
+    page: int = 1,
+    page_size: int = 100,
+    show_expired: bool = False,
+    latest_only: bool = True,
+    version: str | None = None,
+    output_format: str | None = None,
+    **ids: Unpack[Ids],
+) -> Page:
+    """Memories page by page, last changed first.
 
-        Returns:
-            The page, how many there are in all, and the numbers of the pages beside it.
+    Args:
+        settings: Parts and policies; given by the memory.
+        filters: Narrows what the ids allow; without ids it must name an owner.
+        categories: Any of these.
+        keywords: A part of the text, in any case.
+        page: From 1.
+        page_size: From 1 to 10,000.
+        show_expired: Whether expired memories count too.
+        latest_only: Whether superseded memories stay hidden.
+        version: Accepted from older code, and means nothing.
+        output_format: Accepted from older code, and means nothing.
+        **ids: Whose memories.
 
-        Raises:
-            ScopeError: No owner is named.
-            FilterError: The filters are none.
-            InvalidRequest: A page that cannot be.
-        """
-        _check_page(page, page_size)
-        now = self._engine.now()
-        places, asked = await self._engine.view(Scope.of(ids), filters, now)
-        shown = live(now, show_expired=show_expired, latest_only=latest_only)
-        condition = conjunction(asked, shown, _narrowed(categories, keywords))
-        offset = (page - 1) * page_size
-        kept, count = await self._engine.repo.select(places, condition, now, limit=page_size, offset=offset)
-        return {
-            "results": [public(one.memory) for one in kept],
-            "count": count,
-            "page": page,
-            "page_size": page_size,
-            "next": page + 1 if offset + page_size < count else None,
-            "previous": page - 1 if page > 1 else None,
-        }
+    Returns:
+        The page, how many there are in all, and the numbers of the pages beside it.
 
-    async def history(self, memory_id: str, **ids: Unpack[Ids]) -> list[Change]:
-        """Every change of a memory, oldest first, along the chain of what it replaced and what replaced it.
+    Raises:
+        ScopeError: No owner is named.
+        FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
+        InvalidRequest: `page` or `page_size` is out of its range, or another argument has the wrong type.
+    """
+    _check_page(page, page_size)
+    now = settings.now()
+    places, asked = await view(settings, Scope.of(ids), filters, now)
+    shown = live(now, show_expired=show_expired, latest_only=latest_only)
+    condition = conjunction(asked, shown, _narrowed(categories, keywords))
+    offset = (page - 1) * page_size
+    rows, count = await settings.repo.select(places, condition, now, limit=page_size, offset=offset)
+    return {
+        "results": [public(row.value) for row in rows],
+        "count": count,
+        "page": page,
+        "page_size": page_size,
+        "next": page + 1 if offset + page_size < count else None,
+        "previous": page - 1 if page > 1 else None,
+    }
 
-        Args:
-            memory_id: Its id; of a deleted one too.
-            **ids: Where given, a memory of another owner is not found.
 
-        Raises:
-            NotFound: There is no such memory.
-        """
-        now = self._engine.now()
-        kept = await self._engine.by_id(memory_id, Scope.of(ids), now, dead=True)
-        if kept is None:
-            raise NotFound(f"There is no memory {memory_id!r} here.")
-        chain = await self._chain(kept, now)
-        told = [change for one in chain for change in changes(one)]
-        return sorted(told, key=lambda change: change["created_at"])
+get_all, aget_all = operation(_get_all)
 
-    async def _chain(self, kept: Kept, now: datetime) -> list[StoredMemory]:
-        """A memory with its predecessors before it and its successors after it; a circle is walked once."""
-        owner = kept.address.namespace[:3]
-        chain = {kept.memory["id"]: kept.memory}
-        successor = kept.memory["superseded_by"]
-        while successor is not None and successor not in chain:
-            found = (await self._engine.repo.find([successor], [owner], now)).get(successor)
-            if found is None:
-                break
-            chain[successor] = found.memory
-            successor = found.memory["superseded_by"]
-        newest = [kept.memory["id"]]
-        while newest:
-            condition = Test(Path(("superseded_by",)), Operator.in_, tuple(newest), Kind.text)
-            before, _ = await self._engine.repo.select([owner], condition, now, limit=None, offset=0)
-            newest = [one.memory["id"] for one in before if one.memory["id"] not in chain]
-            chain = {one.memory["id"]: one.memory for one in before} | chain
-        return list(chain.values())
 
-    async def users(self) -> Users:
-        """Every user, agent, run, app and org that has memories, with how many, and since when."""
-        now = self._engine.now()
-        kept, _ = await self._engine.repo.select([(MEMORIES,)], live(now), now, limit=None, offset=0)
-        found: dict[tuple[str, str], list[StoredMemory]] = {}
-        for one in kept:
-            kind, owner_id, run_id = owner_of(one.address.namespace)
-            found.setdefault((kind, owner_id), []).append(one.memory)
-            if run_id is not None and kind != "run":
-                found.setdefault(("run", run_id), []).append(one.memory)
-        results = [_user(kind, owner_id, memories) for (kind, owner_id), memories in sorted(found.items())]
-        totals = {
-            kind: sum(user["type"] == kind for user in results) for kind in ("user", "agent", "run", "app", "org")
-        }
-        return {
-            "results": results,
-            "total_users": totals["user"],
-            "total_agents": totals["agent"],
-            "total_runs": totals["run"],
-            "total_apps": totals["app"],
-            "total_orgs": totals["org"],
-        }
+async def _history(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> list[Change]:
+    """Every change of a memory, oldest first, along the chain of what it replaced and what replaced it.
 
-    async def stats(self, **ids: Unpack[Ids]) -> Stats:
-        """How many memories a scope holds, and of which kinds.
+    Args:
+        settings: Parts and policies; given by the memory.
+        memory_id: Its id; of a deleted one too.
+        **ids: Where given, a memory of another owner is not found.
 
-        Args:
-            **ids: Whose memories; without any, those of everyone, for an administrator's `Memory`.
+    Raises:
+        NotFound: There is no such memory.
+    """
+    now = settings.now()
+    row = await by_id(settings, memory_id, Scope.of(ids), now, deleted=True)
+    if row is None:
+        raise NotFound(f"There is no memory {memory_id!r} here.")
+    chain = await _chain(settings, row, now)
+    told = [change for one in chain for change in changes(one)]
+    return sorted(told, key=lambda change: change["created_at"])
 
-        Raises:
-            ScopeError: No owner is named.
-        """
-        now = self._engine.now()
-        places, condition = await self._engine.view(Scope.of(ids), None, now)
-        kept, _ = await self._engine.repo.select(places, condition, now, limit=None, offset=0)
-        memories = [one.memory for one in kept]
-        shown = [memory for memory in memories if is_live(memory, iso(now))]
-        states = [memory["state"] for memory in memories]
-        return {
-            "memories": len(shown),
-            "expired": states.count("live") - len(shown),
-            "superseded": states.count("superseded"),
-            "deleted": states.count("deleted"),
-            "by_layer": _counted([[memory["layer"]] for memory in shown]),
-            "by_category": _counted([memory["categories"] for memory in shown]),
-        }
 
-    async def events(
-        self, *, types: Collection[str] | None = None, since: Any = None, limit: int | None = 100
-    ) -> list[ActivityEvent]:
-        """What the operations of this `Memory` did, newest first; a search's event keeps how each score came about.
+history, ahistory = operation(_history)
 
-        Args:
-            types: Only these: add, search, update, delete and so on.
-            since: Only from this instant on: a date, a datetime or ISO text.
-            limit: At most so many.
-        """
-        start = None if since is None else iso(instant(since))
-        return self._engine.activity.events(types=types, since=start, limit=limit)
 
-    async def summary(self, **ids: Unpack[Ids]) -> str:
-        """A short profile of what is known, by the model; without one, the newest memories, a line each.
+async def _users(settings: Settings) -> Users:
+    """Every user, agent, run, app and org that has memories, with how many, and since when."""
+    now = settings.now()
+    rows, _ = await settings.repo.select([(MEMORIES,)], live(now), now)
+    found: dict[tuple[str, str], list[StoredMemory]] = {}
+    for row in rows:
+        kind, owner_id, run_id = owner_of(row.address.namespace)
+        found.setdefault((kind, owner_id), []).append(row.value)
+        if run_id is not None and kind != "run":
+            found.setdefault(("run", run_id), []).append(row.value)
+    results = [_user(kind, owner_id, memories) for (kind, owner_id), memories in sorted(found.items())]
+    totals = {kind: sum(user["type"] == kind for user in results) for kind in ("user", "agent", "run", "app", "org")}
+    return {
+        "results": results,
+        "total_users": totals["user"],
+        "total_agents": totals["agent"],
+        "total_runs": totals["run"],
+        "total_apps": totals["app"],
+        "total_orgs": totals["org"],
+    }
 
-        Args:
-            **ids: Whose memories.
 
-        Raises:
-            ScopeError: No owner is named.
-            ExtractionError: The model failed.
-        """
-        page = await self.get_all(page_size=200, **ids)
-        lines = [prompts.inert(memory["memory"]) for memory in page["results"]]
-        if self._engine.model is None or not lines:
-            return "\n".join(f"- {line}" for line in lines)
-        reply = await ask(self._engine.model, [SystemMessage(prompts.OVERVIEW), HumanMessage(prompts.known(lines))])
-        return text_of(reply.content).strip()
+users, ausers = operation(_users)
+
+
+async def _stats(settings: Settings, **ids: Unpack[Ids]) -> Stats:
+    """How many memories a scope holds, and of which kinds.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        **ids: Whose memories; without any, those of everyone, for an administrator's `Memory`.
+
+    Raises:
+        ScopeError: No owner is named.
+    """
+    now = settings.now()
+    places, condition = await view(settings, Scope.of(ids), None, now)
+    rows, _ = await settings.repo.select(places, condition, now)
+    memories = [row.value for row in rows]
+    shown = [memory for memory in memories if is_live(memory, iso(now))]
+    states = [memory["state"] for memory in memories]
+    return {
+        "memories": len(shown),
+        "expired": states.count("live") - len(shown),
+        "superseded": states.count("superseded"),
+        "deleted": states.count("deleted"),
+        "by_layer": _counted([[memory["layer"]] for memory in shown]),
+        "by_category": _counted([memory["categories"] for memory in shown]),
+    }
+
+
+stats, astats = operation(_stats)
+
+
+async def _events(
+    settings: Settings, *, types: Collection[str] | None = None, since: Any = None, limit: int | None = 100
+) -> list[ActivityEvent]:
+    """What the operations of this `Memory` did, newest first; a search's event keeps how each score came about.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        types: Only these: add, search, update, delete and so on.
+        since: Only from this instant on: a date, a datetime or ISO text.
+        limit: At most so many.
+    """
+    start = None if since is None else iso(instant(since))
+    return settings.activity.events(types=types, since=start, limit=limit)
+
+
+events, aevents = operation(_events)
+
+
+async def _chain(settings: Settings, row: Row, now: datetime) -> list[StoredMemory]:
+    """A memory with its predecessors before it and its successors after it; a circle is walked once. A body."""
+    owner = row.address.namespace[:3]
+    chain = {row.value["id"]: row.value}
+    successor = row.value["superseded_by"]
+    while successor is not None and successor not in chain:
+        found = (await settings.repo.find([successor], [owner], now)).get(successor)
+        if found is None:
+            break
+        chain[successor] = found.value
+        successor = found.value["superseded_by"]
+    newest = [row.value["id"]]
+    while newest:
+        condition = Test(Path(("superseded_by",)), Operator.in_, tuple(newest), Kind.text)
+        before, _ = await settings.repo.select([owner], condition, now)
+        newest = [one.value["id"] for one in before if one.value["id"] not in chain]
+        chain = {one.value["id"]: one.value for one in before} | chain
+    return list(chain.values())
 
 
 def _check_page(page: int, page_size: int) -> None:

@@ -1,4 +1,4 @@
-"""A query to ranked memories. Bodies.
+"""`search`: a query to ranked memories.
 
 candidates in scope, filtered, unexpired  →  relevance  →  threshold  →  [rerank]  →  × decay  →  top_k  →  layers
 """
@@ -14,20 +14,31 @@ from typing import Any, Final, Literal, Unpack, cast
 import numpy as np
 
 from langchain_mem._flow import offload
-from langchain_mem.backends.base import Address
+from langchain_mem.backends.base import Row
 from langchain_mem.decay.policy import Decay, Explanation
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.extraction.messages import turns_of
 from langchain_mem.filters.conditions import Condition, conjunction, disjunction, matches
-from langchain_mem.memory.changes import content, is_live
-from langchain_mem.memory.repository import Kept, View
-from langchain_mem.memory.settings import Engine, Reinforce, decay_of, is_in, live
+from langchain_mem.memory.operation import operation
+from langchain_mem.memory.queries import is_in, live, view
+from langchain_mem.memory.settings import Reinforce, Settings, decay_of
 from langchain_mem.model.history import as_of as state_as_of
 from langchain_mem.model.instants import instant, iso, parse_iso
-from langchain_mem.model.records import PUBLIC, FoundMemory, ScoreDetails, SearchResult, StoredMemory, public, source_of
+from langchain_mem.model.records import (
+    PUBLIC,
+    FoundMemory,
+    ScoreDetails,
+    SearchResult,
+    StoredMemory,
+    content,
+    is_live,
+    public,
+    source_of,
+)
 from langchain_mem.model.scopes import MEMORIES, TURNS, Ids, Layer, Namespace, Scope, reroot
 from langchain_mem.ranking.bm25 import tokenize
 from langchain_mem.ranking.relevance import Corpus, Document, Evidence, asks_about_now, prefer_newer
+from langchain_mem.store.items import Scan
 
 POOL: Final = 50
 """At least so many candidates are weighed, and at least three for each one wanted."""
@@ -42,7 +53,7 @@ _ORDER: Final = {layer: place for place, layer in enumerate(Layer)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """One search, checked; see `Retrieval.search` for what each means."""
+    """One search, checked; see `search` for what each means."""
 
     query: str
     scope: Scope
@@ -67,12 +78,21 @@ class Search:
 class Hit:
     """A candidate and how its score comes about."""
 
-    kept: Kept
+    row: Row
     evidence: Evidence
-    relevance: float
-    index: int
     reranked: float | None = None
     decayed: Explanation = field(default_factory=lambda: _UNDECAYED)
+
+    @property
+    def memory(self) -> StoredMemory:
+        """The candidate."""
+        memory: StoredMemory = self.row.value
+        return memory
+
+    @property
+    def relevance(self) -> float:
+        """Of words and meaning, before decay; 0..1."""
+        return self.evidence.relevance
 
     @property
     def product(self) -> float:
@@ -82,210 +102,197 @@ class Hit:
     @property
     def key(self) -> tuple[float, str]:
         """Sorts best first, ties by id."""
-        return (-round(self.product, 9), self.kept.memory["id"])
+        return (-round(self.product, 9), self.memory["id"])
 
 
-class Retrieval:
-    """What `Memory.search` does. Every `async def` is a body."""
+async def _search(
+    settings: Settings,
+    query: str,
+    *,
+    filters: Mapping[str, Any] | None = None,
+    top_k: int = 10,
+    threshold: float = 0.1,
+    rerank: bool = False,
+    explain: bool = False,
+    decay: Decay | bool | None = None,
+    order: Literal["layer", "score"] = "layer",
+    show_expired: bool = False,
+    latest_only: bool = True,
+    history: bool | Sequence[Any] | None = None,
+    layers: Collection[str] | None = None,
+    as_of: date | datetime | str | None = None,
+    prefer_newer: bool | None = None,
+    reinforce: Reinforce | None = None,
+    limit: int | None = None,
+    version: str | None = None,
+    output_format: str | None = None,
+    **ids: Unpack[Ids],
+) -> SearchResult:
+    """Finds the memories that answer a query.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    Scope, filters and expiry decide before anything is ranked. The best `top_k` by score, relevance times decay,
+    are selected over all visible layers, and returned user first, then agent, session, app and org.
 
-    async def search(
-        self,
-        query: str,
-        *,
-        filters: Mapping[str, Any] | None = None,
-        top_k: int = 10,
-        threshold: float = 0.1,
-        rerank: bool = False,
-        explain: bool = False,
-        decay: Decay | bool | None = None,
-        order: Literal["layer", "score"] = "layer",
-        show_expired: bool = False,
-        latest_only: bool = True,
-        history: bool | Sequence[Any] | None = None,
-        layers: Collection[str] | None = None,
-        as_of: date | datetime | str | None = None,
-        prefer_newer: bool | None = None,
-        reinforce: Reinforce | None = None,
-        limit: int | None = None,
-        version: str | None = None,
-        output_format: str | None = None,
-        **ids: Unpack[Ids],
-    ) -> SearchResult:
-        """Finds the memories that answer a query.
+    Args:
+        settings: Parts and policies; given by the memory.
+        query: In the user's words.
+        filters: Narrows what the ids allow; see the filter language. Without ids it must name an owner.
+        top_k: At most so many, 1 or more.
+        threshold: The least relevance, before decay, in 0..1.
+        rerank: Whether to ask the reranker `Memory` was given.
+        explain: Whether each result tells how its score came about, as `score_details`.
+        decay: A policy, or on or off, for this search; `None` for that of `Memory`.
+        order: `"score"` returns by score alone.
+        show_expired: Whether expired memories count too.
+        latest_only: Whether superseded memories stay hidden.
+        history: `True` adds kept turns after the memories, messages add themselves; neither takes a place of one.
+        layers: Only these: user, agent, session, app, org.
+        as_of: Answers as the store stood then.
+        prefer_newer: Whether of two that say nearly the same the newer comes first; `None`: where the query asks
+            about the present.
+        reinforce: Which results count as used; `None` for what `Memory` says.
+        limit: Older code's `top_k`.
+        version: Accepted from older code, and means nothing.
+        output_format: Accepted from older code, and means nothing.
+        **ids: Whose memories: `user_id`, `agent_id`, `app_id`, `org_id`, and `run_id` (or `session_id`).
 
-        Scope, filters and expiry decide before anything is ranked. The best `top_k` by score, relevance times decay,
-        are selected over all visible layers, and returned user first, then agent, session, app and org.
+    Returns:
+        `{"results": […]}`: memories with a `score` in 0..1.
 
-        Args:
-            query: In the user's words.
-            filters: Narrows what the ids allow; see the filter language. Without ids it must name an owner.
-            top_k: At most so many, 1 or more.
-            threshold: The least relevance, before decay, in 0..1.
-            rerank: Whether to ask the reranker `Memory` was given.
-            explain: Whether each result tells how its score came about, as `score_details`.
-            decay: A policy, or on or off, for this search; `None` for that of `Memory`.
-            order: `"score"` returns by score alone.
-            show_expired: Whether expired memories count too.
-            latest_only: Whether superseded memories stay hidden.
-            history: `True` adds kept turns after the memories, messages add themselves; neither takes a place of one.
-            layers: Only these: user, agent, session, app, org.
-            as_of: Answers as the store stood then.
-            prefer_newer: Whether of two that say nearly the same the newer comes first; `None`: where the query asks
-                about the present.
-            reinforce: Which results count as used; `None` for what `Memory` says.
-            limit: Older code's `top_k`.
-            version: Accepted from older code, and means nothing.
-            output_format: Accepted from older code, and means nothing.
-            **ids: Whose memories: `user_id`, `agent_id`, `app_id`, `org_id`, and `run_id` (or `session_id`).
+    Raises:
+        ScopeError: No owner is named.
+        FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
+        InvalidRequest: The query is empty, or an argument is out of its range.
+    """
+    scope, now = Scope.of(ids), settings.now()
+    check_search(query, top_k if limit is None else limit, threshold)
+    _check_choices(order, reinforce, history)
+    then = now if as_of is None else instant(as_of)
+    places, asked = await view(settings, scope, filters, now)
+    chosen = settings.decay_for(scope.app_id) if decay is None else decay_of(decay)
+    asked_for = Search(
+        query=query,
+        scope=scope,
+        now=then,
+        condition=conjunction(
+            asked, live(then, show_expired=show_expired, latest_only=latest_only), _in_layers(layers)
+        ),
+        places=places,
+        top_k=top_k if limit is None else limit,
+        threshold=threshold,
+        decay=chosen,
+        latest_only=latest_only,
+        history=history is True,
+        newer=asks_about_now(query) if prefer_newer is None else prefer_newer,
+        rerank=rerank,
+    )
+    scan = await _scan(settings, asked_for, None if as_of is None else iso(then))
+    hits, turns = await _ranked(settings, asked_for, scan, cached=as_of is None)
+    ordered = _by_layer(hits) if order == "layer" else hits
+    results = [_found(hit, explain) for hit in [*ordered, *turns]]
+    if isinstance(history, Sequence):
+        results += raw_history(history)
+    if as_of is None and (reinforce or settings.reinforce) == "returned":
+        settings.touches.record([hit.row.address for hit in hits], now)
+    shown = [{"id": hit.memory["id"], **_details(hit)} for hit in hits]
+    settings.activity.record("search", iso(then), scope.ids(), query=query, results=shown)
+    return {"results": results}
 
-        Returns:
-            `{"results": […]}`: memories with a `score` in 0..1.
 
-        Raises:
-            ScopeError: No owner is named.
-            FilterError: The filters are none.
-            InvalidRequest: The query is empty, or an argument out of range.
-        """
-        scope, now = Scope.of(ids), self._engine.now()
-        check_search(query, top_k if limit is None else limit, threshold)
-        _check_choices(order, reinforce, history)
-        then = now if as_of is None else instant(as_of)
-        places, asked = await self._engine.view(scope, filters, now)
-        chosen = self._engine.decay_for(scope.app_id) if decay is None else decay_of(decay)
-        search = Search(
-            query=query,
-            scope=scope,
-            now=then,
-            condition=conjunction(asked, _shown(then, show_expired, latest_only), _in_layers(layers)),
-            places=places,
-            top_k=top_k if limit is None else limit,
-            threshold=threshold,
-            decay=chosen,
-            latest_only=latest_only,
-            history=history is True,
-            newer=asks_about_now(query) if prefer_newer is None else prefer_newer,
-            rerank=rerank,
+search, asearch = operation(_search)
+
+
+async def _scan(settings: Settings, search: Search, as_of: str | None) -> Scan:
+    """What lies in scope with the turns kept beside it; as it stood at an instant, if one is given. A body."""
+    repo, now = settings.repo, search.now if as_of is None else settings.now()
+    places = [*search.places, *(reroot(place, TURNS) for place in search.places if place[0] == MEMORIES)]
+    scan = await repo.load(places, now)
+    if scan is None:
+        wanted = disjunction(search.condition, _KEPT_TURNS) if search.history else search.condition
+        searched = places if search.history else search.places
+        return await repo.nearest(searched, wanted, search.query, tokenize(search.query), now)
+    return scan if as_of is None else await _turned_back(settings, scan, as_of)
+
+
+async def _turned_back(settings: Settings, scan: Scan, as_of: str) -> Scan:
+    """Each memory as it stood then, with the embedding of what it said then. A body."""
+    then = [(row, state_as_of(row.value, as_of)) for row in scan.rows if "log" in row.value]
+    stood = [(row, memory) for row, memory in then if memory is not None]
+    stale = [memory for row, memory in stood if content(memory) != content(row.value) or row.vector is None]
+    vectors = await settings.repo.embed([content(memory) for memory in stale]) if stale else None
+    fresh = (
+        {} if vectors is None else {memory["id"]: vector[None] for memory, vector in zip(stale, vectors, strict=True)}
+    )
+    return Scan([replace(row, value=then, vectors=fresh.get(then["id"], row.vectors)) for row, then in stood])
+
+
+async def _ranked(settings: Settings, search: Search, scan: Scan, *, cached: bool) -> tuple[list[Hit], list[Hit]]:
+    """The best memories, and after them the best kept turns where history was asked for. A body."""
+    cosines = await settings.repo.cosines(scan.rows, search.query)
+    corpus, members = _corpus(settings, search, scan) if cached else _index(search, scan)
+    if not members:
+        return [], []
+    picked = None if cosines is None else [cosines[index] for index in members]
+    eligible = np.array([_eligible(search, scan.rows[index]) for index in members])
+    scores = corpus.relevance(search.query, picked, among=eligible)
+    best = [at for at in scores.best(threshold=search.threshold) if eligible[at]]
+    hits = [Hit(scan.rows[members[at]], scores[at]) for at in best]
+    facts = [hit for hit in hits if hit.memory["layer"] != Layer.CONVERSATION][: search.pool]
+    turns = _each_once([hit for hit in hits if hit.memory["layer"] == Layer.CONVERSATION])[: search.top_k]
+    if search.rerank:
+        await _rerank(settings, search.query, facts)
+    _decay(settings, search, facts)
+    chosen = _repeats_last(sorted(facts, key=lambda hit: hit.key))
+    return _newer_first(chosen, search)[: search.top_k], turns
+
+
+def _eligible(search: Search, row: Row) -> bool:
+    if row.address.namespace[0] == TURNS:
+        return search.history and is_live(row.value, iso(search.now))
+    return matches(search.condition, row.value)
+
+
+def _corpus(settings: Settings, search: Search, scan: Scan) -> tuple[Corpus, list[int]]:
+    """The index of a scope, kept for as long as nothing in the scope changes."""
+    if scan.stamp is None:
+        return _index(search, scan)
+    corpora, key = settings.corpora, (tuple(search.places), search.latest_only)
+    # rows that expire for good vanish without a write, so without a new stamp
+    stamp = (scan.stamp, len(scan.rows))
+    held = corpora.get(key)
+    if held is None or held[0] != stamp:
+        held = corpora[key] = (stamp, *_index(search, scan))
+    corpora.move_to_end(key)
+    while len(corpora) > _CORPORA:
+        corpora.popitem(last=False)
+    return held[1], held[2]
+
+
+async def _rerank(settings: Settings, query: str, hits: Sequence[Hit]) -> None:
+    """Asks the reranker how well each candidate answers. A body."""
+    reranker = settings.reranker
+    if reranker is None:
+        raise InvalidRequest("rerank=True needs Memory(reranker=…): a function of a query and texts to scores.")
+    scores = await offload(reranker, query, [hit.memory["memory"] for hit in hits])
+    if len(scores) != len(hits):
+        raise InvalidRequest(f"The reranker gave {len(scores)} scores for {len(hits)} texts.")
+    squash = any(not 0 <= score <= 1 for score in scores)
+    for hit, score in zip(hits, scores, strict=True):
+        hit.reranked = _logistic(score) if squash else float(score)
+
+
+def _decay(settings: Settings, search: Search, hits: Sequence[Hit]) -> None:
+    if search.decay is None:
+        return
+    for hit in hits:
+        memory, touches = hit.memory, hit.row.touches
+        hit.decayed = search.decay.explain(
+            [*touches, *settings.touches.pending(hit.row.address)],
+            search.now,
+            updated_at=parse_iso(memory["updated_at"]),
+            event_date=parse_iso(memory["event_date"]) if memory["event_date"] else None,
+            categories=memory["categories"],
         )
-        view = await self._view(search, None if as_of is None else iso(then))
-        hits, turns = await self._ranked(search, view, cached=as_of is None)
-        ordered = _by_layer(hits) if order == "layer" else hits
-        results = [_found(hit, explain) for hit in [*ordered, *turns]]
-        if isinstance(history, Sequence):
-            results += raw_history(history)
-        if as_of is None:
-            self._used(hits, now, reinforce or self._engine.reinforce)
-        self._report(search, hits)
-        return {"results": results}
-
-    async def count_used(self, memories: Sequence[Mapping[str, Any]]) -> None:
-        """Counts memories as used, as `reinforce="returned"` counts all that a search returns.
-
-        Args:
-            memories: As a search returned them.
-        """
-        kept = [memory for memory in memories if memory["layer"] != Layer.CONVERSATION]
-        addresses = [Address(_home(memory), memory["id"]) for memory in kept]
-        self._engine.reinforcement.record(addresses, self._engine.now())
-
-    async def _view(self, search: Search, as_of: str | None) -> View:
-        """What lies in scope with the turns kept beside it; as it stood at an instant, if one is given."""
-        repo, now = self._engine.repo, search.now if as_of is None else self._engine.now()
-        places = [*search.places, *(reroot(place, TURNS) for place in search.places if place[0] == MEMORIES)]
-        view = await repo.load(places, now)
-        if view is None:
-            wanted = disjunction(search.condition, _KEPT_TURNS) if search.history else search.condition
-            searched = places if search.history else search.places
-            return await repo.nearest(searched, wanted, search.query, tokenize(search.query), now)
-        return view if as_of is None else await self._turned_back(view, as_of)
-
-    async def _turned_back(self, view: View, as_of: str) -> View:
-        """Each memory as it stood then, with the embedding of what it said then."""
-        then = [(kept, state_as_of(kept.memory, as_of)) for kept in view.kept if "log" in kept.memory]
-        stood = [(kept, memory) for kept, memory in then if memory is not None]
-        stale = [memory for kept, memory in stood if content(memory) != content(kept.memory) or kept.vector is None]
-        vectors = await self._engine.repo.embed([content(memory) for memory in stale]) if stale else []
-        fresh = {memory["id"]: vector for memory, vector in zip(stale, vectors or (), strict=False)}
-        kept = [replace(kept, memory=memory, vector=fresh.get(memory["id"], kept.vector)) for kept, memory in stood]
-        return View(tuple(kept))
-
-    async def _ranked(self, search: Search, view: View, *, cached: bool) -> tuple[list[Hit], list[Hit]]:
-        """The best memories, and after them the best kept turns where history was asked for."""
-        cosines = await self._engine.repo.cosines(view, search.query, search.now)
-        corpus, members = self._corpus(search, view) if cached else _index(search, view)
-        if not members:
-            return [], []
-        picked = None if cosines is None else [cosines[index] for index in members]
-        eligible = np.array([self._eligible(search, view.kept[index]) for index in members])
-        scores = corpus.relevance(search.query, picked, among=eligible)
-        best = [at for at in scores.best(threshold=search.threshold) if eligible[at]]
-        hits = [_hit(view.kept[members[at]], scores[at], members[at]) for at in best]
-        facts = [hit for hit in hits if hit.kept.memory["layer"] != Layer.CONVERSATION][: search.pool]
-        turns = _each_once([hit for hit in hits if hit.kept.memory["layer"] == Layer.CONVERSATION])[: search.top_k]
-        if search.rerank:
-            await self._rerank(search.query, facts)
-        self._decay(search, facts)
-        chosen = _repeats_last(sorted(facts, key=lambda hit: hit.key))
-        return _newer_first(chosen, search)[: search.top_k], turns
-
-    def _eligible(self, search: Search, kept: Kept) -> bool:
-        if kept.address.namespace[0] == TURNS:
-            return search.history and is_live(kept.memory, iso(search.now))
-        return matches(search.condition, kept.memory)
-
-    def _corpus(self, search: Search, view: View) -> tuple[Corpus, list[int]]:
-        """The index of a view, kept for as long as nothing in the view changes."""
-        if view.stamp is None:
-            return _index(search, view)
-        corpora, key = self._engine.corpora, (tuple(search.places), search.latest_only)
-        # rows that expire for good vanish without a write, so without a new stamp
-        stamp = (view.stamp, len(view.kept))
-        held = corpora.get(key)
-        if held is None or held[0] != stamp:
-            held = corpora[key] = (stamp, *_index(search, view))
-        corpora.move_to_end(key)
-        while len(corpora) > _CORPORA:
-            corpora.popitem(last=False)
-        return held[1], held[2]
-
-    async def _rerank(self, query: str, hits: Sequence[Hit]) -> None:
-        reranker = self._engine.reranker
-        if reranker is None:
-            raise InvalidRequest("rerank=True needs Memory(reranker=…): a function of a query and texts to scores.")
-        scores = await offload(reranker, query, [hit.kept.memory["memory"] for hit in hits])
-        if len(scores) != len(hits):
-            raise InvalidRequest(f"The reranker gave {len(scores)} scores for {len(hits)} texts.")
-        squash = any(not 0 <= score <= 1 for score in scores)
-        for hit, score in zip(hits, scores, strict=True):
-            hit.reranked = _logistic(score) if squash else float(score)
-
-    def _decay(self, search: Search, hits: Sequence[Hit]) -> None:
-        if search.decay is None:
-            return
-        for hit in hits:
-            memory, touches = hit.kept.memory, hit.kept.touches
-            hit.decayed = search.decay.explain(
-                [*touches, *self._engine.reinforcement.pending(hit.kept.address)],
-                search.now,
-                updated_at=parse_iso(memory["updated_at"]),
-                event_date=parse_iso(memory["event_date"]) if memory["event_date"] else None,
-                categories=memory["categories"],
-            )
-
-    def _used(self, hits: Sequence[Hit], now: datetime, reinforce: Reinforce) -> None:
-        if reinforce == "returned":
-            self._engine.reinforcement.record([hit.kept.address for hit in hits], now)
-
-    def _report(self, search: Search, hits: Sequence[Hit]) -> None:
-        shown = [{"id": hit.kept.memory["id"], **_details(hit)} for hit in hits]
-        self._engine.activity.record("search", iso(search.now), search.scope.ids(), query=search.query, results=shown)
-
-
-def _home(memory: Mapping[str, Any]) -> Namespace:
-    """Where a memory lies, by the ids it carries."""
-    return Scope(**{name: memory[name] for name in ("user_id", "agent_id", "app_id", "org_id", "run_id")}).home()
 
 
 def check_search(query: str, top_k: int, threshold: float) -> None:
@@ -311,10 +318,6 @@ def _check_choices(order: object, reinforce: object, history: object) -> None:
         raise InvalidRequest(f"history is True, False or a list of messages, not {history!r}.")
 
 
-def _shown(now: datetime, show_expired: bool, latest_only: bool) -> Condition:
-    return live(now, show_expired=show_expired, latest_only=latest_only)
-
-
 def _in_layers(layers: Collection[str] | None) -> Condition:
     if layers is None:
         return conjunction()
@@ -324,22 +327,20 @@ def _in_layers(layers: Collection[str] | None) -> Condition:
     return is_in("layer", [str(layer) for layer in layers])
 
 
-def _index(search: Search, view: View) -> tuple[Corpus, list[int]]:
-    """An index of the memories and turns of a view that may be shown, and where in the view each of them is."""
+def _index(search: Search, scan: Scan) -> tuple[Corpus, list[int]]:
+    """An index of the memories and turns that may be shown, and where among the rows each of them is."""
     states = ("live",) if search.latest_only else ("live", "superseded")
-    members = [index for index, kept in enumerate(view.kept) if kept.memory.get("state") in states]
-    return Corpus([_document(view.kept[index]) for index in members]), members
+    members = [index for index, row in enumerate(scan.rows) if row.value.get("state") in states]
+    return Corpus([_document(scan.rows[index].value) for index in members]), members
 
 
-def _document(kept: Kept) -> Document:
-    memory = kept.memory
+def _document(memory: StoredMemory) -> Document:
     return Document(
         key=memory["id"],
         text=content(memory),
         group=memory["group"],
         position=memory["position"],
         cites=tuple(memory["cites"]),
-        lends_only=False,
     )
 
 
@@ -347,24 +348,20 @@ def _each_once(turns: Sequence[Hit]) -> list[Hit]:
     """Kept turns, one of those that several owners keep."""
     best: dict[tuple[str, str], Hit] = {}
     for hit in turns:
-        best.setdefault((hit.kept.memory["position"], hit.kept.memory["memory"]), hit)
+        best.setdefault((hit.memory["position"], hit.memory["memory"]), hit)
     return list(best.values())
 
 
-def _hit(kept: Kept, evidence: Evidence, index: int) -> Hit:
-    return Hit(kept, evidence, evidence.relevance, index)
-
-
 def _repeats_last(hits: Sequence[Hit]) -> list[Hit]:
-    """What rests only on messages that better hits have shown already comes after what is new.
+    """Moves a result down when all of its source messages were cited by a better result.
 
-    So a turn and a fact drawn from it do not take two places; memories of one batch never count as repeats.
+    So a fact and the message it came from do not take two places. Memories of one batch never count as repeats.
     """
     shown: dict[tuple[str | None, str], str | None] = {}
     fresh: list[Hit] = []
     repeats: list[Hit] = []
     for hit in hits:
-        said, batch = _sources(hit.kept.memory), hit.kept.memory["log"][0]["batch_id"]
+        said, batch = _sources(hit.memory), hit.memory["log"][0]["batch_id"]
         repeated = bool(said) and all(shown.get(each, batch) != batch for each in said)
         (repeats if repeated else fresh).append(hit)
         for each in said:
@@ -384,11 +381,11 @@ def _newer_first(hits: list[Hit], search: Search) -> list[Hit]:
     chosen = hits[: search.top_k]
 
     def similarity(one: int, other: int) -> float:
-        vectors = chosen[one].kept.vector, chosen[other].kept.vector
+        vectors = chosen[one].row.vector, chosen[other].row.vector
         return 0.0 if vectors[0] is None or vectors[1] is None else float(vectors[0] @ vectors[1])
 
     def newer(one: int, other: int) -> bool:
-        return _stated(chosen[one].kept.memory) > _stated(chosen[other].kept.memory)
+        return _stated(chosen[one].memory) > _stated(chosen[other].memory)
 
     return [chosen[at] for at in prefer_newer(range(len(chosen)), similarity=similarity, newer=newer)]
 
@@ -398,12 +395,12 @@ def _stated(memory: StoredMemory) -> str:
 
 
 def _by_layer(hits: Sequence[Hit]) -> list[Hit]:
-    return sorted(hits, key=lambda hit: _ORDER[Layer(hit.kept.memory["layer"])])
+    return sorted(hits, key=lambda hit: _ORDER[Layer(hit.memory["layer"])])
 
 
 def _found(hit: Hit, explain: bool) -> FoundMemory:
     score = min(max(hit.product, 0.0), 1.0)
-    found = cast(FoundMemory, {**public(hit.kept.memory), "score": score})
+    found = cast(FoundMemory, {**public(hit.memory), "score": score})
     if explain:
         found["score_details"] = _details(hit)
     return found
@@ -417,7 +414,7 @@ def _details(hit: Hit) -> ScoreDetails:
         "factor": hit.decayed["factor"],
         "effective_age_seconds": hit.decayed["effective_age_seconds"],
         "touches": hit.decayed["touches"],
-        "layer": hit.kept.memory["layer"],
+        "layer": hit.memory["layer"],
         "product": hit.product,
     }
 

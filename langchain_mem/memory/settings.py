@@ -1,4 +1,4 @@
-"""What the operations share: the repository, the model, the clock and the policies a `Memory` was made with."""
+"""The parts and the policies that a `Memory` was made with, as every operation is handed them."""
 
 from __future__ import annotations
 
@@ -9,28 +9,21 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel
 
-from langchain_mem._flow import Body
 from langchain_mem.backends.base import Address
 from langchain_mem.decay.policy import Decay
-from langchain_mem.errors import Conflict, InvalidRequest, ScopeError, StoreError
+from langchain_mem.errors import InvalidRequest, StoreError
 from langchain_mem.extraction.redaction import redact_value
-from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Or, Path, Test, conjunction
-from langchain_mem.filters.language import owners, parse
 from langchain_mem.memory.background import Background
-from langchain_mem.memory.changes import Ledger
 from langchain_mem.memory.events import Activity
-from langchain_mem.memory.repository import Kept, Repository
-from langchain_mem.memory.touch_writer import Reinforcement
+from langchain_mem.memory.repository import Repository
+from langchain_mem.memory.touch_writer import TouchWriter
 from langchain_mem.model.instants import iso, to_instant
-from langchain_mem.model.records import Source, source_of
-from langchain_mem.model.scopes import MEMORIES, NO_OWNER, Namespace, Scope
-
-R = TypeVar("R")
+from langchain_mem.model.scopes import Scope
 
 Reinforce: TypeAlias = Literal["returned", "used", "none"]
 """Which memories a search counts as used: those returned, those an answer drew on, or none."""
@@ -44,14 +37,13 @@ Reranker: TypeAlias = Callable[[str, list[str]], list[float]]
 Decays: TypeAlias = Decay | bool | Mapping[str, Decay | bool | None] | None
 """A policy, on or off, or a mapping from app ids to those."""
 
-_ATTEMPTS: Final = 8
 _TIDY_EVERY: Final = timedelta(minutes=1)
 _TIDY_LIMIT: Final = 100
 _LOG: Final = logging.getLogger("langchain_mem")
 
 
 @dataclass(kw_only=True)
-class Engine:
+class Settings:
     """The parts and policies of one `Memory`; see its arguments."""
 
     repo: Repository
@@ -70,7 +62,7 @@ class Engine:
     keep_sources: bool
     purge_after: timedelta | None
     reranker: Reranker | None
-    reinforcement: Reinforcement
+    touches: TouchWriter
     activity: Activity = field(default_factory=Activity)
     background: Background = field(default_factory=Background)
     noted: set[Address] = field(default_factory=set)
@@ -133,12 +125,6 @@ class Engine:
         session = scope.run_id is not None and self.session_ttl is not None
         return iso(now + self.session_ttl) if session and self.session_ttl else None
 
-    def ledger(
-        self, *, at: datetime, batch_id: str, source: Source | None = None, now: datetime | None = None
-    ) -> Ledger:
-        """An empty ledger under this memory's policies."""
-        return Ledger(at=at, batch_id=batch_id, source=source, purge_after=self.purge_after, now=now)
-
     async def tidy(self, now: datetime) -> None:
         """Removes a little of what may go for good, at most once a minute, so that writes stay quick. A body."""
         if self._tidied is not None and timedelta(0) <= now - self._tidied < _TIDY_EVERY:
@@ -149,53 +135,6 @@ class Engine:
         except StoreError:
             # what was asked for is written, and must not be reported as failed
             _LOG.warning("What may go for good could not be removed; trying again later.", exc_info=True)
-
-    async def view(
-        self, scope: Scope, filters: Mapping[str, Any] | None, now: datetime, root: str = MEMORIES
-    ) -> tuple[tuple[Namespace, ...], Condition]:
-        """Where a read may look, and what it asks for. A body.
-
-        Raises:
-            ScopeError: Neither the scope nor every branch of the filters names an owner.
-            FilterError: The filters are none.
-        """
-        condition = parse(filters)
-        if scope:
-            return await self.repo.places(scope.patterns(root), now), condition
-        named = owners(condition)
-        if named is not None:
-            scopes = [Scope(**ids) for ids in named]
-            patterns = dict.fromkeys(pattern for each in scopes for pattern in _widest(each).patterns(root))
-            return await self.repo.places(list(patterns), now), condition
-        if self.all_owners:
-            return ((root,),), condition
-        raise ScopeError(NO_OWNER)
-
-    async def by_id(self, memory_id: str, scope: Scope, now: datetime, *, dead: bool = False) -> Kept | None:
-        """The memory with this id in a scope, or anywhere where the scope names no one. A body.
-
-        Args:
-            memory_id: Its id.
-            scope: Where to look.
-            now: The present.
-            dead: Whether one that was superseded or deleted counts.
-        """
-        found = (await self.by_ids([memory_id], scope, now)).get(memory_id)
-        return found if found is None or dead or found.memory["state"] != "deleted" else None
-
-    async def by_ids(self, memory_ids: Sequence[str], scope: Scope, now: datetime) -> dict[str, Kept]:
-        """The memories with these ids, deleted ones too. A body."""
-        for memory_id in memory_ids:
-            if not isinstance(memory_id, str) or not memory_id:
-                raise InvalidRequest(f"A memory's id is a text that is not empty, not {memory_id!r}.")
-        places = await self.repo.places(scope.patterns(), now) if scope else ((MEMORIES,),)
-        return await self.repo.find(memory_ids, places, now)
-
-
-def _widest(scope: Scope) -> Scope:
-    """Where memories with these ids may lie: with their most particular owner, in any session or in the one named."""
-    kind, owner_id = scope.owner()
-    return Scope(**{f"{kind}_id": owner_id}) if kind != "run" else scope
 
 
 def decay_of(chosen: object) -> Decay | None:
@@ -213,26 +152,6 @@ def decay_of(chosen: object) -> Decay | None:
     raise InvalidRequest(f"decay is a Decay, True or False, not {chosen!r}.")
 
 
-def live(now: datetime, *, show_expired: bool = False, latest_only: bool = True) -> Condition:
-    """What is shown at an instant, as a condition on stored memories."""
-    states = ("live",) if latest_only else ("live", "superseded")
-    shown = is_in("state", states)
-    return shown if show_expired else conjunction(shown, Not(Test(_EXPIRES, Operator.lte, iso(now), Kind.instant)))
-
-
-_EXPIRES: Final = Path(("expiration_date",))
-
-
-def is_in(key: str, values: Sequence[str]) -> Condition:
-    """That a stored key has one of these values."""
-    return Test(Path((key,)), Operator.in_, tuple(values), Kind.text)
-
-
-def has_any(key: str, values: Sequence[str]) -> Condition:
-    """That a stored list holds one of these values."""
-    return Or(tuple(Test(Path((key,)), Operator.contains, value, Kind.texts) for value in values))
-
-
 def names(categories: Sequence[str] | None) -> list[str]:
     """Category names, each once.
 
@@ -243,31 +162,3 @@ def names(categories: Sequence[str] | None) -> list[str]:
     if categories is not None and not (several and all(isinstance(name, str) and name for name in categories)):
         raise InvalidRequest(f"categories must be a list of names, not {categories!r}.")
     return list(dict.fromkeys(categories or ()))
-
-
-def source_from(given: Mapping[str, Any] | None) -> Source:
-    """A source as a caller gave it, complete.
-
-    Raises:
-        InvalidRequest: It has a key that a source has not.
-    """
-    if given is None:
-        return source_of()
-    unknown = given.keys() - {"thread_id", "checkpoint_id", "message_ids"}
-    if unknown:
-        raise InvalidRequest(f"source has thread_id, checkpoint_id and message_ids, not {sorted(unknown)}.")
-    return source_of(given.get("thread_id"), given.get("checkpoint_id"), given.get("message_ids") or ())
-
-
-async def settled(attempt: Callable[[], Body[R]]) -> R:
-    """Does something that reads, decides and writes, again where another writer came between. A body.
-
-    Raises:
-        Conflict: Others kept coming between.
-    """
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            return await attempt()
-        except Conflict:
-            continue
-    return await attempt()

@@ -22,7 +22,7 @@ Touches: TypeAlias = Mapping[Address, Sequence[datetime]]
 _LOG: Final = logging.getLogger("langchain_mem")
 
 
-class Reinforcement:
+class TouchWriter:
     """Gathers uses and hands them to `write` from a thread of its own.
 
     Args:

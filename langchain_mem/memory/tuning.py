@@ -1,4 +1,4 @@
-"""Fitting decay to the accesses that happened. Bodies."""
+"""`tune_decay`: fitting decay to when memories were used."""
 
 from __future__ import annotations
 
@@ -9,41 +9,42 @@ from langchain_mem._flow import offload
 from langchain_mem.decay.policy import Decay, FitReport
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.conditions import conjunction
-from langchain_mem.memory.settings import Engine, live
+from langchain_mem.memory.operation import operation
+from langchain_mem.memory.queries import live, view
+from langchain_mem.memory.settings import Settings
 from langchain_mem.model.scopes import Ids, Scope
 
 
-class Tuning:
-    """What `Memory.tune_decay` does. Every `async def` is a body; `Memory` has both forms of it."""
+async def _tune_decay(settings: Settings, **ids: Unpack[Ids]) -> FitReport:
+    """Fits the time scale of decay to when memories were used, and applies it where the fit is sure.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    Args:
+        settings: Parts and policies; given by the memory.
+        **ids: Whose memories; with `app_id`, where decay is set by app, that app's policy is tuned.
 
-    async def tune_decay(self, **ids: Unpack[Ids]) -> FitReport:
-        """Fits the time scale of decay to when memories were used, and applies it where the fit is sure.
+    Returns:
+        What was found: the time scale, how likely it makes the accesses, and whether and why it was applied.
 
-        Args:
-            **ids: Whose memories; with `app_id`, where decay is set by app, that app's policy is tuned.
+    Raises:
+        ScopeError: No owner is named.
+        InvalidRequest: Decay is off.
+    """
+    scope, now = Scope.of(ids), settings.now()
+    base = settings.decay_for(scope.app_id)
+    if base is None:
+        raise InvalidRequest("Decay is off here; turn it on before tuning it: memory.decay = True.")
+    await offload(settings.touches.flush)
+    places, condition = await view(settings, scope, None, now)
+    rows, _ = await settings.repo.select(places, conjunction(condition, live(now)), now)
+    decay, report = await offload(Decay.fit, [row.touches for row in rows], now, base=base)
+    if report.applied:
+        _apply(settings, decay, scope.app_id)
+    return report
 
-        Returns:
-            What was found: the time scale, how likely it makes the accesses, and whether and why it was applied.
 
-        Raises:
-            ScopeError: No owner is named.
-            InvalidRequest: Decay is off.
-        """
-        engine, scope, now = self._engine, Scope.of(ids), self._engine.now()
-        base = engine.decay_for(scope.app_id)
-        if base is None:
-            raise InvalidRequest("Decay is off here; turn it on before tuning it: memory.decay = True.")
-        await offload(engine.reinforcement.flush)
-        places, condition = await engine.view(scope, None, now)
-        kept, _ = await engine.repo.select(places, conjunction(condition, live(now)), now, limit=None, offset=0)
-        decay, report = await offload(Decay.fit, [one.touches for one in kept], now, base=base)
-        if report.applied:
-            self._apply(decay, scope.app_id)
-        return report
+tune_decay, atune_decay = operation(_tune_decay)
 
-    def _apply(self, decay: Decay, app_id: str | None) -> None:
-        current = self._engine.decay
-        self._engine.decay = {**current, app_id or "": decay} if isinstance(current, Mapping) else decay
+
+def _apply(settings: Settings, decay: Decay, app_id: str | None) -> None:
+    current = settings.decay
+    settings.decay = {**current, app_id or "": decay} if isinstance(current, Mapping) else decay

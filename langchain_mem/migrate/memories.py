@@ -17,14 +17,14 @@ from typing import Any, Final, cast
 
 from langchain_mem.errors import InvalidRequest, MemError, NotFound
 from langchain_mem.extraction.redaction import redact_secrets, redact_value
-from langchain_mem.memory.changes import Draft, Ledger
+from langchain_mem.memory.drafts import Draft
 from langchain_mem.memory.export import FORMAT
 from langchain_mem.memory.facade import Memory
 from langchain_mem.migrate.stores import StoredItem
 from langchain_mem.model.instants import instant, iso, to_instant
-from langchain_mem.model.records import MemoryDict, digest, id_for, sound
+from langchain_mem.model.json_values import json_object
+from langchain_mem.model.records import MemoryDict, digest, id_for, sound, source_of
 from langchain_mem.model.scopes import Ids, Namespace, Scope
-from langchain_mem.store.items import json_object
 
 _OWNERS: Final = ("user_id", "agent_id", "app_id", "org_id")
 _MEM0: Final = ("id", "memory", "metadata", "categories", "created_at", "updated_at", "expiration_date", "run_id")
@@ -367,7 +367,6 @@ def _is_known(memory: Memory, memory_id: str) -> bool:
 def _line(one: Brought) -> str:
     """A memory as `Memory.export` would write it."""
     home, at = one.scope.home(), one.created_at
-    ledger = Ledger(at=at, batch_id=uuid.uuid5(_IDS, one.id).hex)
     draft = Draft(
         home=home,
         text=one.text,
@@ -376,6 +375,8 @@ def _line(one: Brought) -> str:
         expiration_date=one.expiration_date,
         position=iso(at),
     )
-    stored = {**ledger.add(draft, memory_id=one.id), "updated_at": iso(one.updated_at)}
+    batch_id = uuid.uuid5(_IDS, one.id).hex
+    memory = draft.stored(one.id, now=iso(at), batch_id=batch_id, source=source_of())
+    stored = {**memory, "updated_at": iso(one.updated_at)}
     # no uses: decay then goes by the last update, as for memories from before it was turned on
     return json.dumps({"format": FORMAT, "namespace": home, "touches": [], "memory": stored}, ensure_ascii=False)

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from langchain_mem._flow import run
-from langchain_mem.backends.base import Address
+from langchain_mem.backends.base import Address, Row, Write
 from langchain_mem.errors import InvalidRequest, MissingDependency
+from langchain_mem.model.json_values import json_object
 from langchain_mem.model.scopes import Namespace
-from langchain_mem.store.items import Put, json_object
 from langchain_mem.store.long_term import LongTermStore
 
 POSTGRES: Final = re.compile(r"postgres(ql)?://|(host|hostaddr|port|dbname|user|service)\s*=")
@@ -106,17 +106,17 @@ def copy_items(
     """
     done, left = Copied(), iter(items)
     while piece := list(islice(left, _PIECE)):
-        puts = [put for item in piece if (put := _put(store, item, fields, done)) is not None]
-        fresh = _fresh(store, puts, done)
+        rows = [row for item in piece if (row := _row(store, item, fields, done)) is not None]
+        fresh = _fresh(store, rows, done)
         if fresh and not dry_run:
-            run(store.rows.write(fresh))
+            run(store.items.write(fresh))
         done.copied += len(fresh)
     return done
 
 
-def _put(store: LongTermStore, item: StoredItem, fields: Sequence[str] | None, done: Copied) -> Put | None:
+def _row(store: LongTermStore, item: StoredItem, fields: Sequence[str] | None, done: Copied) -> Row | None:
     """An item as it is to be written; `None`, and noted, where it is expired or none."""
-    if item.expires_at is not None and item.expires_at <= store.rows.now():
+    if item.expires_at is not None and item.expires_at <= store.items.now():
         done.expired += 1
         return None
     try:
@@ -124,21 +124,27 @@ def _put(store: LongTermStore, item: StoredItem, fields: Sequence[str] | None, d
     except InvalidRequest as error:
         done.bad.append((f"{'/'.join(item.namespace)} {item.key}", str(error)))
         return None
-    return Put(
-        Address(item.namespace, item.key),
-        value,
-        store.rows.texts(value, fields),
-        created_at=item.created_at,
-        updated_at=item.updated_at,
-        expires_at=item.expires_at,
+    return Row(
+        address=Address(item.namespace, item.key),
+        value=value,
+        created_at=item.created_at.astimezone(UTC),
+        updated_at=item.updated_at.astimezone(UTC),
+        expires_at=_ends(item, store.items.now()),
         ttl=item.ttl,
+        texts=store.items.texts(value, fields),
     )
 
 
-def _fresh(store: LongTermStore, puts: Sequence[Put], done: Copied) -> list[Put]:
-    rows = run(store.rows.read([put.address for put in puts]))
-    pairs = list(zip(puts, rows, strict=True))
-    fresh = [put for put, row in pairs if row is None or (put.updated_at or row.updated_at) > row.updated_at]
+def _ends(item: StoredItem, now: datetime) -> datetime | None:
+    if item.expires_at is not None:
+        return item.expires_at.astimezone(UTC)
+    return None if item.ttl is None else now + item.ttl
+
+
+def _fresh(store: LongTermStore, rows: Sequence[Row], done: Copied) -> list[Write]:
+    there = run(store.items.read([row.address for row in rows]))
+    pairs = list(zip(rows, there, strict=True))
+    fresh = [Write.put(row, before=old) for row, old in pairs if old is None or row.updated_at > old.updated_at]
     done.present += len(pairs) - len(fresh)
     return fresh
 

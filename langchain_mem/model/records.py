@@ -11,7 +11,10 @@ import hashlib
 import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NotRequired, TypedDict, cast
+
+from langchain_mem.model.instants import parse_iso
 
 Event = Literal["ADD", "UPDATE", "SUPERSEDE", "DELETE", "NONE"]
 """What an `add` did with one fact."""
@@ -212,6 +215,38 @@ def fold(text: str) -> str:
 def digest(text: str) -> str:
     """A short stand-in for `fold(text)`, to find the same fact by."""
     return hashlib.blake2b(fold(text).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def dated(text: str, when: datetime | None) -> str:
+    """The text to embed and to index: a memory's words, after the day they were said.
+
+    >>> dated("Alex moved to Oslo.", datetime(2023, 5, 8))
+    '[8 May 2023] Alex moved to Oslo.'
+    """
+    return f"[{when.day} {_MONTHS[when.month - 1]} {when.year}] {text}" if when else text
+
+
+_MONTHS: Final = (  # not strftime, whose names depend on the locale
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+
+
+def content(memory: Mapping[str, Any]) -> str:
+    """What of a memory is embedded and searched for words: its text, after its date where it has one."""
+    return dated(memory["memory"], parse_iso(memory["event_date"]) if memory["event_date"] else None)
+
+
+def is_live(memory: StoredMemory, now: str) -> bool:
+    """Whether a memory is shown at an instant, given as ISO text."""
+    return memory["state"] == "live" and not (memory["expiration_date"] and memory["expiration_date"] <= now)
+
+
+def gone_at(memory: StoredMemory, purge_after: timedelta | None) -> datetime | None:
+    """When a memory may be removed for good: so long after it expired, was superseded or was deleted."""
+    ends = [memory["expiration_date"]] if memory["expiration_date"] else []
+    ends += [memory["updated_at"]] if memory["state"] != "live" else []
+    return None if purge_after is None or not ends else parse_iso(min(ends)) + purge_after
 
 
 def id_for(home: Sequence[str], text: str, attempt: int = 0) -> str:

@@ -14,10 +14,10 @@ patterns), so ids are escaped, reversibly.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, Literal, TypeAlias, TypedDict
+from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 from langchain_mem.errors import ScopeError
 
@@ -52,6 +52,9 @@ ROOTS: Final = (MEMORIES, TURNS, BATCHES, EXTRACTED, PLANS, THREADS, TOUCHES)
 """Every root under which something of an owner may lie."""
 
 _OWNERS: Final[tuple[Owner, ...]] = ("user", "agent", "app", "org", "run")
+IDS: Final = tuple(f"{owner}_id" for owner in _OWNERS)
+"""The names of the ids that a memory carries."""
+
 _OWN: Final = "own"
 _RUN: Final = "run"
 
@@ -119,6 +122,11 @@ class Scope:
         if unknown:
             raise TypeError(f"unexpected keyword argument {', '.join(map(repr, sorted(unknown)))}")
         return cls(**named, run_id=run if session is None else session)
+
+    @classmethod
+    def of_memory(cls, memory: Mapping[str, Any]) -> Scope:
+        """The scope under which a memory was added, by the ids it carries."""
+        return cls(**{name: memory[name] for name in IDS})
 
     def __bool__(self) -> bool:
         """Whether the scope names anyone at all."""

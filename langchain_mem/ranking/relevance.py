@@ -37,11 +37,11 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
+from langchain_mem.model.records import dated as dated
 from langchain_mem.ranking.bm25 import InvertedIndex, tokenize
 from langchain_mem.ranking.parts import Floats, Mask, Parts
 
@@ -318,15 +318,6 @@ def is_question(text: str) -> bool:
     return _QUESTION.search(text) is not None
 
 
-def dated(text: str, when: datetime | None) -> str:
-    """The text to embed and to index: a memory's words, after the day they were said.
-
-    >>> dated("Alex moved to Oslo.", datetime(2023, 5, 8))
-    '[8 May 2023] Alex moved to Oslo.'
-    """
-    return f"[{when.day} {_MONTHS[when.month - 1]} {when.year}] {text}" if when else text
-
-
 def asks_about_now(query: str) -> bool:
     """Whether an English question is about the present, so that the newest statement answers it.
 
@@ -389,10 +380,6 @@ def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-_MONTHS = (  # not strftime, whose names depend on the locale
-    *("January", "February", "March", "April", "May", "June", "July"),
-    *("August", "September", "October", "November", "December"),
-)
 _QUESTION = re.compile(r"[?？؟]\W*(\[[^\]]*\]\s*)?$")
 _OPEN_WORDS = frozenset(
     tokenize("anything everything facts information know known learned memories memory notes person profile recall "

@@ -1,16 +1,15 @@
-"""What a store does with rows before and after a backend: it embeds texts, works out expiry, sets instants.
+"""The items of a store: what is done with rows before and after a backend.
 
-Everything here is a body (see `langchain_mem._flow`), so that the store's two forms, and whatever is built on a store,
-share it. Time comes from the store's clock unless an operation brings its own `now`.
+`LongTermStore` does LangGraph's operations with it, and `Memory` its own: it is the `Repository` of our stores. Texts
+are embedded here, and the time is the clock's where an operation brings no `now`. Every `async def` is a body (see
+`langchain_mem._flow`), so that both forms of a store share it.
 """
 
 from __future__ import annotations
 
-import math
-import uuid
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -18,7 +17,7 @@ from langchain_core.embeddings import Embeddings
 from langgraph.store.base import get_text_at_path, tokenize_path
 
 from langchain_mem.backends.base import (
-    ANY,
+    UNREAD,
     Address,
     Backend,
     Compacting,
@@ -31,18 +30,20 @@ from langchain_mem.backends.base import (
     Row,
     Scanning,
     Touching,
-    Unconditional,
     Vectors,
     Write,
 )
-from langchain_mem.errors import InvalidRequest
-from langchain_mem.store.encoder import Encoder, Vector, digest, unit
+from langchain_mem.filters.conditions import Condition
+from langchain_mem.store.vectorizer import Vector, Vectorizer, vectorized
 
 Clock: TypeAlias = Callable[[], datetime]
 """Where the time comes from: gives the present instant, timezone-aware."""
 
-MAX_DEPTH: Final = 100
-"""How deep a value may nest: beyond what anyone writes, within Python's stack, and a value that holds itself ends."""
+WHOLE_LIMIT: Final = 10_000
+"""Up to so many rows a scope is loaded whole, to be ranked outside the backend."""
+
+CANDIDATES: Final = 300
+"""Of a larger scope, so many rows are proposed by meaning, and as many by words."""
 
 
 def utc_now() -> datetime:
@@ -50,58 +51,23 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
-    """An item to store.
-
-    Attributes:
-        address: Namespace and key.
-        value: A JSON object. It is copied.
-        texts: The passages to find it by; `None` or none at all: it is found by no query.
-        vectors: Shape (len(texts), dims), where the passages are embedded already.
-        created_at: When not now, or when the address was first written.
-        updated_at: When not now.
-        expires_at: From when on it is hidden.
-        ttl: A sliding expiry: hidden so long after the last write or refreshing read. Sets `expires_at` where unset.
-        expects: The revision that must be there, `None` for nothing, or `ANY`.
-        touches: When it was used, newest last.
-    """
-
-    address: Address
-    value: Mapping[str, Any]
-    texts: Sequence[str] | None
-    _: KW_ONLY
-    vectors: Vectors | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    expires_at: datetime | None = None
-    ttl: timedelta | None = None
-    expects: str | Unconditional | None = ANY
-    touches: Sequence[datetime] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """An item to remove; removing what is absent is no error. `expects` is as in `Put`."""
-
-    address: Address
-    _: KW_ONLY
-    expects: str | Unconditional | None = ANY
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
-    """A whole scope: `rows` in order of address, and a `stamp` that is equal as long as no write changed them.
+    """Rows of a scope, in order of address: all of them, or candidates for one query.
+
+    Attributes:
+        rows: The rows.
+        stamp: Equal as long as no write changed any row of the scope, touches apart; `None` where that is not known.
 
     The rows may be the backend's own: their values must not be changed.
     """
 
-    rows: list[Row]
-    stamp: Hashable | None
+    rows: Sequence[Row]
+    stamp: Hashable | None = None
 
 
-class Rows:
-    """The rows of a store.
+class Items:
+    """The items of a store.
 
     Args:
         backend: Where they are kept.
@@ -112,7 +78,7 @@ class Rows:
         clock: The time for operations that bring no `now`.
 
     Attributes:
-        backend: Where the rows are kept.
+        backend: Where the items are kept.
         fields: Paths of the texts to index.
     """
 
@@ -128,7 +94,7 @@ class Rows:
     ) -> None:
         self.backend = backend
         self.fields = tuple(fields)
-        self._encoder = Encoder(embeddings, dims=dims, name=embedder_id) if embeddings is not None else None
+        self._vectorizer = None if embeddings is None else Vectorizer(embeddings, dims=dims, name=embedder_id)
         self._clock = clock
         self._ready = False
         self._scanning = backend if isinstance(backend, Scanning) else None
@@ -136,14 +102,9 @@ class Rows:
         self._touching = backend if isinstance(backend, Touching) else None
 
     @property
-    def embeds(self) -> bool:
-        """Whether texts become vectors here."""
-        return self._encoder is not None
-
-    @property
     def embedder(self) -> Embedder | None:
         """Who makes the vectors; `None` where nobody does, or where `dims` is yet to be learned at the first use."""
-        return None if self._encoder is None else self._encoder.identity
+        return None if self._vectorizer is None else self._vectorizer.identity
 
     @property
     def touching(self) -> bool:
@@ -162,40 +123,59 @@ class Rows:
         """
         if self._ready:
             return
-        await self.backend.setup(await self._encoder.identify() if self._encoder else None)
+        await self.backend.setup(await self._vectorizer.identify() if self._vectorizer else None)
         self._ready = True
 
     async def close(self) -> None:
         """Lets go of what the backend opened."""
         await self.backend.close()
 
-    async def read(self, addresses: Sequence[Address], *, now: datetime | None = None) -> list[Row | None]:
+    # Reading
+
+    async def read(self, addresses: Sequence[Address], now: datetime | None = None) -> list[Row | None]:
         """The unexpired rows at these addresses, in order; `None` where there is none."""
         await self.ready()
         return await self.backend.get(addresses, self.now(now)) if addresses else []
 
-    async def write(self, changes: Sequence[Put | Delete], *, now: datetime | None = None) -> None:
-        """Does all of the changes or, where anything fails, none. Of several to one address the last one counts.
+    async def find(self, keys: Iterable[str], prefixes: Sequence[Namespace], now: datetime) -> dict[str, Row]:
+        """The rows that have these keys anywhere in a scope, by key."""
+        wanted = frozenset(keys)
+        found = await self.search(Query(now=now, prefixes=tuple(prefixes), keys=wanted)) if wanted else []
+        return {match.row.address.key: match.row for match in found}
 
-        Texts whose vectors are at hand, in the rows that are replaced or in the changes, are not embedded again.
+    async def select(
+        self,
+        prefixes: Sequence[Namespace],
+        condition: Condition,
+        now: datetime,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> tuple[list[Row], int]:
+        """A page of the rows that fulfill a condition, newest update first, and how many there are in all."""
+        query = Query(now=now, prefixes=tuple(prefixes), condition=condition, limit=limit, offset=offset)
+        found = [match.row for match in await self.search(query)]
+        return found, len(found) if limit is None and not offset else await self.count(query)
 
-        Raises:
-            InvalidRequest: A value is not a JSON object.
-            EmbeddingMismatch: The embedder gave vectors of another length.
-            Conflict: What a change expects is not there.
-        """
-        last = {change.address: change for change in changes}
-        puts = [replace(each, value=json_object(each.value)) for each in last.values() if isinstance(each, Put)]
-        deletes = [each for each in last.values() if isinstance(each, Delete)]
-        now = self.now(now)
-        await self.ready()
-        before = await self._before(puts, now)
-        known = await self._vectors(puts, before.values())
-        rows = [self._row(put, before.get(put.address), known, now) for put in puts]
-        writes = [Write(address=row.address, row=row, expects=put.expects) for row, put in zip(rows, puts, strict=True)]
-        writes += [Write(address=each.address, row=None, expects=each.expects) for each in deletes]
-        if writes:
-            await self.backend.write(writes, now)
+    async def load(self, prefixes: Sequence[Namespace], now: datetime) -> Scan | None:
+        """All rows of a scope with their vectors; `None` where they are too many to rank whole."""
+        return await self.scan(prefixes, now, limit=WHOLE_LIMIT)
+
+    async def nearest(
+        self, prefixes: Sequence[Namespace], condition: Condition, query: str, words: Sequence[str], now: datetime
+    ) -> Scan:
+        """Candidates for a query from a scope too large to load: by meaning and by words, filtered."""
+        ask = Query(now=now, prefixes=tuple(prefixes), condition=condition, limit=CANDIDATES)
+        vector = await self.embed_query(query)
+        near = [] if vector is None else await self.search(replace(ask, vector=vector))
+        worded = await self.lexical(ask, words) or []
+        rows = {match.row.address: match.row for match in [*near, *worded]}
+        return Scan([rows[address] for address in sorted(rows)])
+
+    async def cosines(self, rows: Sequence[Row], query: str) -> list[float | None] | None:
+        """How near each of these rows is to a query; `None` without an embedder. Embeds the query once."""
+        vector = await self.embed_query(query)
+        return None if vector is None else _dot([row.vector for row in rows], vector)
 
     async def search(self, query: Query) -> list[Match]:
         """The rows that a query describes. A query vector of zeros points nowhere and finds nothing."""
@@ -214,18 +194,7 @@ class Rows:
         await self.ready()
         return await self.backend.namespaces(query)
 
-    async def refresh(self, rows: Sequence[Row], *, now: datetime | None = None) -> None:
-        """Lets those of the rows that have a sliding expiry live on for another `ttl`."""
-        sliding = [row.address for row in rows if row.ttl is not None]
-        if sliding:
-            await self.backend.refresh(sliding, self.now(now))
-
-    async def purge(self, now: datetime | None = None, *, limit: int | None = None) -> int:
-        """Removes what has expired, at most `limit` rows of it, and says how many."""
-        await self.ready()
-        return await self.backend.purge(self.now(now), limit)
-
-    async def scan(self, prefixes: Sequence[Namespace], *, now: datetime | None = None, limit: int) -> Scan | None:
+    async def scan(self, prefixes: Sequence[Namespace], now: datetime | None = None, *, limit: int) -> Scan | None:
         """A whole scope; `None` where the backend cannot, or where it holds over `limit` rows."""
         await self.ready()
         if self._scanning is None:
@@ -244,11 +213,39 @@ class Rows:
         await self.ready()
         return None if self._lexical is None else await self._lexical.lexical(query, words)
 
-    async def touch(self, marks: Mapping[Address, Sequence[datetime]], keep: int) -> None:
+    # Writing
+
+    async def write(self, batch: Sequence[Write], now: datetime | None = None) -> None:
+        """Does all of a batch or, where anything fails, none. Of several writes to one address the last one counts.
+
+        Passages whose vectors are at hand, in a write or in the row that it continues, are not embedded again.
+
+        Raises:
+            EmbeddingMismatch: The embedder gave vectors of another length.
+            Conflict: What a write expects is not there.
+        """
+        now = self.now(now)
+        await self.ready()
+        writes = await self._looked_up(list({write.address: write for write in batch}.values()), now)
+        if writes:
+            await self.backend.write(await vectorized(writes, self._vectorizer), now)
+
+    async def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
         """Notes that rows were used, and keeps the `keep` newest; does nothing where the backend cannot."""
         await self.ready()
-        if self._touching is not None and marks:
-            await self._touching.touch(marks, keep)
+        if self._touching is not None and touches:
+            await self._touching.touch(touches, keep)
+
+    async def refresh(self, rows: Sequence[Row], now: datetime | None = None) -> None:
+        """Lets those of the rows that have a sliding expiry live on for another `ttl`."""
+        sliding = [row.address for row in rows if row.ttl is not None]
+        if sliding:
+            await self.backend.refresh(sliding, self.now(now))
+
+    async def purge(self, now: datetime | None = None, *, limit: int | None = None) -> int:
+        """Removes what has expired, at most `limit` rows of it, and says how many."""
+        await self.ready()
+        return await self.backend.purge(self.now(now), limit)
 
     async def compact(self) -> None:
         """Rewrites what the backend's files still hold of what was removed, where it has such files."""
@@ -256,93 +253,42 @@ class Rows:
         if isinstance(self.backend, Compacting):
             await self.backend.compact()
 
+    # Texts
+
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
-        """Shape (len(texts), dims); `None` where there is no embedder. See `Encoder.documents`."""
+        """Shape (len(texts), dims); `None` where there is no embedder. See `Vectorizer.documents`."""
         await self.ready()
-        return None if self._encoder is None else await self._encoder.documents(texts)
+        return None if self._vectorizer is None else await self._vectorizer.documents(texts)
 
     async def embed_query(self, text: str) -> Vector | None:
-        """Shape (dims,); `None` where there is no embedder. See `Encoder.query`."""
+        """Shape (dims,); `None` where there is no embedder. See `Vectorizer.query`."""
         await self.ready()
-        return None if self._encoder is None else await self._encoder.query(text)
+        return None if self._vectorizer is None else await self._vectorizer.query(text)
 
-    def texts(self, value: Mapping[str, Any], fields: Sequence[str] | None = None) -> list[str]:
+    def texts(self, value: Mapping[str, Any], fields: Sequence[str] | None = None) -> tuple[str, ...]:
         """The passages of a value at these paths, or at the store's own, as LangGraph reads paths."""
         paths = self.fields if fields is None else fields
-        return [
-            text for path in paths for text in get_text_at_path(value, path if path == "$" else tokenize_path(path))
+        found = (get_text_at_path(value, path if path == "$" else tokenize_path(path)) for path in paths)
+        return tuple(text for texts in found for text in texts)
+
+    async def _looked_up(self, writes: list[Write], now: datetime) -> list[Write]:
+        """Writes that know the row they continue. Where one expects nothing, there is nothing to ask for."""
+        asked = [
+            write.address for write in writes if write.row and write.before is UNREAD and write.expects is not None
         ]
-
-    async def _before(self, puts: Sequence[Put], now: datetime) -> dict[Address, Row]:
-        """The rows that these puts replace. Where a put expects nothing, there is nothing to ask for."""
-        asked = [put.address for put in puts if put.expects is not None]
         rows = await self.backend.get(asked, now) if asked else []
-        return {row.address: row for row in rows if row is not None}
-
-    async def _vectors(self, puts: Sequence[Put], before: Iterable[Row]) -> dict[str, Vector]:
-        """From each passage's digest to its vector: of the old rows, of the puts, and of one call to the embedder."""
-        known = {name: vector for old in before for name, vector in zip(old.digests, old.vectors, strict=True)}
-        for put in puts:
-            known.update(self._given(put))
-        passages = {digest(text): text for put in puts for text in put.texts or () if text.strip()}
-        fresh = {name: text for name, text in passages.items() if name not in known}
-        vectors = await self.embed(list(fresh.values())) if fresh else None
-        return known if vectors is None else known | dict(zip(fresh, vectors, strict=True))
-
-    def _given(self, put: Put) -> Iterable[tuple[str, Vector]]:
-        if put.vectors is None:
-            return ()
-        texts = put.texts or ()
-        embedder = self.embedder or Embedder("the caller", put.vectors.shape[1])
-        return zip(map(digest, texts), unit(put.vectors, len(texts), embedder), strict=True)
-
-    def _row(self, put: Put, old: Row | None, known: Mapping[str, Vector], now: datetime) -> Row:
-        names = [digest(text) for text in put.texts or ()]
-        names = [name for name in names if name in known and known[name].any()]
-        expires_at = put.expires_at or (now + put.ttl if put.ttl else None)
-        return Row(
-            address=put.address,
-            value=dict(put.value),
-            created_at=self.now(put.created_at or (old.created_at if old else now)),
-            updated_at=self.now(put.updated_at or now),
-            revision=uuid.uuid4().hex,
-            expires_at=None if expires_at is None else self.now(expires_at),
-            ttl=put.ttl,
-            vectors=np.stack([known[name] for name in names]) if names else self._no_vectors(),
-            digests=tuple(names),
-            text="\n".join(put.texts or ()),
-            touches=tuple(put.touches),
-        )
-
-    def _no_vectors(self) -> Vectors:
-        return np.zeros((0, self.embedder.dims if self.embedder else 0), dtype=np.float32)
+        found = {row.address: row for row in rows if row is not None}
+        return [_continuing(write, found[write.address]) if write.address in found else write for write in writes]
 
 
-def json_object(value: object) -> dict[str, Any]:
-    """A copy made of nothing but what JSON has, so that every backend gives back what it was given.
-
-    Raises:
-        InvalidRequest: It is no dict, or something else is in it; the message says where.
-    """
-    if not isinstance(value, Mapping):
-        raise InvalidRequest(f"`value` is {value!r}; it must be a dict.")
-    copy: dict[str, Any] = _json(value, "value", 0)
-    return copy
+def _continuing(write: Write, before: Row) -> Write:
+    """A write that replaces a row whose creation it keeps."""
+    return replace(write, before=before, row=write.row and replace(write.row, created_at=before.created_at))
 
 
-def _json(value: Any, path: str, depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise InvalidRequest(f"`value` nests deeper than {MAX_DEPTH} levels, or holds itself.")
-    if isinstance(value, Mapping):
-        return {_name(key, path): _json(each, f"{path}.{key}", depth + 1) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(each, f"{path}[{n}]", depth + 1) for n, each in enumerate(value)]
-    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    raise InvalidRequest(f"`{path}` is {value!r}; a value is made of dict, list, str, finite numbers, bool and None.")
-
-
-def _name(key: Any, path: str) -> str:
-    if isinstance(key, str):
-        return key
-    raise InvalidRequest(f"`{path}` has the key {key!r}; the keys of a value are strings.")
+def _dot(vectors: Sequence[Vector | None], query: Vector) -> list[float | None]:
+    present = [vector for vector in vectors if vector is not None]
+    if not present:
+        return [None] * len(vectors)
+    products = iter((np.stack(present) @ query).tolist())
+    return [None if vector is None else next(products) for vector in vectors]

@@ -36,7 +36,7 @@ from langchain_mem._flow import arun, run
 from langchain_mem.backends.base import Backend, Namespace
 from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.store import operations
-from langchain_mem.store.items import Clock, Rows, utc_now
+from langchain_mem.store.items import Clock, Items, utc_now
 from langchain_mem.store.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class LongTermStore(BaseStore):
         clock: Gives the present instant.
 
     Attributes:
-        rows: What is done with rows, for what is built upon a store.
+        items: What is done with items, for what is built upon a store.
     """
 
     supports_ttl = True
@@ -84,7 +84,7 @@ class LongTermStore(BaseStore):
         embed = index.get("embed") if embed is None else embed
         embeddings = None if embed is None else ensure_embeddings(embed)
         self.ttl_config = ttl
-        self.rows = Rows(
+        self.items = Items(
             backend,
             embeddings=embeddings,
             dims=index.get("dims") or getattr(embeddings, "dims", None),
@@ -92,7 +92,7 @@ class LongTermStore(BaseStore):
             embedder_id=embedder_id,
             clock=clock,
         )
-        self._sweeper = Sweeper(self.rows.purge)
+        self._sweeper = Sweeper(self.items.purge)
 
     @classmethod
     def in_memory(
@@ -183,11 +183,11 @@ class LongTermStore(BaseStore):
 
     def setup(self) -> None:
         """Makes the place ready. Optional: the first operation does it."""
-        run(self.rows.ready())
+        run(self.items.ready())
 
     async def asetup(self) -> None:
         """Makes the place ready. Optional: the first operation does it."""
-        await arun(self.rows.ready())
+        await arun(self.items.ready())
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """Does several operations; reads see what was there before the writes.
@@ -204,11 +204,11 @@ class LongTermStore(BaseStore):
             FilterError: A filter is wrong; nothing was written.
             StoreError: The backend failed.
         """
-        return run(operations.batch(self.rows, list(ops)))
+        return run(operations.batch(self.items, list(ops)))
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Does several operations, the searches concurrently; see `batch`."""
-        return await arun(operations.batch(self.rows, list(ops)))
+        return await arun(operations.batch(self.items, list(ops)))
 
     def put(
         self,
@@ -237,7 +237,7 @@ class LongTermStore(BaseStore):
         if expires_at is None:
             super().put(namespace, key, value, index, ttl=ttl)
         else:
-            run(operations.put_until(self.rows, PutOp(namespace, str(key), value, index), ttl, expires_at))
+            run(operations.put_until(self.items, PutOp(namespace, str(key), value, index), ttl, expires_at))
 
     async def aput(
         self,
@@ -253,7 +253,7 @@ class LongTermStore(BaseStore):
         if expires_at is None:
             await super().aput(namespace, key, value, index, ttl=ttl)
         else:
-            await arun(operations.put_until(self.rows, PutOp(namespace, str(key), value, index), ttl, expires_at))
+            await arun(operations.put_until(self.items, PutOp(namespace, str(key), value, index), ttl, expires_at))
 
     def count(
         self,
@@ -263,7 +263,7 @@ class LongTermStore(BaseStore):
         filter: dict[str, Any] | None = None,  # noqa: A002 - as `search` calls it
     ) -> int:
         """How many items there are below a namespace and, with a filter, match it."""
-        return run(operations.count(self.rows, namespace_prefix, filter))
+        return run(operations.count(self.items, namespace_prefix, filter))
 
     async def acount(
         self,
@@ -273,7 +273,7 @@ class LongTermStore(BaseStore):
         filter: dict[str, Any] | None = None,  # noqa: A002 - as `search` calls it
     ) -> int:
         """How many items there are below a namespace and, with a filter, match it."""
-        return await arun(operations.count(self.rows, namespace_prefix, filter))
+        return await arun(operations.count(self.items, namespace_prefix, filter))
 
     def delete_namespace(self, namespace_prefix: Namespace, /) -> int:
         """Deletes every item in a namespace and below it, a thousand at a time, and says how many.
@@ -281,19 +281,19 @@ class LongTermStore(BaseStore):
         Raises:
             InvalidRequest: The namespace is empty: the whole store is not deleted by a missing argument.
         """
-        return run(operations.delete_namespace(self.rows, namespace_prefix))
+        return run(operations.delete_namespace(self.items, namespace_prefix))
 
     async def adelete_namespace(self, namespace_prefix: Namespace, /) -> int:
         """Deletes every item in a namespace and below it; see `delete_namespace`."""
-        return await arun(operations.delete_namespace(self.rows, namespace_prefix))
+        return await arun(operations.delete_namespace(self.items, namespace_prefix))
 
     def sweep_ttl(self) -> int:
         """Removes what has expired, and says how many items that were."""
-        return run(self.rows.purge())
+        return run(self.items.purge())
 
     async def asweep_ttl(self) -> int:
         """Removes what has expired, and says how many items that were."""
-        return await arun(self.rows.purge())
+        return await arun(self.items.purge())
 
     def start_ttl_sweeper(self, sweep_interval_minutes: float | None = None) -> Future[None]:
         """Sweeps on a thread from now on, every so many minutes; unset: as `ttl` says, else every 5.
@@ -318,13 +318,13 @@ class LongTermStore(BaseStore):
     def close(self) -> None:
         """Stops the sweeper and lets go of what the store opened. May be called twice."""
         self._sweeper.stop()
-        run(self.rows.close())
+        run(self.items.close())
 
     async def aclose(self) -> None:
         """Stops the sweeper and lets go of what the store opened. May be called twice."""
         await self._sweeper.astop()
         await asyncio.to_thread(self._sweeper.stop)
-        await arun(self.rows.close())
+        await arun(self.items.close())
 
     def __enter__(self) -> LongTermStore:
         return self

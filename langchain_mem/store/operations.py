@@ -1,4 +1,4 @@
-"""What LangGraph's operations mean: each is checked, then done with a store's rows. Everything async here is a body.
+"""What LangGraph's operations mean: each is checked, then done with a store's items. Everything async here is a body.
 
 All operations of a batch are checked before any is done: a batch that asks for something impossible writes nothing.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import zip_longest
 from typing import Any, Final
 
@@ -28,22 +28,23 @@ from langgraph.store.base import (
 from numpy.typing import NDArray
 
 from langchain_mem._flow import gather
-from langchain_mem.backends.base import WILDCARD, Address, Namespace, NamespaceQuery, Query, Row
+from langchain_mem.backends.base import WILDCARD, Address, Namespace, NamespaceQuery, Query, Row, Write
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.language import parse_store
 from langchain_mem.model.instants import to_instant
-from langchain_mem.store.items import Delete, Put, Rows, json_object
+from langchain_mem.model.json_values import json_object
+from langchain_mem.store.items import Items
 
 _KINDS: Final = (GetOp, SearchOp, ListNamespacesOp, PutOp)
 AT_ONCE: Final = 1000  # rows deleted in one write
 _LONGEST: Final = 500_000_000  # minutes, some 950 years: what a `timedelta` from now surely holds
 
 
-async def batch(rows: Rows, ops: Sequence[Op]) -> list[Result]:
+async def batch(items: Items, ops: Sequence[Op]) -> list[Result]:
     """Does several operations: reads first, searches side by side under an event loop, then the writes at once.
 
     Args:
-        rows: What the store keeps.
+        items: What the store keeps.
         ops: The operations. Of several puts to one address the last one counts.
 
     Returns:
@@ -54,24 +55,24 @@ async def batch(rows: Rows, ops: Sequence[Op]) -> list[Result]:
         InvalidRequest: An operation asks for what cannot be.
         FilterError: A filter is wrong.
     """
-    now = rows.now()
+    now = items.now()
     kinds = [_kind(op) for op in ops]
     gets = [(op, Address(_namespace(op.namespace), str(op.key))) for op in ops if isinstance(op, GetOp)]
     searches = [(op, _query(op, now)) for op in ops if isinstance(op, SearchOp)]
     listings = [_listing(op, now) for op in ops if isinstance(op, ListNamespacesOp)]
-    changes = [_change(rows, op) for op in ops if isinstance(op, PutOp)]
+    writes = [_write(items, op, now) for op in ops if isinstance(op, PutOp)]
     results: dict[type, Iterator[Any]] = {
-        GetOp: iter(await _get(rows, gets, now)),
-        SearchOp: iter(await _search(rows, searches)),
-        ListNamespacesOp: iter(await gather(*(_namespaces(rows, query) for query in listings))),
-        PutOp: iter([None] * len(changes)),
+        GetOp: iter(await _get(items, gets, now)),
+        SearchOp: iter(await _search(items, searches)),
+        ListNamespacesOp: iter(await gather(*(_namespaces(items, query) for query in listings))),
+        PutOp: iter([None] * len(writes)),
     }
-    await rows.write(changes, now=now)
+    await items.write(writes, now)
     return [next(results[kind]) for kind in kinds]
 
 
 async def put_until(
-    rows: Rows, op: PutOp, ttl: float | NotProvided | None, expires_at: date | datetime | timedelta | str
+    items: Items, op: PutOp, ttl: float | NotProvided | None, expires_at: date | datetime | timedelta | str
 ) -> None:
     """Stores an item that is hidden from an instant on.
 
@@ -80,59 +81,59 @@ async def put_until(
     """
     if not isinstance(ttl, NotProvided) and ttl is not None:
         raise InvalidRequest("Give `ttl` or `expires_at`, not both.")
-    now = rows.now()
-    put = _put(rows, op)
-    await rows.write([replace(put, expires_at=to_instant(expires_at, now=now))], now=now)
+    now = items.now()
+    row = replace(_row(items, op, now), expires_at=to_instant(expires_at, now=now).astimezone(UTC))
+    await items.write([Write.put(row)], now)
 
 
-async def count(rows: Rows, prefix: Sequence[str], filter: Mapping[str, Any] | None) -> int:  # noqa: A002 - LangGraph's
+async def count(items: Items, prefix: Sequence[str], filter: Mapping[str, Any] | None) -> int:  # noqa: A002 - LangGraph's
     """How many items are below a namespace and match a filter."""
-    query = Query(now=rows.now(), prefixes=(_namespace(prefix),), condition=parse_store(filter))
-    return await rows.count(query)
+    query = Query(now=items.now(), prefixes=(_namespace(prefix),), condition=parse_store(filter))
+    return await items.count(query)
 
 
-async def delete_namespace(rows: Rows, prefix: Sequence[str]) -> int:
+async def delete_namespace(items: Items, prefix: Sequence[str]) -> int:
     """Deletes every item below a namespace and says how many; what has expired goes too, uncounted.
 
     Raises:
         InvalidRequest: The prefix is empty.
     """
-    now, namespace, deleted = rows.now(), _namespace(prefix), 0
+    now, namespace, deleted = items.now(), _namespace(prefix), 0
     if not namespace:
         raise InvalidRequest("Name at least one label: an empty prefix would delete the whole store.")
     query = Query(now=now, prefixes=(namespace,), limit=AT_ONCE)
-    while found := await rows.search(query):
-        await rows.write([Delete(match.row.address) for match in found], now=now)
+    while found := await items.search(query):
+        await items.write([Write.delete(match.row.address) for match in found], now)
         deleted += len(found)
-    await rows.purge(now)
+    await items.purge(now)
     return deleted
 
 
-async def _get(rows: Rows, gets: Sequence[tuple[GetOp, Address]], now: datetime) -> list[Item | None]:
-    found = await rows.read([address for _, address in gets], now=now)
-    await rows.refresh([row for (op, _), row in zip(gets, found, strict=True) if row and op.refresh_ttl], now=now)
+async def _get(items: Items, gets: Sequence[tuple[GetOp, Address]], now: datetime) -> list[Item | None]:
+    found = await items.read([address for _, address in gets], now)
+    await items.refresh([row for (op, _), row in zip(gets, found, strict=True) if row and op.refresh_ttl], now)
     return [None if row is None else Item(**_item(row)) for row in found]
 
 
-async def _search(rows: Rows, searches: Sequence[tuple[SearchOp, Query | None]]) -> list[list[SearchItem]]:
+async def _search(items: Items, searches: Sequence[tuple[SearchOp, Query | None]]) -> list[list[SearchItem]]:
     asked = list(dict.fromkeys(op.query for op, query in searches if query and op.query and op.query.strip()))
-    vectors = dict(zip(asked, await gather(*(rows.embed_query(text) for text in asked)), strict=True))
-    return await gather(*(_search_one(rows, op, query, vectors.get(op.query or "")) for op, query in searches))
+    vectors = dict(zip(asked, await gather(*(items.embed_query(text) for text in asked)), strict=True))
+    return await gather(*(_search_one(items, op, query, vectors.get(op.query or "")) for op, query in searches))
 
 
 async def _search_one(
-    rows: Rows, op: SearchOp, query: Query | None, vector: NDArray[np.float32] | None
+    items: Items, op: SearchOp, query: Query | None, vector: NDArray[np.float32] | None
 ) -> list[SearchItem]:
     if query is None:
         return []
-    found = await rows.search(replace(query, vector=vector))
+    found = await items.search(replace(query, vector=vector))
     if op.refresh_ttl:
-        await rows.refresh([match.row for match in found], now=query.now)
+        await items.refresh([match.row for match in found], query.now)
     return [SearchItem(**_item(match.row), score=match.score) for match in found]
 
 
-async def _namespaces(rows: Rows, query: NamespaceQuery | None) -> list[Namespace]:
-    return [] if query is None else await rows.namespaces(query)
+async def _namespaces(items: Items, query: NamespaceQuery | None) -> list[Namespace]:
+    return [] if query is None else await items.namespaces(query)
 
 
 def _kind(op: Op) -> type:
@@ -173,13 +174,13 @@ def _patterns(conditions: Iterable[MatchCondition], match_type: str) -> Namespac
     return tuple(column.pop() if column else WILDCARD for column in columns)[::step]
 
 
-def _change(rows: Rows, op: PutOp) -> Put | Delete:
+def _write(items: Items, op: PutOp, now: datetime) -> Write:
     if op.value is None:
-        return Delete(Address(_namespace(op.namespace), str(op.key)))
-    return _put(rows, op)
+        return Write.delete(Address(_namespace(op.namespace), str(op.key)))
+    return Write.put(_row(items, op, now))
 
 
-def _put(rows: Rows, op: PutOp) -> Put:
+def _row(items: Items, op: PutOp, now: datetime) -> Row:
     namespace, value = _namespace(op.namespace), json_object(op.value)
     if not namespace or namespace[0] == "langgraph":
         raise InvalidNamespaceError(
@@ -187,8 +188,16 @@ def _put(rows: Rows, op: PutOp) -> Put:
         )
     if not (op.index is None or op.index is False or isinstance(op.index, list | tuple)):
         raise InvalidRequest(f"`index` is {op.index!r}; it must be a list of paths, False, or None.")
-    texts = None if op.index is False else rows.texts(value, op.index)
-    return Put(Address(namespace, str(op.key)), value, texts, ttl=_ttl(op.ttl))
+    ttl = _ttl(op.ttl)
+    return Row(
+        address=Address(namespace, str(op.key)),
+        value=value,
+        created_at=now,
+        updated_at=now,
+        expires_at=None if ttl is None else now + ttl,
+        ttl=ttl,
+        texts=() if op.index is False else items.texts(value, op.index),
+    )
 
 
 def _ttl(minutes: float | None) -> timedelta | None:

@@ -6,17 +6,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from langgraph.store.base import IndexConfig, PutOp
 
-from langchain_mem.backends.base import Address, NamespaceQuery, Query, Row, fits
+from langchain_mem.backends.base import ANY, Address, NamespaceQuery, Query, Row, Unconditional, Write, fits
 from langchain_mem.errors import Conflict, EmbeddingMismatch
 from langchain_mem.filters.language import matches, parse_store
-from langchain_mem.store.items import Delete, Put, Rows
+from langchain_mem.store.items import Items
 from langchain_mem.testing.clock import FakeClock
 from langchain_mem.testing.conformance import StoreConformance
 from langchain_mem.testing.embeddings import FakeEmbeddings
@@ -115,13 +115,13 @@ class LongTermStoreConformance(StoreConformance):
     def test_rows_come_back_whole(self, store: Forms, clock: FakeClock) -> None:
         """A row keeps its instants, expiry, touches, vectors and digests."""
         at = clock.now - timedelta(days=3, microseconds=7)
-        put = Put(
-            A, {"n": 1}, ["tea", "coffee"], created_at=at, updated_at=at, touches=[at], ttl=timedelta(seconds=90.5)
+        ends, ttl = clock.now + timedelta(seconds=90.5), timedelta(seconds=90.5)
+        store.do(
+            store.store.items.write([put(A, {"n": 1}, ["tea", "coffee"], at, touches=(at,), ttl=ttl, expires_at=ends)])
         )
-        store.do(store.store.rows.write([put]))
         row = _read(store, A)
-        assert (row.created_at, row.updated_at, row.touches, row.ttl) == (at, at, (at,), timedelta(seconds=90.5))
-        assert row.expires_at == clock.now + timedelta(seconds=90.5)
+        assert (row.created_at, row.updated_at, row.touches, row.ttl) == (at, at, (at,), ttl)
+        assert row.expires_at == ends
         assert row.vectors.dtype == np.float32
         assert np.linalg.norm(row.vectors, axis=1) == pytest.approx([1, 1], abs=1e-5)
         assert len(set(row.digests)) == 2
@@ -129,7 +129,7 @@ class LongTermStoreConformance(StoreConformance):
     def test_given_vectors_are_kept(self, store: Forms, embeddings: FakeEmbeddings) -> None:
         """Vectors that come with a row are brought to unit length and not embedded again."""
         vectors = np.eye(2, embeddings.dims, dtype=np.float32) * 3
-        store.do(store.store.rows.write([Put(A, {}, ["x", "y"], vectors=vectors)]))
+        store.do(store.store.items.write([put(A, {}, ["x", "y"], vectors=vectors)]))
         assert _read(store, A).vectors == pytest.approx(vectors / 3, abs=1e-6)
         assert embeddings.texts == []
 
@@ -142,32 +142,36 @@ class LongTermStoreConformance(StoreConformance):
 
     def test_writes_may_expect(self, store: Forms, clock: FakeClock) -> None:
         """A write is done where what it expects is there, and else is a `Conflict`; what has expired is nothing."""
-        write = store.store.rows.write
-        store.do(write([Put(A, {"n": 1}, None, expects=None, expires_at=clock.now + timedelta(hours=1))]))
+        write = store.store.items.write
+        store.do(write([put(A, {"n": 1}, None, expects=None, expires_at=clock.now + timedelta(hours=1))]))
         with pytest.raises(Conflict):
-            store.do(write([Put(A, {"n": 2}, None, expects=None)]))
+            store.do(write([put(A, {"n": 2}, None, expects=None)]))
         with pytest.raises(Conflict):
-            store.do(write([Delete(A, expects="another")]))
+            store.do(write([Write.delete(A, expects="another")]))
         with pytest.raises(Conflict):
-            store.do(write([Delete(B, expects="another")]))
+            store.do(write([Write.delete(B, expects="another")]))
         clock.advance(hours=2)
-        store.do(write([Put(A, {"n": 3}, None, expects=None)]))
-        store.do(write([Delete(A, expects=_read(store, A).revision)]))
+        store.do(write([put(A, {"n": 3}, None, expects=None)]))
+        store.do(write([Write.delete(A, expects=_read(store, A).revision)]))
         assert store.count() == 0
 
     def test_conflict_writes_nothing(self, store: Forms) -> None:
         """Where one write of a batch conflicts, none is done."""
         store.put(NS, "b", {"text": "old"})
-        changes = [Put(A, {"n": 1}, ["tea"]), Delete(B), Put(B._replace(key="c"), {"n": 1}, None, expects="absent")]
+        changes = [
+            put(A, {"n": 1}, ["tea"]),
+            Write.delete(B),
+            put(B._replace(key="c"), {"n": 1}, None, expects="absent"),
+        ]
         with pytest.raises(Conflict):
-            store.do(store.store.rows.write(changes))
+            store.do(store.store.items.write(changes))
         assert keys(store.search(NS)) == ["b"]
 
     def test_one_of_many_writers_wins(self, store: Forms) -> None:
         """Of writers that expect the same revision, one succeeds and the others are told."""
         store.put(NS, "a", {"n": 0})
         expects = _read(store, A).revision
-        results = store.race(*(store.store.rows.write([Put(A, {"n": n}, None, expects=expects)]) for n in range(1, 6)))
+        results = store.race(*(store.store.items.write([put(A, {"n": n}, None, expects=expects)]) for n in range(1, 6)))
         assert sum(isinstance(result, Conflict) for result in results) == 4
         assert results.count(None) == 1
         assert _read(store, A).value == {"n": results.index(None) + 1}
@@ -177,7 +181,7 @@ class LongTermStoreConformance(StoreConformance):
         store.batch([PutOp(NS, str(n), {"n": n}, ttl=1) for n in range(5)])
         store.put(NS, "a", {"n": 5})
         clock.advance(minutes=2)
-        assert [store.do(store.store.rows.purge(limit=3)) for _ in range(3)] == [3, 2, 0]
+        assert [store.do(store.store.items.purge(limit=3)) for _ in range(3)] == [3, 2, 0]
         assert store.count() == 1
 
     # Queries
@@ -187,7 +191,7 @@ class LongTermStoreConformance(StoreConformance):
         store.batch([PutOp(NS, key, {"text": f"tea {key}"}) for key in "abc"])
         query = Query(now=clock.now, prefixes=(NS,), keys=frozenset({"a", "c", "x"}))
         assert _found(store, query) == [A, C]
-        vector = store.do(store.store.rows.embed_query("tea c"))
+        vector = store.do(store.store.items.embed_query("tea c"))
         assert _found(store, replace(query, vector=vector)) == [C, A]
 
     def test_query_of_several_scopes(self, store: Forms, clock: FakeClock) -> None:
@@ -208,11 +212,13 @@ class LongTermStoreConformance(StoreConformance):
         """In one owner's rows the ranking is that of the exact cosines, negative ones included."""
         random = np.random.default_rng(7)
         vectors = random.standard_normal((40, embeddings.dims)).astype(np.float32)
-        puts = [Put(Address(NS, str(n)), {"n": n}, [str(n)], vectors=vector[None]) for n, vector in enumerate(vectors)]
-        store.do(store.store.rows.write(puts))
+        writes = [
+            put(Address(NS, str(n)), {"n": n}, [str(n)], vectors=vector[None]) for n, vector in enumerate(vectors)
+        ]
+        store.do(store.store.items.write(writes))
         target = vectors[0] / np.linalg.norm(vectors[0])
         cosines = vectors @ target / np.linalg.norm(vectors, axis=1)
-        found = store.do(store.store.rows.search(Query(now=clock.now, prefixes=(NS,), vector=target)))
+        found = store.do(store.store.items.search(Query(now=clock.now, prefixes=(NS,), vector=target)))
         assert [match.row.value["n"] for match in found] == np.argsort(-cosines).tolist()
         assert [match.score for match in found] == pytest.approx(sorted(cosines, reverse=True), abs=1e-5)
 
@@ -224,21 +230,21 @@ class LongTermStoreConformance(StoreConformance):
         from langchain_mem.testing.strategies import store_filters, store_values
 
         owners = itertools.count()
-        rows: Rows = store.store.rows
-        vector = store.do(rows.embed_query("tea"))
+        items: Items = store.store.items
+        vector = store.do(items.embed_query("tea"))
 
         @self._law
         @given(st.lists(store_values(), min_size=1, max_size=6), st.lists(store_filters(), min_size=1, max_size=4))
         def agree(values: list[dict[str, Any]], filters: list[dict[str, Any]]) -> None:
             scope = ("law", str(next(owners)))
-            store.do(rows.write([Put(Address(scope, str(n)), value, ["tea"]) for n, value in enumerate(values)]))
+            store.do(items.write([put(Address(scope, str(n)), value, ["tea"]) for n, value in enumerate(values)]))
             for given_filter in filters:
                 condition = parse_store(given_filter)
                 expected = [str(n) for n, value in enumerate(values) if matches(condition, value)]
                 query = Query(now=clock.now, prefixes=(scope,), condition=condition)
                 assert [address.key for address in _found(store, query)] == expected
                 assert sorted(address.key for address in _found(store, replace(query, vector=vector))) == expected
-                assert store.do(rows.count(query)) == len(expected)
+                assert store.do(items.count(query)) == len(expected)
 
         agree()
 
@@ -274,7 +280,7 @@ class LongTermStoreConformance(StoreConformance):
         ) -> None:
             store.batch([PutOp(namespace, "k", {"n": 1}) for namespace in held])
             query = NamespaceQuery(now=clock.now, prefix=prefix, suffix=suffix, max_depth=depth)
-            assert store.do(store.store.rows.namespaces(query)) == sorted(
+            assert store.do(store.store.items.namespaces(query)) == sorted(
                 {each[:depth] for each in held if fits(each, query)}
             )
             store.batch([PutOp(namespace, "k", None) for namespace in held])
@@ -293,7 +299,7 @@ class LongTermStoreConformance(StoreConformance):
         rows = self._scan(store, limit=4)
         assert [row.address.key for row in rows] == ["a", "b", "c", "d"]
         assert [len(row.vectors) for row in rows] == [1, 1, 1, 0]
-        assert store.do(store.store.rows.scan([NS], limit=3)) is None
+        assert store.do(store.store.items.scan([NS], limit=3)) is None
 
     def test_stamp_changes_with_writes(self, store: Forms, clock: FakeClock) -> None:
         """A scope's stamp changes with each put, delete, refresh and purge in it, not with time or touches."""
@@ -312,7 +318,7 @@ class LongTermStoreConformance(StoreConformance):
             assert stamps[-1] != stamps[-2]
         store.put(NS, "a", {"n": 1})
         stamps.append(self._stamp(store))
-        store.do(store.store.rows.touch({A: [clock.now]}, keep=3))
+        store.do(store.store.items.touch({A: [clock.now]}, keep=3))
         clock.advance(days=1)
         assert self._stamp(store) == stamps[-1]
 
@@ -353,8 +359,8 @@ class LongTermStoreConformance(StoreConformance):
         self._needs_touching(store)
         store.put(NS, "a", {"n": 1})
         instants = [clock.now + timedelta(seconds=n) for n in (3, 1, 2)]
-        store.do(store.store.rows.touch({A: instants[:1], B: instants}, keep=2))
-        store.do(store.store.rows.touch({A: instants[1:]}, keep=2))
+        store.do(store.store.items.touch({A: instants[:1], B: instants}, keep=2))
+        store.do(store.store.items.touch({A: instants[1:]}, keep=2))
         assert _read(store, A).touches == (instants[2], instants[0])
         assert _read(store, B) is None
 
@@ -364,7 +370,7 @@ class LongTermStoreConformance(StoreConformance):
         store.put(NS, "a", {"text": "tea"})
         before = _read(store, A)
         clock.advance(days=1)
-        store.do(store.store.rows.touch({A: [clock.now]}, keep=9))
+        store.do(store.store.items.touch({A: [clock.now]}, keep=9))
         after = _read(store, A)
         assert (after.value, after.updated_at, after.revision) == (before.value, before.updated_at, before.revision)
         assert keys(store.search(NS, query="tea")) == ["a"]
@@ -373,17 +379,17 @@ class LongTermStoreConformance(StoreConformance):
         """Touches made at once are all kept, those of one instant too."""
         self._needs_touching(store)
         store.put(NS, "a", {"n": 1})
-        store.race(*(store.store.rows.touch({A: [clock.now]}, keep=50) for _ in range(8)))
+        store.race(*(store.store.items.touch({A: [clock.now]}, keep=50) for _ in range(8)))
         assert len(_read(store, A).touches) == 8
 
     def test_put_loses_no_touch(self, store: Forms, clock: FakeClock) -> None:
         """A put by someone who read the row before a touch keeps that touch, and counts none twice."""
         self._needs_touching(store)
         first, second, third = (clock.now + timedelta(seconds=n) for n in (1, 2, 3))
-        rows: Rows = store.store.rows
-        store.do(rows.write([Put(A, {"n": 1}, None, touches=[first])]))
-        store.do(rows.touch({A: [second]}, keep=9))
-        store.do(rows.write([Put(A, {"n": 2}, None, touches=[first, third])]))
+        items: Items = store.store.items
+        store.do(items.write([put(A, {"n": 1}, None, touches=(first,))]))
+        store.do(items.touch({A: [second]}, keep=9))
+        store.do(items.write([put(A, {"n": 2}, None, touches=(first, third))]))
         assert _read(store, A).touches == (first, second, third)
 
     def _law(self, test: Callable[[], None]) -> Callable[[], None]:
@@ -392,27 +398,26 @@ class LongTermStoreConformance(StoreConformance):
         return settings(max_examples=self.examples, deadline=None, suppress_health_check=list(HealthCheck))(test)
 
     def _scan(self, store: Forms, limit: int) -> list[Row]:
-        scan = store.do(store.store.rows.scan([NS], limit=limit))
+        scan = store.do(store.store.items.scan([NS], limit=limit))
         if scan is None:
             pytest.skip("This backend does not scan.")
-        rows: list[Row] = scan.rows
-        return rows
+        return list(scan.rows)
 
     def _stamp(self, store: Forms) -> Any:
-        stamp = store.do(store.store.rows.stamp([NS]))
+        stamp = store.do(store.store.items.stamp([NS]))
         if stamp is None:
             pytest.skip("This backend knows no stamps.")
         return stamp
 
     def _lexical(self, store: Forms, words: Sequence[str], **query: Any) -> list[str]:
-        rows: Rows = store.store.rows
-        found = store.do(rows.lexical(Query(now=rows.now(), prefixes=(NS,), **query), words))
+        items: Items = store.store.items
+        found = store.do(items.lexical(Query(now=items.now(), prefixes=(NS,), **query), words))
         if found is None:
             pytest.skip("This backend has no full text search.")
         return [match.row.address.key for match in found]
 
     def _needs_touching(self, store: Forms) -> None:
-        if not store.store.rows.touching:
+        if not store.store.items.touching:
             pytest.skip("This backend records no touches.")
 
 
@@ -425,9 +430,26 @@ _NOTES = {
 }
 
 
+_THEN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def put(
+    address: Address,
+    value: dict[str, Any],
+    texts: Sequence[str] | None = None,
+    at: datetime = _THEN,
+    *,
+    expects: str | Unconditional | None = ANY,
+    **row: Any,
+) -> Write:
+    """A write of a row of these passages, made at an instant."""
+    made = Row(address=address, value=value, texts=tuple(texts or ()), created_at=at, updated_at=at, **row)
+    return Write.put(made, expects=expects)
+
+
 def _read(store: Forms, address: Address) -> Any:
-    return store.do(store.store.rows.read([address]))[0]
+    return store.do(store.store.items.read([address]))[0]
 
 
 def _found(store: Forms, query: Query) -> list[Address]:
-    return [match.row.address for match in store.do(store.store.rows.search(query))]
+    return [match.row.address for match in store.do(store.store.items.search(query))]

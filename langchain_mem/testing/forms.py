@@ -55,7 +55,7 @@ class Forms:
         return Forms(self.store, "sync" if self._async else "async", self._runner)
 
     def do(self, body: Body[R]) -> R:
-        """Drives a body, such as those of `store.rows`."""
+        """Drives a body, such as those of `store.items`."""
         return self._runner.run(arun(body)) if self._async else run(body)
 
     def together(self, *calls: tuple[Any, ...]) -> list[Any]:

@@ -72,7 +72,9 @@ def build_app(
     routes += [Route(f"/{name}", _file(name, kind), methods=["GET"]) for name, kind in _FILES.items()]
     routes += [Route("/live", live.stream(inspected, desk.fragment), methods=["GET"])]
     guards = [Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS)), Middleware(Guard, token=token)]
-    return Starlette(routes=[Mount(f"/{token}", routes=routes)], middleware=guards)
+    app = Starlette(routes=[Mount(f"/{token}", routes=routes)], middleware=guards)
+    app.state.feeds = inspected.feeds
+    return app
 
 
 class Desk:

@@ -17,6 +17,9 @@ _WIDTH, _HEIGHT = 760, 230
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 14, 30
 _SAMPLES: Final = 160
 _JUST: Final = timedelta(microseconds=1)
+_AFTER_A_USE: Final = tuple(
+    timedelta(hours=hours) for hours in (0, 0.1, 0.5, 1, 2, 4, 6, 9, 12, 16, 20, 24, 30, 36, 48)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +57,10 @@ def drawn(life: Life, decay: Decay, now: datetime) -> Markup:
     start, end = min([*life.touches[:1], life.updated_at, now]), now + AHEAD
     scale = _Scale(start, end, decay.floor, decay.ceiling)
     steps = [start + (end - start) * n / _SAMPLES for n in range(_SAMPLES + 1)]
-    turns = [at for touch in life.touches for at in (touch - _JUST, touch)]  # a use lifts the curve at once
+    # a use lifts the curve at once, and it falls fastest right after
+    turns = [touch + after for touch in life.touches for after in (-_JUST, *_AFTER_A_USE)]
     past = sorted({*(at for at in (*steps, *turns) if start <= at <= now), now})
-    future = [now, *(at for at in steps if at > now)]
+    future = [now, *sorted(at for at in {*steps, *turns, *(now + after for after in _AFTER_A_USE)} if now < at <= end)]
     here, later = life.factor(decay, now), life.factor(decay, end)
     return tag(
         "svg",

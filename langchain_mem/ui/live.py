@@ -45,17 +45,20 @@ class _Pieces:
     """The pieces of one reader's feed."""
 
     def __init__(self, inspected: Inspected, fragment: Fragment, asked: dict[str, str]) -> None:
+        self._inspected = inspected
         self._memory = inspected.memory
         self._fragment = fragment
         self._ids = ids_of(asked)
-        self._since = iso(self._memory.clock())
+        self._shown_until = asked.get("since", "")
+        self._since = self._shown_until or iso(self._memory.clock())
         self._sent: dict[tuple[str, int], None] = {}
 
     async def told(self, request: Request) -> AsyncIterator[str]:
-        """Server-sent events until the reader goes."""
+        """Server-sent events until the reader or the server goes."""
         yield "retry: 2000\n\n"
         with self._memory.watch() as events:
-            while not await request.is_disconnected():
+            self._inspected.feeds.add(events)
+            while not (events.closed or await request.is_disconnected()):
                 for event in await _gathered(events, LOOK_EVERY):
                     yield _piece("event", self._fragment("_event.html", event=event))
                 for change in await run_in_threadpool(self._changes):
@@ -68,12 +71,15 @@ class _Pieces:
             found = run(self._memory.operations.latest(since=self._since, limit=_AT_ONCE, **self._ids))
         except MemError:
             return []
-        fresh = [one for one in reversed(found) if _key(one) not in self._sent]
+        fresh = [one for one in reversed(found) if self._is_fresh(one)]
         if fresh:
             self._since = fresh[-1]["change"]["created_at"]
             self._sent |= {_key(one): None for one in fresh}
             self._sent = dict(list(self._sent.items())[-_REMEMBERED:])
         return fresh
+
+    def _is_fresh(self, one: ChangeOfOwner) -> bool:
+        return _key(one) not in self._sent and one["change"]["created_at"] > self._shown_until
 
 
 def _key(one: ChangeOfOwner) -> tuple[str, int]:
@@ -84,7 +90,7 @@ async def _gathered(events: Any, seconds: float) -> list[Any]:
     """What was noted within some seconds; returns as soon as there is something."""
     try:
         first = await asyncio.wait_for(anext(events), seconds)
-    except TimeoutError:
+    except (TimeoutError, StopAsyncIteration):
         return []
     return [first, *events.waiting()]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, NamedTuple, cast
+from weakref import WeakSet
 
 from langchain_mem._flow import run
+from langchain_mem.memory.events import Watching
 from langchain_mem.memory.facade import MemoryBase
 from langchain_mem.memory.looking import Sight
 from langchain_mem.memory.settings import decay_of
@@ -39,11 +41,13 @@ class Inspected:
         memory: The memory.
         checkpointers: Savers whose threads are shown, by the name to show them under.
         editable: Whether memories may be changed.
+        feeds: The feeds that are open now; closing them ends their streams.
     """
 
     memory: MemoryBase
     checkpointers: Checkpointers
     editable: bool = False
+    feeds: WeakSet[Watching] = field(default_factory=WeakSet)
 
 
 class Shown(NamedTuple):

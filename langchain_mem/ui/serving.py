@@ -51,7 +51,7 @@ def serve(
     with socket.create_server((HOST, port)) as listener:
         announce(_address(listener, token))
         try:
-            uvicorn.Server(_config(app)).run(sockets=[listener])
+            _Server(app).run(sockets=[listener])
         except KeyboardInterrupt:
             return
 
@@ -68,7 +68,7 @@ class Served:
         self.app = app
         self._listener = socket.create_server((HOST, port))
         self.address = _address(self._listener, token)
-        self._server = _Server(_config(app))
+        self._server = _Server(app)
         self._thread = threading.Thread(target=self._run, name="langchain-mem-ui", daemon=True)
 
     def start(self) -> Served:
@@ -136,20 +136,22 @@ def check_readable(memory: MemoryBase) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it answers."""
+    """A server that says when it answers, and that ends open feeds when it ends."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+    def __init__(self, app: Starlette) -> None:
+        # no access log: the address is the key
+        super().__init__(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
         self.ready = threading.Event()
+        self._feeds = app.state.feeds
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         self.ready.set()
 
-
-def _config(app: Starlette) -> uvicorn.Config:
-    # no access log: the address is the key. Open feeds must not keep a server from ending.
-    return uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    async def shutdown(self, sockets: Any = None) -> None:
+        for feed in list(self._feeds):
+            feed.close()
+        await super().shutdown(sockets)
 
 
 def _address(listener: socket.socket, token: str) -> str:

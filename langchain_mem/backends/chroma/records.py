@@ -306,7 +306,7 @@ def _row(record: Record, by_id: Mapping[str, Record]) -> Row:
         ttl=None if stored["ttl"] is None else stored["ttl"] * _MICROSECOND,
         vectors=_vectors(record, stored, by_id),
         digests=tuple(stored["digests"]),
-        text=record.document,
+        texts=(record.document,) if record.document else (),
         touches=tuple(map(instant, touches(record.metadata))),
     )
 

@@ -316,7 +316,7 @@ TRAPS: dict[str, Any] = {
 def test_values_come_back_exactly(request: pytest.FixtureRequest, mode: str) -> None:
     """Any JSON value comes back as it was, types included, past anything held in memory."""
     backend: ChromaBackend = request.getfixturevalue(mode)
-    put(backend, *(row(name, {"x": value}, text=name) for name, value in TRAPS.items()))
+    put(backend, *(row(name, {"x": value}, texts=(name,)) for name, value in TRAPS.items()))
     got = run(backend.get([Address(ALEX, name) for name in TRAPS], NOW))
     assert [repr(each.value["x"]) for each in got if each] == [repr(value) for value in TRAPS.values()]
 
@@ -330,7 +330,7 @@ def test_nan_comes_back(backend: ChromaBackend) -> None:
 def test_text_that_utf_8_cannot_say(backend: ChromaBackend) -> None:
     """Half a surrogate pair in a text, a key or a label is no error."""
     odd = Address((*ALEX, "\udfff"), "\ud800")
-    put(backend, row("", address=odd, text="tea \ud800"))
+    put(backend, row("", address=odd, texts=("tea \ud800",)))
     assert [match.row.address for match in run(backend.lexical(EVERYTHING, ["tea"]))] == [odd]
 
 
@@ -466,7 +466,7 @@ def test_purge_in_a_broad_scope(broad: ChromaBackend) -> None:
 def test_words_in_a_broad_scope(open_backend: Callable[..., ChromaBackend]) -> None:
     """A rare word is found beside one that thousands of rows hold, and comes first."""
     backend = open_backend(None, exact=100)
-    put(backend, *(row(str(n), text="Green tea" if n != 2_345 else "Green Oolong tea") for n in range(2_400)))
+    put(backend, *(row(str(n), texts=("Green tea" if n != 2_345 else "Green Oolong tea",)) for n in range(2_400)))
     found = run(backend.lexical(Query(now=NOW, limit=2), ["green", "oolong"]))
     assert found[0].row.address.key == "2345"
 
@@ -483,7 +483,7 @@ def test_compaction_erases(open_backend: Callable[..., ChromaBackend], tmp_path:
     backend = open_backend(EMBEDDER)
     secret = unit(7, count=2)
     for n in range(4):
-        put(backend, *(row(f"s{i}", {"text": f"Zanzibar {n} {i}"}, text=f"zanzibar {i}") for i in range(300)))
+        put(backend, *(row(f"s{i}", {"text": f"Zanzibar {n} {i}"}, texts=(f"zanzibar {i}",)) for i in range(300)))
         put(backend, row("vector", vectors=secret), row(f"kept{n}", vectors=unit(n)))
         delete(backend, "vector", *(f"s{i}" for i in range(300)))
     assert occurrences(tmp_path, b"anzibar") > 0

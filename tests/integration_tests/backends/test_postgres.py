@@ -318,7 +318,7 @@ def test_fewer_vectors_leave_none_behind(backend: PostgresBackend) -> None:
 def test_a_megabyte(backend: PostgresBackend) -> None:
     """A value of a megabyte and a text of five, all of different words, are kept and found."""
     value = {"text": "".join(map(chr, range(0x4E00, 0x9E00))) * 20, "nul": "\x00"}
-    put(backend, make(value=value, text=" ".join(f"word{n}" for n in range(500_000))))
+    put(backend, make(value=value, texts=(" ".join(f"word{n}" for n in range(500_000)),)))
     assert got(backend).value == value
     assert len(run(backend.lexical(Query(now=NOW), ["word7"]))) == 1
 
@@ -326,7 +326,7 @@ def test_a_megabyte(backend: PostgresBackend) -> None:
 @pytest.mark.parametrize("word", ["'", BACKSLASHES, "a'b", "a:*", "!a", "a & b", "\x00", "\ud800", "", "x" * 5_000])
 def test_words_are_data(backend: PostgresBackend, word: str) -> None:
     """No word is syntax of a text search, and none fails."""
-    put(backend, make(text="a b"))
+    put(backend, make(texts=("a b",)))
     assert run(backend.lexical(Query(now=NOW), [word])) == []
     assert len(run(backend.lexical(Query(now=NOW), [word, "b"]))) == 1
 
@@ -385,7 +385,9 @@ def crowded(postgres_dsn: str) -> Iterator[PostgresBackend]:
     backend = PostgresBackend(postgres_dsn, schema="crowded")
     run(backend.setup(EMBEDDER))
     rows = [
-        make(Address(("u", f"{owner:03}"), f"{n:02}"), {"n": n}, text=f"tea {n}", vectors=unit(owner + 1, n, 7)[None])
+        make(
+            Address(("u", f"{owner:03}"), f"{n:02}"), {"n": n}, texts=(f"tea {n}",), vectors=unit(owner + 1, n, 7)[None]
+        )
         for owner in range(100)
         for n in range(30)
     ]

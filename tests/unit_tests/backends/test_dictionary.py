@@ -38,7 +38,7 @@ class Untouchable(Row):
 
 
 def row(address: Address, *, kind: type[Row] = Row) -> Row:
-    return kind(address=address, value={"n": 1}, created_at=NOW, updated_at=NOW, revision="1", text="tea")
+    return kind(address=address, value={"n": 1}, created_at=NOW, updated_at=NOW, revision="1", texts=("tea",))
 
 
 @pytest.fixture

@@ -360,7 +360,7 @@ class TestWhole:
     def test_a_failing_store_loses_nothing(self, bench: Open, infer: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where the store fails the error is raised, and nothing of the batch is there."""
         memory = bench(facts("Likes tea", "Likes jazz"))
-        backend = memory.memory.store.rows.backend
+        backend = memory.memory.store.items.backend
 
         async def fail(*_: object) -> None:
             raise StoreError("disk full")

@@ -1,57 +1,88 @@
-"""Changes that land together, and the journal that can undo them."""
+"""What one operation changes lands together, on what was read, with the journal that can undo it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
-from langchain_mem.memory.changes import Draft, Ledger, content, is_live
-from langchain_mem.memory.repository import Kept
+from langchain_mem._flow import run
+from langchain_mem.backends.base import Address, Row
+from langchain_mem.errors import Conflict
+from langchain_mem.memory.changes import Changes
+from langchain_mem.memory.drafts import Draft
 from langchain_mem.model.instants import iso
-from langchain_mem.model.records import StoredMemory
 from langchain_mem.model.scopes import Scope
+from tests.memories import Bench
 
+Open = Callable[..., Bench]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-HOME = Scope(user_id="alex").home()
+ALEX = Scope(user_id="alex")
+HOME = ALEX.home()
 
 
-def ledger(**options: Any) -> Ledger:
-    return Ledger(**{"at": NOW, "batch_id": "b", "purge_after": timedelta(days=30), **options})
+def changes(memory: Bench) -> Changes:
+    return Changes(memory.memory.settings, at=NOW)
 
 
-def kept(text: str = "Likes tea", **fields: Any) -> Kept:
-    book = ledger()
-    book.add(Draft(home=HOME, text=text, **fields))
-    (save,) = book.saves()
-    assert save.value is not None
-    return Kept(save.value, save.address, "revision")  # type: ignore[arg-type]
+def stored(memory: Bench, text: str = "Likes tea", **fields: Any) -> Row:
+    """A memory as it is read from the store, which has it."""
+    made = changes(memory)
+    made.add(Draft(home=HOME, text=text, **fields))
+    run(made.land(ALEX, event="add"))
+    return again(memory, Address(HOME, made.results[0]["id"]))
 
 
-def test_a_new_memory_expects_nothing_there() -> None:
-    """What is new is written only where nothing is, and is used by being made."""
-    book = ledger()
-    book.add(Draft(home=HOME, text="Likes tea"))
-    save, note = book.saves(Scope(user_id="alex"))
-    assert (save.expects, save.text, list(save.touches), save.expires_at) == (None, "Likes tea", [NOW], None)
-    assert note.value is not None
-    assert note.value["memories"] == [[list(HOME), save.address.key]]
-    json.dumps(note.value)
+def again(memory: Bench, address: Address) -> Row:
+    (row,) = run(memory.memory.settings.repo.read([address], NOW))
+    assert row is not None
+    return row
 
 
-def test_a_known_memory_expects_what_was_read() -> None:
-    """A change is written only on what was read, and keeps its uses."""
-    one = kept()
-    book = ledger()
-    book.update(one, metadata={"a": 1})
-    (save,) = book.saves()
-    assert (save.expects, list(save.touches)) == ("revision", [])
-    book = ledger()
-    book.update(one, memory="Likes coffee")
-    assert list(book.saves()[0].touches) == [NOW]
+def test_a_new_memory_is_written_where_nothing_is(bench: Open) -> None:
+    """What is new conflicts with what another writer has put there, is a use, and never goes by itself."""
+    memory = bench()
+    row = stored(memory)
+    assert (row.texts, row.touches, row.expires_at) == (("Likes tea",), (NOW,), None)
+    late = changes(memory)
+    late.add(Draft(home=HOME, text="Likes tea"))
+    with pytest.raises(Conflict):
+        run(late.land(ALEX, event="add"))
+
+
+def test_the_journal_names_what_changed(bench: Open) -> None:
+    """The note about a batch is JSON, names its memories, and is no alias of the results that a caller gets."""
+    memory = bench()
+    made = changes(memory)
+    made.add(Draft(home=HOME, text="Likes tea"))
+    put, note = run(made.batch(ALEX))
+    assert note.row is not None
+    assert note.row.value["memories"] == [[list(HOME), put.address.key]]
+    assert note.row.value["results"] == made.results
+    json.dumps(note.row.value)
+    made.results[0]["memory"] = "Changed by the caller"
+    assert note.row.value["results"][0]["memory"] == "Likes tea"
+
+
+def test_a_change_lands_only_on_what_was_read(bench: Open) -> None:
+    """A change conflicts with one made since the memory was read; a new text is a use, other fields are none."""
+    memory = bench()
+    row = stored(memory)
+    first, second = changes(memory), changes(memory)
+    first.update(row, metadata={"a": 1})
+    second.update(row, memory="Likes coffee")
+    run(first.land(ALEX, event="update"))
+    assert again(memory, row.address).touches == (NOW,)
+    with pytest.raises(Conflict):
+        run(second.land(ALEX, event="update"))
+    third = changes(memory)
+    third.update(again(memory, row.address), memory="Likes coffee")
+    run(third.land(ALEX, event="update"))
+    assert again(memory, row.address).touches == (NOW, NOW)
 
 
 @pytest.mark.parametrize(
@@ -65,56 +96,78 @@ def test_a_known_memory_expects_what_was_read() -> None:
     ],
     ids=str,
 )
-def test_when_it_may_go(change: dict[str, Any], gone_at: datetime | None) -> None:
+def test_when_it_may_go(bench: Open, change: dict[str, Any], gone_at: datetime | None) -> None:
     """A memory may be removed a grace period after it expired, was superseded or deleted; a live one never."""
-    book = ledger()
-    book.update(kept(), **change)
-    assert book.saves()[0].expires_at == gone_at
-    forever = ledger(purge_after=None)
-    forever.update(kept(), **change)
-    assert forever.saves()[0].expires_at is None
+    for grace, expected in ((timedelta(days=30), gone_at), (None, None)):
+        memory = bench(purge_after=grace)
+        row = stored(memory)
+        made = changes(memory)
+        made.update(row, **change)
+        run(made.land(ALEX, event="update"))
+        assert again(memory, row.address).expires_at == expected
 
 
-def test_a_deleted_memory_is_not_indexed() -> None:
+def test_a_deleted_memory_is_not_indexed(bench: Open) -> None:
     """What is deleted has no text to be found by; what is superseded can still be asked for."""
-    book = ledger()
-    book.delete(kept())
-    assert (book.saves()[0].text, book.results[0]["event"]) == (None, "DELETE")
-    book = ledger()
-    newer = book.add(Draft(home=HOME, text="Likes coffee"))
-    book.supersede(kept(), newer)
-    assert {save.text for save in book.saves()} == {"Likes coffee", "Likes tea"}
-    assert [(each["event"], each["previous_memory"]) for each in book.results] == [("SUPERSEDE", "Likes tea")]
+    memory = bench()
+    tea, cake = stored(memory), stored(memory, "Likes cake")
+    made = changes(memory)
+    made.delete(tea)
+    newer = made.add(Draft(home=HOME, text="Likes pie"))
+    made.supersede(cake, newer)
+    run(made.land(ALEX, event="update"))
+    assert (len(again(memory, tea.address).vectors), len(again(memory, cake.address).vectors)) == (0, 1)
+    told = [(each["event"], each.get("previous_memory")) for each in made.results]
+    assert told == [("DELETE", "Likes tea"), ("SUPERSEDE", "Likes cake")]
 
 
-def test_a_known_vector_is_not_computed_again() -> None:
-    """Embeddings known by their content go along with the write."""
-    vector = np.ones(3, dtype=np.float32)
-    book = ledger()
-    book.vectors = {"[1 January 2020] Likes tea": vector}
-    book.add(Draft(home=HOME, text="Likes tea", event_date="2020-01-01T00:00:00.000000Z"))
-    assert book.saves()[0].vector is vector
+def test_a_known_vector_is_not_computed_again(bench: Open) -> None:
+    """Words that were embedded before, by the operation or in the row it changes, go to the embedder no more."""
+    memory = bench()
+    row = stored(memory)
+    memory.forget_costs()
+    vector = np.ones(64, dtype=np.float32)
+    made = changes(memory)
+    made.vectors = {"[1 January 2020] Likes pie": vector}
+    made.add(Draft(home=HOME, text="Likes pie", event_date="2020-01-01T00:00:00.000000Z"))
+    made.update(row, metadata={"a": 1})
+    run(made.land(ALEX, event="update"))
+    assert memory.embedded == 0
+    assert len(again(memory, row.address).vectors) == 1
 
 
-def test_a_repeat_is_a_use() -> None:
+def test_what_was_read_is_not_read_again(bench: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of a memory that was read costs one write of the backend, and no look at what is there."""
+    memory = bench()
+    row = stored(memory)
+    asked: list[str] = []
+    backend = memory.memory.settings.repo.backend
+    for name in ("get", "search", "write"):
+        monkeypatch.setattr(backend, name, _noting(asked, name, getattr(backend, name)))
+    made = changes(memory)
+    made.update(row, metadata={"a": 1})
+    run(made.land(ALEX, event="update"))
+    assert asked == ["write"]
+
+
+def _noting(asked: list[str], name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def noted(*args: Any) -> Any:
+        asked.append(name)
+        return method(*args)
+
+    return noted
+
+
+def test_a_repeat_is_a_use(bench: Open) -> None:
     """A repeat that brings nothing changes nothing and is a use; what it brings is applied."""
-    one, book = kept(metadata={"a": 1}), ledger()
-    book.add(Draft(home=HOME, text="likes TEA"), one)
-    assert (book.changes, list(book.uses()), book.results[0]["event"]) == (0, [one.address], "NONE")
-    book.add(Draft(home=HOME, text="Likes tea", metadata={"b": 2}), one)
-    assert book.current(one)["metadata"] == {"a": 1, "b": 2}
-
-
-def test_whether_it_is_live() -> None:
-    """A memory is live until its expiration, and only in its live state."""
-    until = iso(NOW)
-    assert is_live(kept(expiration_date=until).memory, iso(NOW - timedelta(microseconds=1)))
-    assert not is_live(kept(expiration_date=until).memory, until)
-    gone: StoredMemory = {**kept().memory, "state": "deleted"}
-    assert not is_live(gone, until)
-
-
-def test_the_content() -> None:
-    """A text is embedded with its date before it."""
-    assert content({"memory": "Moved", "event_date": "2020-05-08T00:00:00.000000Z"}) == "[8 May 2020] Moved"
-    assert content({"memory": "Moved", "event_date": None}) == "Moved"
+    memory = bench()
+    row = stored(memory, metadata={"a": 1})
+    made = changes(memory)
+    made.add(Draft(home=HOME, text="likes TEA"), row)
+    run(made.land(ALEX, event="add"))
+    assert made.results[0]["event"] == "NONE"
+    assert again(memory, row.address).revision == row.revision
+    assert memory.memory.settings.touches.pending(row.address) == [NOW]
+    made = changes(memory)
+    made.add(Draft(home=HOME, text="Likes tea", metadata={"b": 2}), row)
+    assert made.current(row)["metadata"] == {"a": 1, "b": 2}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from langchain_mem.errors import InvalidRequest, ScopeError
-from langchain_mem.memory.patching import in_words, merged
+from langchain_mem.memory.documents import in_words, merged
 from tests.memories import Bench, facts, memory_id, proposed, texts
 
 Open = Callable[..., Bench]

@@ -66,7 +66,7 @@ class TestFailures:
     def test_4_a_failed_insert_is_no_add(self, bench: Open, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where the store fails nothing is reported and no history is written."""
         memory = bench()
-        backend = memory.memory.store.rows.backend
+        backend = memory.memory.store.items.backend
 
         async def fail(*_: object) -> None:
             raise StoreError("no disk")

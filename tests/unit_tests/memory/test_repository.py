@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from langgraph.store.memory import InMemoryStore
 
 from langchain_mem._flow import Body, arun, run
-from langchain_mem.backends.base import ANY, Address
+from langchain_mem.backends.base import ANY, Address, Row, Write
 from langchain_mem.errors import Conflict, StoreError
 from langchain_mem.filters.conditions import conjunction
-from langchain_mem.memory import repository
-from langchain_mem.memory.any_store import ForeignRepository
-from langchain_mem.memory.repository import Save
+from langchain_mem.memory.any_store import AnyStore
+from langchain_mem.memory.queries import places
+from langchain_mem.store import items
 from langchain_mem.testing import FakeEmbeddings
 from tests.memories import Bench, facts, memory_id, texts
 
@@ -25,6 +26,11 @@ HOME = ("memories", "user", "alex", "own")
 TEA = Address(HOME, "tea")
 
 
+def _put(address: Address, text: str, *, expects: Any = ANY, texts: tuple[str, ...] = (), **row: Any) -> Write:
+    made = Row(address=address, value=_value(text), created_at=NOW, updated_at=NOW, texts=texts, **row)
+    return Write.put(made, expects=expects)
+
+
 def _value(text: str) -> dict[str, object]:
     return {"memory": text, "updated_at": "2026-01-01T00:00:00.000000Z", "state": "live"}
 
@@ -32,7 +38,7 @@ def _value(text: str) -> dict[str, object]:
 class TestLargeScopes:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(repository, "EXACT_LIMIT", 20)
+        monkeypatch.setattr(items, "WHOLE_LIMIT", 20)
 
     def test_it_is_found_all_the_same(self, bench: Open) -> None:
         """Above the limit the store proposes candidates: filters, expiry and scope hold, and words and meaning find."""
@@ -81,45 +87,43 @@ def drive(request: pytest.FixtureRequest) -> Callable[[Body[object]], object]:
     return driver
 
 
-class TestForeignStores:
+class TestAnyStore:
     @pytest.fixture
-    def repo(self) -> ForeignRepository:
-        return ForeignRepository(InMemoryStore(index={"dims": 64, "embed": FakeEmbeddings()}))
+    def repo(self) -> AnyStore:
+        return AnyStore(InMemoryStore(index={"dims": 64, "embed": FakeEmbeddings()}))
 
-    def test_a_write_expects_what_was_read(self, repo: ForeignRepository, drive: Callable[..., object]) -> None:
+    def test_a_write_expects_what_was_read(self, repo: AnyStore, drive: Callable[..., object]) -> None:
         """A write that expects another revision is a conflict, and nothing of its batch is written."""
-        drive(repo.save([Save(address=TEA, value=_value("tea"), expects=None)], NOW))
-        (kept,) = drive(repo.fetch([TEA], NOW))  # type: ignore[misc]
-        stale = Save(address=TEA, value=_value("old"), expects="another")
+        drive(repo.write([_put(TEA, "tea", expects=None)], NOW))
+        (kept,) = drive(repo.read([TEA], NOW))  # type: ignore[misc]
+        stale = _put(TEA, "old", expects="another")
         with pytest.raises(Conflict):
-            drive(repo.save([Save(address=Address(HOME, "new"), value=_value("new")), stale], NOW))
+            drive(repo.write([_put(Address(HOME, "new"), "new"), stale], NOW))
         with pytest.raises(Conflict):
-            drive(repo.save([Save(address=TEA, value=_value("again"), expects=None)], NOW))
-        assert drive(repo.fetch([Address(HOME, "new")], NOW)) == [None]
-        drive(repo.save([Save(address=TEA, value=_value("newer"), expects=kept.revision)], NOW))
-        (kept,) = drive(repo.fetch([TEA], NOW))  # type: ignore[misc]
-        assert (kept.memory["memory"], "_revision" in kept.memory) == ("newer", False)
+            drive(repo.write([_put(TEA, "again", expects=None)], NOW))
+        assert drive(repo.read([Address(HOME, "new")], NOW)) == [None]
+        drive(repo.write([_put(TEA, "newer", expects=kept.revision)], NOW))
+        (kept,) = drive(repo.read([TEA], NOW))  # type: ignore[misc]
+        assert (kept.value["memory"], "_revision" in kept.value) == ("newer", False)
 
-    def test_uses_lie_apart(self, repo: ForeignRepository, drive: Callable[..., object]) -> None:
+    def test_uses_lie_apart(self, repo: AnyStore, drive: Callable[..., object]) -> None:
         """Uses survive a write of what they are of, are capped, and go with it."""
-        drive(repo.save([Save(address=TEA, value=_value("tea"), touches=[NOW])], NOW))
+        drive(repo.write([_put(TEA, "tea", touches=(NOW,))], NOW))
         drive(repo.touch({TEA: [NOW + timedelta(hours=hour) for hour in range(1, 30)]}, 20))
-        drive(repo.save([Save(address=TEA, value=_value("newer"))], NOW))
-        (kept,) = drive(repo.fetch([TEA], NOW))  # type: ignore[misc]
+        drive(repo.write([_put(TEA, "newer")], NOW))
+        (kept,) = drive(repo.read([TEA], NOW))  # type: ignore[misc]
         assert (len(kept.touches), max(kept.touches)) == (20, NOW + timedelta(hours=29))
-        drive(repo.save([Save(address=TEA, value=None)], NOW))
+        drive(repo.write([Write.delete(TEA)], NOW))
         assert repo.store.search(()) == []
 
-    def test_what_may_go_is_not_read_and_then_removed(
-        self, repo: ForeignRepository, drive: Callable[..., object]
-    ) -> None:
+    def test_what_may_go_is_not_read_and_then_removed(self, repo: AnyStore, drive: Callable[..., object]) -> None:
         """Past its time a value is in no read; what reads came across is removed by a purge, or all of it."""
         for key in ("a", "b", "c"):
-            gone = Save(address=Address(HOME, key), value=_value(key), expires_at=NOW + timedelta(1), expects=ANY)
-            drive(repo.save([gone], NOW))
+            gone = _put(Address(HOME, key), key, expires_at=NOW + timedelta(1))
+            drive(repo.write([gone], NOW))
         later = NOW + timedelta(2)
-        assert drive(repo.fetch([Address(HOME, "a")], later)) == [None]
-        assert drive(repo.select([HOME], conjunction(), later, limit=None, offset=0)) == ([], 0)
+        assert drive(repo.read([Address(HOME, "a")], later)) == [None]
+        assert drive(repo.select([HOME], conjunction(), later)) == ([], 0)
         assert drive(repo.purge(later, limit=2)) == 2
         assert len(repo.store.search(HOME)) == 1
         assert drive(repo.purge(later)) == 1
@@ -128,14 +132,15 @@ class TestForeignStores:
     def test_its_errors_are_ours(self, drive: Callable[..., object]) -> None:
         """Whatever a store raises comes as a `StoreError` with its own error as the cause."""
         embeddings = FakeEmbeddings()
-        repo = ForeignRepository(InMemoryStore(index={"dims": 64, "embed": embeddings}))
+        repo = AnyStore(InMemoryStore(index={"dims": 64, "embed": embeddings}))
         embeddings.fail_with = ConnectionError("gone")
         with pytest.raises(StoreError, match="InMemoryStore failed: gone") as raised:
-            drive(repo.save([Save(address=TEA, value=_value("x"), text="x")], NOW))
+            drive(repo.write([_put(TEA, "x", texts=("x",))], NOW))
         assert isinstance(raised.value.__cause__, ConnectionError)
 
-    def test_wildcards_are_whole_labels(self, repo: ForeignRepository, drive: Callable[..., object]) -> None:
+    def test_wildcards_are_whole_labels(self, repo: AnyStore, drive: Callable[..., object]) -> None:
         """A star stands for exactly one label, whatever the store takes it for."""
         for namespace in (("memories", "user", "a", "run", "r"), ("memories", "user", "run", "run", "r2", "run", "r")):
             repo.store.put(namespace, "k", _value("x"))
-        assert drive(repo.places([("memories", "*", "*", "run", "r")], NOW)) == (("memories", "user", "a", "run", "r"),)
+        found = drive(places(repo, [("memories", "*", "*", "run", "r")], NOW))
+        assert found == (("memories", "user", "a", "run", "r"),)

@@ -10,7 +10,7 @@ import pytest
 
 from langchain_mem.backends.base import Address
 from langchain_mem.errors import StoreError
-from langchain_mem.memory.touch_writer import Reinforcement
+from langchain_mem.memory.touch_writer import TouchWriter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TEA = Address(("memories", "user", "alex", "own"), "tea")
@@ -21,7 +21,7 @@ Written = list[Mapping[Address, Sequence[datetime]]]
 def test_flush_writes_what_is_pending_once() -> None:
     """What was recorded is pending until it is written, in one batch, and only once."""
     written: Written = []
-    uses = Reinforcement(written.append, delay=60)
+    uses = TouchWriter(written.append, delay=60)
     uses.record([TEA], NOW)
     uses.record([TEA, OF_BOB], NOW + timedelta(1))
     assert list(uses.pending(TEA)) == [NOW, NOW + timedelta(1)]
@@ -35,7 +35,7 @@ def test_flush_writes_what_is_pending_once() -> None:
 def test_a_thread_writes_by_itself() -> None:
     """Nobody needs to flush: a thread of its own writes after a short while."""
     done = threading.Event()
-    uses = Reinforcement(lambda _: done.set(), delay=0.001)
+    uses = TouchWriter(lambda _: done.set(), delay=0.001)
     uses.record([TEA], NOW)
     assert done.wait(5)
     uses.close()
@@ -51,7 +51,7 @@ def test_a_failure_keeps_them() -> None:
             raise StoreError("down")
         written.append(batch)
 
-    uses = Reinforcement(write, delay=60)
+    uses = TouchWriter(write, delay=60)
     uses.record([TEA], NOW)
     with pytest.raises(StoreError):
         uses.flush()
@@ -62,7 +62,7 @@ def test_a_failure_keeps_them() -> None:
 
 def test_what_comes_while_writing_is_not_lost() -> None:
     """A use recorded during a write is pending after it."""
-    uses = Reinforcement(lambda _: uses.record([TEA], NOW + timedelta(1)), delay=60)
+    uses = TouchWriter(lambda _: uses.record([TEA], NOW + timedelta(1)), delay=60)
     uses.record([TEA], NOW)
     uses.flush()
     assert list(uses.pending(TEA)) == [NOW + timedelta(1)]
@@ -73,7 +73,7 @@ def test_what_comes_while_writing_is_not_lost() -> None:
 def test_dropping() -> None:
     """Uses of one user, or of all, can be forgotten unwritten."""
     written: Written = []
-    uses = Reinforcement(written.append, delay=60)
+    uses = TouchWriter(written.append, delay=60)
     uses.record([TEA, OF_BOB], NOW)
     uses.drop(user_id="alex")
     assert (list(uses.pending(TEA)), list(uses.pending(OF_BOB))) == ([], [NOW])
@@ -85,7 +85,7 @@ def test_dropping() -> None:
 def test_closing_twice() -> None:
     """Closing writes what is pending and may be done again."""
     written: Written = []
-    uses = Reinforcement(written.append, delay=60)
+    uses = TouchWriter(written.append, delay=60)
     uses.record([TEA], NOW)
     uses.close()
     uses.close()

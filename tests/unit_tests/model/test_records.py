@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_mem.model.records import PUBLIC, STORED, batch_id_for, digest, fold, id_for, public, sound, source_of
+from langchain_mem.model.records import (
+    PUBLIC,
+    STORED,
+    batch_id_for,
+    content,
+    digest,
+    fold,
+    id_for,
+    is_live,
+    public,
+    sound,
+    source_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +75,17 @@ def test_public() -> None:
     assert tuple(public(stored)) == PUBLIC
     assert set(PUBLIC) < set(STORED)
     json.dumps(source_of("t", "c", ["m"]))
+
+
+def test_whether_it_is_live() -> None:
+    """A memory is live until its expiration, and only in its live state."""
+    memory: Any = {"state": "live", "expiration_date": "2026-01-01T00:00:00.000000Z"}
+    assert is_live(memory, "2025-12-31T23:59:59.999999Z")
+    assert not is_live(memory, "2026-01-01T00:00:00.000000Z")
+    assert not is_live({**memory, "state": "deleted"}, "2025-12-31T23:59:59.999999Z")
+
+
+def test_the_content() -> None:
+    """A text is embedded with its date before it."""
+    assert content({"memory": "Moved", "event_date": "2020-05-08T00:00:00.000000Z"}) == "[8 May 2020] Moved"
+    assert content({"memory": "Moved", "event_date": None}) == "Moved"

@@ -44,7 +44,7 @@ def store(clock: FakeClock) -> LongTermStore:
 class TestOpening:
     def test_in_memory_has_no_vectors_by_default(self, store: LongTermStore) -> None:
         """Nothing is embedded unless an embedder is given."""
-        assert not store.rows.embeds
+        assert store.items.embedder is None
 
     def test_embed_is_short_for_an_index(self) -> None:
         """`embed` alone indexes the whole value."""
@@ -61,9 +61,9 @@ class TestOpening:
         store = LongTermStore.in_memory(index={"embed": lengths, "fields": ["text"]})
         store.put(NS, "a", {"text": "tea"})
         assert store.search(NS, query="tea")[0].score == pytest.approx(1)
-        assert store.rows.embedder is not None
-        assert store.rows.embedder.name.endswith("lengths")
-        assert store.rows.embedder.dims == 2
+        assert store.items.embedder is not None
+        assert store.items.embedder.name.endswith("lengths")
+        assert store.items.embedder.dims == 2
 
     def test_chroma_embeds_locally_by_default(self, tmp_path: Path) -> None:
         """A folder alone gives a store that finds what means the same."""

@@ -1,8 +1,13 @@
-"""Texts become vectors of length 1, by an embedder that a store can recognize again."""
+"""Texts become vectors of length 1, by an embedder that a store can recognize again.
+
+A passage that has been embedded already, in the row that a write continues or by whoever made the write, is not
+embedded again: passages are recognized by a digest of their text.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -11,14 +16,14 @@ from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
 from langchain_mem._flow import call
-from langchain_mem.backends.base import Embedder, Vectors
+from langchain_mem.backends.base import Embedder, Row, Unread, Vectors, Write, no_vectors
 from langchain_mem.errors import EmbeddingMismatch, StoreError
 
 Vector: TypeAlias = NDArray[np.float32]
 """Shape (dims,), of length 1; or all zeros, where an embedder knows no direction for a text."""
 
 
-class Encoder:
+class Vectorizer:
     """An embedder with its name and the length of its vectors.
 
     Args:
@@ -33,6 +38,7 @@ class Encoder:
         self._embeddings = embeddings
         self._name = name or embedder_name(embeddings)
         self._dims = dims
+        self._asked: tuple[str, Vector] | None = None
 
     @property
     def identity(self) -> Embedder | None:
@@ -54,16 +60,17 @@ class Encoder:
         """
         embedder = await self.identify()
         if not texts:
-            return np.zeros((0, embedder.dims), dtype=np.float32)
+            return no_vectors(embedder.dims)
         given = await call(self._embeddings.embed_documents, self._embeddings.aembed_documents, list(texts))
         return unit(given, len(texts), embedder)
 
     async def query(self, text: str) -> Vector:
-        """Shape (dims,): what `embed_query` gives; raises as `documents`."""
-        embedder = await self.identify()
-        given = await call(self._embeddings.embed_query, self._embeddings.aembed_query, text)
-        vector: Vector = unit([given], 1, embedder)[0]
-        return vector
+        """Shape (dims,): what `embed_query` gives; raises as `documents`. The last query is remembered."""
+        if self._asked is None or self._asked[0] != text:
+            embedder = await self.identify()
+            given = await call(self._embeddings.embed_query, self._embeddings.aembed_query, text)
+            self._asked = (text, unit([given], 1, embedder)[0])
+        return self._asked[1]
 
 
 def unit(given: Sequence[Sequence[float]] | Vectors, count: int, embedder: Embedder) -> Vectors:
@@ -100,6 +107,46 @@ def embedder_name(embeddings: Embeddings) -> str:
     return f"{name}:{detail}" if detail else name
 
 
-def digest(text: str) -> str:
+async def vectorized(writes: Sequence[Write], vectorizer: Vectorizer | None) -> list[Write]:
+    """Writes whose rows have a vector for each passage. A body.
+
+    Args:
+        writes: Those whose `before` has been read.
+        vectorizer: Embeds what nobody has embedded yet, in one call; `None` where there is no embedder.
+
+    Raises:
+        EmbeddingMismatch: A vector has another length than the embedder's.
+        StoreError: A row came with more or fewer vectors than passages.
+    """
+    rows = [write.row for write in writes if write.row is not None]
+    known = {name: vector for write in writes for name, vector in _known(write.before)}
+    for row in rows:
+        known.update(_given(row, vectorizer))
+    passages = {passage_digest(text): text for row in rows for text in row.texts if text.strip()}
+    fresh = {name: text for name, text in passages.items() if name not in known}
+    if fresh and vectorizer is not None:
+        known |= zip(fresh, await vectorizer.documents(list(fresh.values())), strict=True)
+    return [write if write.row is None else replace(write, row=_with_vectors(write.row, known)) for write in writes]
+
+
+def _known(before: Row | Unread | None) -> Iterable[tuple[str, Vector]]:
+    return zip(before.digests, before.vectors, strict=True) if isinstance(before, Row) else ()
+
+
+def _given(row: Row, vectorizer: Vectorizer | None) -> Iterable[tuple[str, Vector]]:
+    if not len(row.vectors):
+        return ()
+    embedder = (vectorizer and vectorizer.identity) or Embedder("the caller", row.vectors.shape[1])
+    return zip(map(passage_digest, row.texts), unit(row.vectors, len(row.texts), embedder), strict=True)
+
+
+def _with_vectors(row: Row, known: Mapping[str, Vector]) -> Row:
+    names = [name for name in map(passage_digest, row.texts) if name in known and known[name].any()]
+    return replace(
+        row, digests=tuple(names), vectors=np.stack([known[name] for name in names]) if names else no_vectors()
+    )
+
+
+def passage_digest(text: str) -> str:
     """What a passage is remembered by, so that it is not embedded twice: 128 bits in hexadecimal."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

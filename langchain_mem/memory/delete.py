@@ -1,0 +1,141 @@
+"""`delete`, `batch_delete`, `delete_all` and `delete_users`: hiding memories until they are restored or purged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, Unpack
+
+from langchain_mem.backends.base import Row
+from langchain_mem.errors import InvalidRequest
+from langchain_mem.filters.conditions import conjunction
+from langchain_mem.memory.changes import Changes, settled
+from langchain_mem.memory.edit import check_batch
+from langchain_mem.memory.operation import operation
+from langchain_mem.memory.queries import live, present, view
+from langchain_mem.memory.settings import Settings
+from langchain_mem.model.records import MemoryDict, public
+from langchain_mem.model.scopes import Ids, Scope
+
+
+class Deleted(TypedDict):
+    """What `delete_all` and `batch_delete` return."""
+
+    deleted: int
+    batch_id: str
+
+
+async def _delete(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> MemoryDict:
+    """Deletes a memory: it is gone from every read, and can be restored until it is purged.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        memory_id: Its id.
+        **ids: Where given, a memory of another owner is not found.
+
+    Returns:
+        The memory as it was.
+
+    Raises:
+        NotFound: There is no such memory.
+    """
+    scope = Scope.of(ids)
+
+    async def attempt() -> MemoryDict:
+        rows = await present(settings, [memory_id], scope, settings.now())
+        await delete_rows(settings, list(rows.values()), scope, "delete")
+        return public(rows[memory_id].value)
+
+    return await settled(attempt)
+
+
+delete, adelete = operation(_delete)
+
+
+async def _batch_delete(settings: Settings, memories: Sequence[Mapping[str, Any]], **ids: Unpack[Ids]) -> Deleted:
+    """Deletes up to 1,000 memories, all or none.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        memories: Each `{"memory_id": …}`.
+        **ids: Where given, a memory of another owner is not found.
+
+    Raises:
+        InvalidRequest: There are none or too many, or an entry has no id.
+        NotFound: Memories are missing; names all of them.
+    """
+    check_batch(memories)
+    return await delete_by_ids(settings, [entry["memory_id"] for entry in memories], Scope.of(ids), "delete")
+
+
+batch_delete, abatch_delete = operation(_batch_delete)
+
+
+async def _delete_all(settings: Settings, *, filters: Mapping[str, Any] | None = None, **ids: Unpack[Ids]) -> Deleted:
+    """Deletes every memory of a scope, or those of it that filters describe; expired ones too.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        filters: Narrows what the ids allow; without ids it must name an owner.
+        **ids: Whose memories.
+
+    Raises:
+        ScopeError: No owner is named.
+    """
+    return await _delete_found(settings, Scope.of(ids), filters, "delete_all")
+
+
+delete_all, adelete_all = operation(_delete_all)
+
+
+async def _delete_users(settings: Settings, **ids: Unpack[Ids]) -> Deleted:
+    """Deletes everything of one user, agent, run, app or org, restorably until purged.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        **ids: Exactly one id.
+
+    Raises:
+        InvalidRequest: Not exactly one id is given.
+    """
+    if len(Scope.of(ids).ids()) != 1:
+        raise InvalidRequest("delete_users takes exactly one of user_id, agent_id, run_id, app_id and org_id.")
+    return await _delete_found(settings, Scope.of(ids), None, "delete_users")
+
+
+delete_users, adelete_users = operation(_delete_users)
+
+
+async def delete_by_ids(settings: Settings, memory_ids: Sequence[str], scope: Scope, event: str) -> Deleted:
+    """Deletes memories by their ids, all or none. A body.
+
+    Raises:
+        NotFound: Memories are missing; names all of them.
+    """
+
+    async def attempt() -> Deleted:
+        rows = await present(settings, memory_ids, scope, settings.now())
+        return await delete_rows(settings, list(rows.values()), scope, event)
+
+    return await settled(attempt)
+
+
+async def delete_rows(settings: Settings, rows: Sequence[Row], scope: Scope, event: str) -> Deleted:
+    """Deletes memories that have been read. A body."""
+    changes = Changes(settings, at=settings.now())
+    for row in rows:
+        changes.delete(row)
+    await changes.land(scope, event=event)
+    return {"deleted": len(rows), "batch_id": changes.batch_id}
+
+
+async def _delete_found(settings: Settings, scope: Scope, filters: Mapping[str, Any] | None, event: str) -> Deleted:
+    """Deletes what a scope and filters describe, expired and superseded memories too. A body."""
+
+    async def attempt() -> Deleted:
+        now = settings.now()
+        places, asked = await view(settings, scope, filters, now)
+        shown = live(now, show_expired=True, latest_only=False)
+        rows, _ = await settings.repo.select(places, conjunction(asked, shown), now)
+        return await delete_rows(settings, rows, scope, event)
+
+    return await settled(attempt)

@@ -1,0 +1,183 @@
+"""Memories to be: what one call of `add` heard, checked, and the drafts that are made of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final, cast
+
+from langchain_mem.extraction.messages import Role, Turn
+from langchain_mem.model.history import changed
+from langchain_mem.model.instants import iso
+from langchain_mem.model.records import Source, StoredMemory, batch_id_for, digest
+from langchain_mem.model.scopes import IDS, TURNS, Layer, Namespace, Scope, ids_of, owner_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A memory to be.
+
+    Attributes:
+        home: Its namespace.
+        text: The fact.
+        metadata: The user's own data.
+        categories: Names.
+        confidence: 0 to 1, where a model gave one.
+        event_date: ISO text.
+        expiration_date: ISO text.
+        cites: Ids of the turns it rests on.
+        group: The session or thread it stood in.
+        position: Where in it; sorts as text.
+        role: Who said it, for a verbatim turn.
+        schema: The schema it is a document of.
+        relates_to: Ids of memories it is connected with.
+    """
+
+    home: Namespace
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    categories: Sequence[str] = ()
+    confidence: float | None = None
+    event_date: str | None = None
+    expiration_date: str | None = None
+    cites: Sequence[str] = ()
+    group: str | None = None
+    position: str = ""
+    role: str | None = None
+    schema: str | None = None
+    relates_to: Sequence[str] = ()
+
+    def told(self) -> dict[str, Any]:
+        """What a repetition of the fact may bring anew."""
+        related = {"relates_to": list(self.relates_to)} if self.relates_to else {}
+        return {
+            "metadata": {**self.metadata, **related},
+            "categories": list(self.categories),
+            "confidence": self.confidence,
+            "event_date": self.event_date,
+            "expiration_date": self.expiration_date,
+            "cites": list(self.cites),
+        }
+
+    def stored(self, memory_id: str, *, now: str, batch_id: str, source: Source) -> StoredMemory:
+        """The memory that it becomes, in its first version."""
+        empty: dict[str, Any] = {
+            "id": memory_id,
+            "memory": self.text,
+            **dict.fromkeys(IDS),
+            **ids_of(self.home),
+            "layer": str(layer_of(self.home)),
+            "created_at": now,
+            "superseded_by": None,
+            "source": source,
+            "state": "live",
+            "digest": digest(self.text),
+            "log": [],
+            "group": self.group,
+            "position": self.position,
+            "role": self.role,
+            "feedback": None,
+            "schema": self.schema,
+            **self.told(),
+        }
+        return changed(cast(StoredMemory, empty), "ADD", now=now, batch_id=batch_id, source=source)
+
+
+def layer_of(home: Namespace) -> Layer:
+    """The layer of a memory that lies in a namespace."""
+    kind, _, run_id = owner_of(home)
+    if home[0] == TURNS:
+        return Layer.CONVERSATION
+    return Layer.SESSION if run_id is not None else Layer(kind)
+
+
+_UNSAID: Final = ("system", "tool")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addition:
+    """One call of `add`, checked.
+
+    Attributes:
+        scope: Whose memories these will be.
+        turns: What was said.
+        at: When; the present unless a timestamp was given.
+        now: The present.
+        metadata: To store with each memory.
+        categories: Likewise.
+        expiration_date: Likewise, ISO text.
+        event_date: Likewise, ISO text.
+        source: Thread, checkpoint and messages.
+        positions: Each turn's place, sorting as text.
+    """
+
+    scope: Scope
+    turns: Sequence[Turn]
+    at: datetime
+    now: datetime
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    categories: Sequence[str] = ()
+    expiration_date: str | None = None
+    event_date: str | None = None
+    source: Source
+    positions: Sequence[str]
+
+    @cached_property
+    def batch_id(self) -> str:
+        """Derived where thread and messages are named, so that a repeated call finds its result; else random."""
+        thread, messages = self.source["thread_id"], self.source["message_ids"]
+        if thread is None or not messages:
+            return uuid.uuid4().hex
+        ids = (f"{name}={value}" for name, value in self.scope.ids().items())
+        # the words too: two facts may rest on the same message
+        return batch_id_for(*ids, thread, *messages, *(turn.spoken for turn in self.turns))
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the batch id names what was said rather than this call."""
+        return self.source["thread_id"] is not None and bool(self.source["message_ids"])
+
+    @property
+    def group(self) -> str | None:
+        """What the turns stood in: their thread, their session, or where several speak this call."""
+        talk = self.batch_id if len({(turn.role, turn.name) for turn in self.turns}) > 1 else None
+        return self.source["thread_id"] or self.scope.run_id or talk
+
+    def home(self, role: Role, *, session: bool = False) -> Namespace:
+        """Where what rests on this role's words lies.
+
+        Args:
+            role: With both a user and an agent named, what an assistant says of itself is the agent's.
+            session: Whether it is a note of the thread rather than lasting.
+        """
+        scope = self.scope
+        if role == "assistant" and scope.user_id is not None and scope.agent_id is not None:
+            scope = Scope(agent_id=scope.agent_id, run_id=scope.run_id)
+        if session and scope.run_id is None and self.source["thread_id"] is not None:
+            scope = replace(scope, run_id=self.source["thread_id"])
+        return scope.home()
+
+    def said_at(self, turn: Turn) -> str | None:
+        """The date a turn is filed under."""
+        return iso(turn.said_at) if turn.said_at and not self.event_date else self.event_date
+
+    def verbatim(self) -> list[Draft]:
+        """What people and agents said, each turn as a memory of its own."""
+        turns = zip(self.turns, self.positions, strict=True)
+        return [self._verbatim(turn, position) for turn, position in turns if turn.role not in _UNSAID]
+
+    def _verbatim(self, turn: Turn, position: str) -> Draft:
+        return Draft(
+            home=self.home(turn.role),
+            text=turn.spoken,
+            metadata=self.metadata,
+            categories=self.categories,
+            event_date=self.said_at(turn),
+            expiration_date=self.expiration_date,
+            group=self.group,
+            position=position,
+            role=turn.role,
+        )

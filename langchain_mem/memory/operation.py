@@ -1,0 +1,116 @@
+"""How an operation gets its forms.
+
+An operation is written once, as an `async def` whose first argument is the `Settings` of a memory, in the file of its
+name. Beneath it one line makes both its forms, which `facade` takes into the classes that people use:
+
+    async def _search(settings: Settings, query: str, …) -> SearchResult:
+        …
+
+    search, asearch = operation(_search)
+
+`search` is a method that does it on the calling thread in `Memory`, and a coroutine in `AsyncMemory`; `asearch` is a
+coroutine in both. `search.body` is the `async def` itself, for other operations. What only surfaces call is made with
+`Operation` alone, and is a method of `memory.operations`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, overload
+
+from langchain_mem._flow import Body, arun, run
+from langchain_mem.memory.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class OnThread:
+    """A memory whose plain names run on the calling thread."""
+
+    settings: Settings
+
+
+class OnLoop:
+    """A memory whose plain names are coroutines."""
+
+    settings: Settings
+
+
+class Undriven:
+    """A memory whose plain names are bodies, for what runs in both forms itself; see `langchain_mem._flow`."""
+
+    settings: Settings
+
+
+_Memory: TypeAlias = OnThread | OnLoop | Undriven
+
+
+class Operation(Generic[P, R]):
+    """An operation as a method, in the form that the plain names of its class have."""
+
+    def __init__(self, body: Callable[Concatenate[Settings, P], Body[R]]) -> None:
+        self.body = body
+        self.__doc__ = body.__doc__
+        self._undriven = _of_a_memory(body, body)
+        self._sync = _of_a_memory(body, lambda *args, **kwargs: run(body(*args, **kwargs)))
+        self.coroutine = CoroutineForm(body)
+
+    @overload
+    def __get__(self, memory: None, owner: type) -> Callable[Concatenate[Any, P], Any]: ...
+    @overload
+    def __get__(self, memory: OnThread, owner: type) -> Callable[P, R]: ...
+    @overload
+    def __get__(self, memory: OnLoop | Undriven, owner: type) -> Callable[P, Body[R]]: ...
+    def __get__(self, memory: _Memory | None, owner: type) -> Any:
+        if issubclass(owner, OnLoop):
+            return self.coroutine.__get__(memory, owner)
+        form = self._undriven if issubclass(owner, Undriven) else self._sync
+        return form.__get__(memory, owner)
+
+
+class CoroutineForm(Generic[P, R]):
+    """An operation as a coroutine method."""
+
+    def __init__(self, body: Callable[Concatenate[Settings, P], Body[R]]) -> None:
+        self.__doc__ = body.__doc__
+
+        async def form(memory: _Memory, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            return await arun(body(memory.settings, *args, **kwargs))
+
+        self._form: Any = _described(form, body)
+
+    @overload
+    def __get__(self, memory: None, owner: type) -> Callable[Concatenate[Any, P], Body[R]]: ...
+    @overload
+    def __get__(self, memory: _Memory, owner: type) -> Callable[P, Body[R]]: ...
+    def __get__(self, memory: _Memory | None, owner: type) -> Any:
+        return self._form.__get__(memory, owner)
+
+
+def operation(
+    body: Callable[Concatenate[Settings, P], Body[R]],
+) -> tuple[Operation[P, R], CoroutineForm[P, R]]:
+    """Both forms of an operation, to be taken into a class under its name and under its name with an `a` before it."""
+    made = Operation(body)
+    return made, made.coroutine
+
+
+def _of_a_memory(body: Callable[..., Any], form: Callable[..., Any]) -> Any:
+    """A function of a memory that hands the memory's settings to one of a body's forms."""
+
+    def method(memory: _Memory, /, *args: Any, **kwargs: Any) -> Any:
+        return form(memory.settings, *args, **kwargs)
+
+    return _described(method, body)
+
+
+def _described(method: Callable[..., Any], body: Callable[..., Any]) -> Callable[..., Any]:
+    """A method with the name, the documentation and the parameters of a body; `self` stands for the settings."""
+    functools.update_wrapper(method, body)
+    settings, *others = inspect.signature(body).parameters.values()
+    method.__name__ = body.__name__.strip("_")
+    method.__signature__ = inspect.Signature([settings.replace(name="self", annotation=settings.empty), *others])  # type: ignore[attr-defined]
+    return method

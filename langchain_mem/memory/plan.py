@@ -1,0 +1,146 @@
+"""`plan`, `commit` and `pending`: adding in two steps, with somebody's approval between them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Unpack, cast
+
+from langchain_mem.backends.base import ANY, Address, Row, Write
+from langchain_mem.errors import Conflict, NotFound
+from langchain_mem.extraction.messages import Messages
+from langchain_mem.memory.add import addition_of, asked, changes_of, mark_of, result_of, writes_of
+from langchain_mem.memory.operation import operation
+from langchain_mem.memory.settings import Settings
+from langchain_mem.model.instants import iso, parse_iso
+from langchain_mem.model.records import AddResult
+from langchain_mem.model.scopes import EXTRACTED, PLANS, Ids, Namespace, Scope, escape
+
+
+async def _plan(settings: Settings, messages: Messages, *, source: Mapping[str, Any], **ids: Unpack[Ids]) -> AddResult:
+    """Extracts and keeps the plan in the store, to be carried out by `commit`. A repeated call finds it.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        messages: As for `add`.
+        source: Must name a thread and message ids.
+        **ids: As for `add`.
+
+    Returns:
+        What would be done; `revised` says how often it was planned anew because memories had changed.
+    """
+    addition = addition_of(settings, messages, Scope.of(ids), source=source)
+    place = Address(_plans(addition.scope), addition.batch_id)
+    (planned,) = await settings.repo.read([place], addition.now)
+    before = planned.value if planned is not None else {}
+    if "result" in before:
+        return cast(AddResult, before["result"])
+    learning, changes = await asked(settings, addition), changes_of(settings, addition)
+    await learning.decide(changes)
+    writes = await writes_of(settings, addition, changes)
+    result = result_of(changes, learning.rejected)
+    if "revised" in before:
+        result["revised"] = before["revised"]
+    value = {"result": copy.deepcopy(result), "saves": [_plain(write) for write in writes]}
+    noted = Row(address=place, value=value, created_at=addition.now, updated_at=addition.now)
+    await settings.repo.write([Write.put(noted, before=planned)], addition.now)
+    return result
+
+
+plan, aplan = operation(_plan)
+
+
+async def _commit(settings: Settings, batch_id: str, *, approve: bool = True, **ids: Unpack[Ids]) -> AddResult:
+    """Carries out a plan, or drops it.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        batch_id: Of the plan.
+        approve: Whether to carry it out; if not, its messages count as done all the same.
+        **ids: As given to `plan`.
+
+    Returns:
+        What was done.
+
+    Raises:
+        NotFound: There is no such plan.
+        Conflict: A memory it would change has changed since; nothing was written, and `plan` makes another one.
+    """
+    scope, now = Scope.of(ids), settings.now()
+    place = Address(_plans(scope), batch_id)
+    (planned,) = await settings.repo.read([place], now)
+    if planned is None or "result" not in planned.value:
+        raise NotFound(f"There is no plan {batch_id} for this owner; it was carried out or dropped.")
+    told = planned.value
+    result: AddResult = told["result"] if approve else {"results": [], "batch_id": batch_id}
+    wanted = [plain for plain in told["saves"] if approve or plain["namespace"][0] == EXTRACTED]
+    before = await settings.repo.read([Address(tuple(plain["namespace"]), plain["key"]) for plain in wanted], now)
+    writes = [_write(plain, row, now) for plain, row in zip(wanted, before, strict=True)]
+    try:
+        await settings.repo.write([*writes, Write.delete(place)], now)
+    except Conflict as error:
+        revised = Row(
+            address=place, value={"revised": told["result"].get("revised", 0) + 1}, created_at=now, updated_at=now
+        )
+        await settings.repo.write([Write.put(revised, before=planned)], now)
+        raise Conflict("The memories this plan would change have changed since; plan again.") from error
+    return result
+
+
+commit, acommit = operation(_commit)
+
+
+async def _pending(settings: Settings, message_ids: Sequence[str], thread_id: str, **ids: Unpack[Ids]) -> list[str]:
+    """Which messages of a thread have not been added yet, in order.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        message_ids: The messages, in order.
+        thread_id: The thread.
+        **ids: Whose memories they were added to.
+    """
+    (row,) = await settings.repo.read([mark_of(Scope.of(ids), thread_id)], settings.now())
+    done = set(row.value["message_ids"]) if row else set()
+    return [message_id for message_id in message_ids if message_id not in done]
+
+
+pending, apending = operation(_pending)
+
+
+def _plans(scope: Scope) -> Namespace:
+    kind, owner_id = scope.owner()
+    return (PLANS, kind, escape(owner_id))
+
+
+def _plain(write: Write) -> dict[str, Any]:
+    """A write as JSON, to be carried out later; what it expects goes with it."""
+    row = write.row
+    return {
+        "namespace": list(write.address.namespace),
+        "key": write.address.key,
+        "value": None if row is None else copy.deepcopy(row.value),
+        "text": row.text if row is not None and row.texts else None,
+        "touches": [iso(touch) for touch in row.touches] if row else [],
+        "expires_at": iso(row.expires_at) if row and row.expires_at else None,
+        "expects": write.expects if isinstance(write.expects, str) else None,
+        "any": not (write.expects is None or isinstance(write.expects, str)),
+    }
+
+
+def _write(plain: Mapping[str, Any], before: Row | None, now: datetime) -> Write:
+    address = Address(tuple(plain["namespace"]), plain["key"])
+    expects = ANY if plain["any"] else plain["expects"]
+    if plain["value"] is None:
+        return Write.delete(address, expects=expects)
+    updated = plain["value"].get("updated_at")
+    row = Row(
+        address=address,
+        value=plain["value"],
+        created_at=before.created_at if before else now,
+        updated_at=parse_iso(updated) if updated else now,
+        expires_at=parse_iso(plain["expires_at"]) if plain["expires_at"] else None,
+        texts=() if plain["text"] is None else (plain["text"],),
+        touches=tuple(parse_iso(touch) for touch in plain["touches"]),
+    )
+    return Write.put(row, expects=expects, before=before)

@@ -1,0 +1,123 @@
+"""What operations ask for: where a read may look, which memories are shown, and those with given ids. Bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from langchain_mem._flow import gather
+from langchain_mem.backends.base import WILDCARD, NamespaceQuery, Row
+from langchain_mem.errors import InvalidRequest, NotFound, ScopeError
+from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Or, Path, Test, conjunction
+from langchain_mem.filters.language import owners, parse
+from langchain_mem.memory.repository import Repository
+from langchain_mem.memory.settings import Settings
+from langchain_mem.model.instants import iso
+from langchain_mem.model.scopes import MEMORIES, NO_OWNER, Namespace, Scope
+
+_EXPIRES: Final = Path(("expiration_date",))
+
+
+async def view(
+    settings: Settings, scope: Scope, filters: Mapping[str, Any] | None, now: datetime, root: str = MEMORIES
+) -> tuple[tuple[Namespace, ...], Condition]:
+    """Where a read may look, and what it asks for.
+
+    Raises:
+        ScopeError: Neither the scope nor every branch of the filters names an owner.
+        FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
+    """
+    condition = parse(filters)
+    if scope:
+        return await places(settings.repo, scope.patterns(root), now), condition
+    named = owners(condition)
+    if named is not None:
+        scopes = [Scope(**ids) for ids in named]
+        patterns = dict.fromkeys(pattern for each in scopes for pattern in _widest(each).patterns(root))
+        return await places(settings.repo, list(patterns), now), condition
+    if settings.all_owners:
+        return ((root,),), condition
+    raise ScopeError(NO_OWNER)
+
+
+async def places(repo: Repository, patterns: Sequence[Namespace], now: datetime) -> tuple[Namespace, ...]:
+    """Patterns with their wildcards worked out."""
+    if not any(WILDCARD in pattern for pattern in patterns):
+        return tuple(dict.fromkeys(patterns))
+    found = await gather(*(_expanded(repo, pattern, now) for pattern in patterns))
+    return tuple(dict.fromkeys(prefix for prefixes in found for prefix in prefixes))
+
+
+async def _expanded(repo: Repository, pattern: Namespace, now: datetime) -> list[Namespace]:
+    if WILDCARD not in pattern:
+        return [pattern]
+    namespaces = await repo.namespaces(NamespaceQuery(now=now, prefix=pattern))
+    found = [namespace[: len(pattern)] for namespace in namespaces]
+    return [labels for labels in found if _fits(labels, pattern)]  # a store may read `*` as any number of labels
+
+
+def _fits(labels: Namespace, pattern: Namespace) -> bool:
+    return all(wanted in (WILDCARD, label) for label, wanted in zip(labels, pattern, strict=False))
+
+
+def _widest(scope: Scope) -> Scope:
+    """Where memories with these ids may lie: with their most particular owner, in any session or in the one named."""
+    kind, owner_id = scope.owner()
+    return Scope(**{f"{kind}_id": owner_id}) if kind != "run" else scope
+
+
+async def by_id(
+    settings: Settings, memory_id: str, scope: Scope, now: datetime, *, deleted: bool = False
+) -> Row | None:
+    """The memory with this id in a scope, or anywhere where the scope names no one.
+
+    Args:
+        settings: Parts and policies.
+        memory_id: Its id.
+        scope: Where to look.
+        now: The present.
+        deleted: Whether a deleted one counts.
+    """
+    found = (await by_ids(settings, [memory_id], scope, now)).get(memory_id)
+    return found if found is None or deleted or found.value["state"] != "deleted" else None
+
+
+async def by_ids(settings: Settings, memory_ids: Sequence[str], scope: Scope, now: datetime) -> dict[str, Row]:
+    """The memories with these ids, deleted ones too."""
+    for memory_id in memory_ids:
+        if not isinstance(memory_id, str) or not memory_id:
+            raise InvalidRequest(f"A memory's id is a text that is not empty, not {memory_id!r}.")
+    within = await places(settings.repo, scope.patterns(), now) if scope else ((MEMORIES,),)
+    return await settings.repo.find(memory_ids, within, now)
+
+
+async def present(settings: Settings, memory_ids: Sequence[str], scope: Scope, now: datetime) -> dict[str, Row]:
+    """The memories with these ids.
+
+    Raises:
+        NotFound: Some are missing or deleted; names all of them.
+    """
+    found = await by_ids(settings, memory_ids, scope, now)
+    shown = {memory_id: row for memory_id, row in found.items() if row.value["state"] != "deleted"}
+    missing = [memory_id for memory_id in memory_ids if memory_id not in shown]
+    if missing:
+        raise NotFound(f"There is no memory {', '.join(map(repr, missing))} here.")
+    return shown
+
+
+def live(now: datetime, *, show_expired: bool = False, latest_only: bool = True) -> Condition:
+    """What is shown at an instant, as a condition on stored memories."""
+    states = ("live",) if latest_only else ("live", "superseded")
+    shown = is_in("state", states)
+    return shown if show_expired else conjunction(shown, Not(Test(_EXPIRES, Operator.lte, iso(now), Kind.instant)))
+
+
+def is_in(key: str, values: Sequence[str]) -> Condition:
+    """That a stored key has one of these values."""
+    return Test(Path((key,)), Operator.in_, tuple(values), Kind.text)
+
+
+def has_any(key: str, values: Sequence[str]) -> Condition:
+    """That a stored list holds one of these values."""
+    return Or(tuple(Test(Path((key,)), Operator.contains, value, Kind.texts) for value in values))
