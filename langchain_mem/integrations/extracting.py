@@ -22,7 +22,7 @@ from langchain_mem.integrations.conversation import MESSAGES, Said, last_said, l
 from langchain_mem.integrations.failing import MISTAKES, OnError, check_on_error, report
 from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner, whose
 from langchain_mem.integrations.place import Place
-from langchain_mem.memory.facade import MemoryBase
+from langchain_mem.memory.facade import Bodies, MemoryBase
 from langchain_mem.model.records import AddResult, FoundMemory
 from langchain_mem.model.scopes import Ids, Scope
 from langchain_mem.ranking.attribution import used
@@ -108,7 +108,7 @@ class Extracting:
         if owner.thread_id is None:
             return last_turn(said)
         operations = self.place.of(runtime).operations
-        return only(said, await operations.pending(list(said), owner.thread_id, **owner.owners))
+        return only(said, await _new(operations, said, owner))
 
     def _submit(self, memory: MemoryBase, owner: Identity, said: Said) -> bool:
         work = partial(_run, partial(self._remember, memory, owner, said))
@@ -118,7 +118,7 @@ class Extracting:
         operations = memory.operations
         await operations.note_thread(owner.thread_id, **owner.owners)
         threaded = owner.thread_id is not None
-        ids = await operations.pending(list(said), owner.thread_id or "", **owner.owners) if threaded else []
+        ids = await _new(operations, said, owner) if threaded else []
         messages = [said[message_id] for message_id in ids] if threaded else list(last_turn(said).values())
         if not messages:
             return
@@ -158,6 +158,12 @@ def extracting(place: Place, **options: Any) -> Extracting:
     """
     beside = {name: options.pop(name) for name in Ids.__annotations__ if name in options}
     return Extracting(place=place, beside=beside, **options)
+
+
+async def _new(operations: Bodies, said: Said, owner: Identity) -> list[str]:
+    """The ids of messages that were not extracted in these words. A body."""
+    messages = list(said.values())
+    return await operations.pending(list(said), owner.thread_id or "", messages=messages, **owner.owners)
 
 
 def _run(body: Callable[[], Body[None]]) -> None:

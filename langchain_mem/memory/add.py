@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Unpack, cast
 
-from langchain_mem.backends.base import Address, Row, Write
+from langchain_mem.backends.base import Write
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.extraction.messages import Messages, turns_of
 from langchain_mem.memory.changes import Changes, journal_address, settled
 from langchain_mem.memory.drafts import Addition
 from langchain_mem.memory.learn import Learning
+from langchain_mem.memory.marks import edited, marked, outdate
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.settings import Expiration, Settings, names
 from langchain_mem.model.instants import instant, iso
 from langchain_mem.model.records import AddResult, Rejected, Source, source_of
-from langchain_mem.model.scopes import EXTRACTED, Ids, Scope, escape
+from langchain_mem.model.scopes import Ids, Scope
 
 
 async def _add(
@@ -80,7 +81,8 @@ async def _add(
         source=source,
     )
     infers = settings.infers(infer)
-    done = await _done(settings, addition)
+    former = await edited(settings, addition)
+    done = None if former else await _done(settings, addition)
     if done is not None:
         return done
     learning = await asked(settings, addition) if infers else None
@@ -88,6 +90,7 @@ async def _add(
     async def attempt() -> AddResult:
         changes = changes_of(settings, addition)
         await (changes.enter(addition.verbatim()) if learning is None else learning.decide(changes))
+        await outdate(settings, addition, changes, former)
         if not dry_run:
             await changes.write(await writes_of(settings, addition, changes))
         return result_of(changes, [] if learning is None else learning.rejected)
@@ -178,23 +181,7 @@ def changes_of(settings: Settings, addition: Addition) -> Changes:
 async def writes_of(settings: Settings, addition: Addition, changes: Changes) -> list[Write]:
     """What an addition writes, with the note that its messages have been added. A body."""
     writes = await changes.batch(addition.scope)
-    return [*writes, await _marked(settings, addition)] if addition.repeatable else writes
-
-
-async def _marked(settings: Settings, addition: Addition) -> Write:
-    """The note that these messages have been added; it lands in the same batch as what they say. A body."""
-    place = mark_of(addition.scope, addition.source["thread_id"] or "")
-    (row,) = await settings.repo.read([place], addition.now)
-    before = row.value["message_ids"] if row else []
-    value = {"message_ids": list(dict.fromkeys([*before, *addition.source["message_ids"]]))}
-    noted = Row(address=place, value=value, created_at=addition.now, updated_at=addition.now)
-    return Write.put(noted, expects=row.revision if row else None, before=row)
-
-
-def mark_of(scope: Scope, thread_id: str) -> Address:
-    """Where it is noted which messages of a thread have been added."""
-    kind, owner_id = scope.owner()
-    return Address((EXTRACTED, kind, escape(owner_id)), thread_id)
+    return [*writes, await marked(settings, addition)] if addition.repeatable else writes
 
 
 def result_of(changes: Changes, rejected: list[Rejected]) -> AddResult:

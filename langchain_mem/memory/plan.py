@@ -9,8 +9,9 @@ from typing import Any, Unpack, cast
 
 from langchain_mem.backends.base import ANY, Address, Row, Write
 from langchain_mem.errors import Conflict, NotFound
-from langchain_mem.extraction.messages import Messages
-from langchain_mem.memory.add import addition_of, asked, changes_of, mark_of, result_of, writes_of
+from langchain_mem.extraction.messages import Messages, turns_of
+from langchain_mem.memory.add import addition_of, asked, changes_of, result_of, writes_of
+from langchain_mem.memory.marks import edited, new_among, outdate, words
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso, parse_iso
@@ -38,6 +39,7 @@ async def _plan(settings: Settings, messages: Messages, *, source: Mapping[str, 
         return cast(AddResult, before["result"])
     learning, changes = await asked(settings, addition), changes_of(settings, addition)
     await learning.decide(changes)
+    await outdate(settings, addition, changes, await edited(settings, addition))
     writes = await writes_of(settings, addition, changes)
     result = result_of(changes, learning.rejected)
     if "revised" in before:
@@ -91,18 +93,25 @@ async def _commit(settings: Settings, batch_id: str, *, approve: bool = True, **
 commit, acommit = operation(_commit)
 
 
-async def _pending(settings: Settings, message_ids: Sequence[str], thread_id: str, **ids: Unpack[Ids]) -> list[str]:
+async def _pending(
+    settings: Settings,
+    message_ids: Sequence[str],
+    thread_id: str,
+    *,
+    messages: Messages | None = None,
+    **ids: Unpack[Ids],
+) -> list[str]:
     """Which messages of a thread have not been added yet, in order.
 
     Args:
         settings: Parts and policies; given by the memory.
         message_ids: The messages, in order.
         thread_id: The thread.
+        messages: The messages themselves: one that was added in other words, and edited since, counts as new.
         **ids: Whose memories they were added to.
     """
-    (row,) = await settings.repo.read([mark_of(Scope.of(ids), thread_id)], settings.now())
-    done = set(row.value["message_ids"]) if row else set()
-    return [message_id for message_id in message_ids if message_id not in done]
+    said = words(turns_of([] if messages is None else messages, settings.redact))
+    return await new_among(settings, message_ids, said, Scope.of(ids), thread_id, settings.now())
 
 
 pending, apending = operation(_pending)

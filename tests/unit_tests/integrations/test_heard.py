@@ -20,9 +20,10 @@ from langchain.agents.middleware import (
 from langchain.agents.middleware._redaction import PIIDetectionError
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command
 
-from langchain_mem import InMemoryCheckpointer, Memory, MemoryMiddleware
+from langchain_mem import InMemoryCheckpointer, Memory, MemoryMiddleware, extraction_node
 from langchain_mem.integrations.conversation import spliced, spoken
 from langchain_mem.testing import ScriptedModel
 from tests.unit_tests.agents import facts, memory_with, prompt_of, texts, thread
@@ -202,3 +203,49 @@ def test_what_was_taken_out_stands_where_it_was():
     assert [message.text for message in spliced(now, before).values()] == ["a", "b", "C", "d"]
     moved = spoken([HumanMessage("a", id="1"), HumanMessage("d", id="4")])
     assert [message.text for message in spliced(moved, before).values()] == ["a", "b", "c", "d"]
+
+
+def _lives(city: str) -> Callable[[Any], dict[str, Any]]:
+    return lambda _: facts(f"Lives in {city}", "Has a dog")
+
+
+@pytest.mark.parametrize(("model", "approve"), [(True, False), (True, True), (False, False)])
+def test_an_edited_message_is_learned_and_supersedes(model: bool, approve: bool):
+    """A message edited under its id is extracted again; what only its former words said is superseded."""
+    memory = memory_with(_lives("Lisbon"), _lives("Porto"), facts()) if model else memory_with()
+    if approve:
+        builder = StateGraph(MessagesState).add_node("remember", extraction_node(memory, approve=True))
+        agent: Any = builder.add_edge(START, "remember").compile(checkpointer=InMemoryCheckpointer())
+    else:
+        agent = _agent(memory, "memory", saver=InMemoryCheckpointer())
+    for city in ("Lisbon", "Porto"):
+        edit = HumanMessage(f"I live in {city} and have a dog.", id="m1")
+        agent.invoke({"messages": [edit]}, thread())
+        if approve:
+            agent.invoke(Command(resume=True), thread())
+    found = texts(memory)
+    assert found == (["Has a dog", "Lives in Porto"] if model else ["I live in Porto and have a dog."])
+    past = memory.get_all(user_id="alex", latest_only=False)["results"]
+    (former,) = [one for one in past if "Lisbon" in one["memory"]]
+    assert [change["event"] for change in memory.history(former["id"])][:2] == ["ADD", "SUPERSEDE"]
+    agent.invoke({"messages": [HumanMessage("Hello", id="m2")]}, thread())
+    assert texts(memory) == (found if model else sorted([*found, "Hello"]))
+
+
+def test_an_edit_that_is_taken_back():
+    """A message that gets its first words again is learned again in them."""
+    memory = memory_with()
+    agent = _agent(memory, "memory", saver=InMemoryCheckpointer())
+    for city in ("Lisbon", "Porto", "Lisbon"):
+        agent.invoke({"messages": [HumanMessage(f"I live in {city}.", id="m1")]}, thread())
+    assert texts(memory) == ["I live in Lisbon."]
+
+
+def test_a_message_edited_in_the_checkpoint():
+    """`update_state` with a message's id counts as an edit in the next run."""
+    memory = memory_with()
+    agent = _agent(memory, "memory", saver=InMemoryCheckpointer())
+    agent.invoke({"messages": [HumanMessage("I live in Lisbon.", id="m1")]}, thread())
+    agent.update_state(thread(), {"messages": [HumanMessage("I live in Porto.", id="m1")]})
+    agent.invoke(_say("Hello"), thread())
+    assert texts(memory) == ["Hello", "I live in Porto."]

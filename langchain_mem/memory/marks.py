@@ -1,0 +1,108 @@
+"""Which messages of a thread have been added, and in which words.
+
+A message that a client edits keeps its id. It is added again, and what rested on its former words alone is superseded
+by what its new words say. Every `async def` is a body (see `langchain_mem._flow`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeAlias, cast
+
+from langchain_mem.backends.base import Address, Row, Write
+from langchain_mem.extraction.messages import Turn
+from langchain_mem.filters.conditions import Condition, conjunction
+from langchain_mem.memory.changes import Changes
+from langchain_mem.memory.drafts import Addition
+from langchain_mem.memory.queries import has_any, is_in, live, places
+from langchain_mem.memory.settings import Settings
+from langchain_mem.model.records import StoredMemory, digest
+from langchain_mem.model.scopes import EXTRACTED, MEMORIES, TURNS, Scope, escape
+from langchain_mem.ranking.bm25 import tokenize
+
+Words: TypeAlias = Mapping[str, str]
+"""A digest of each message's words, by the message's id."""
+
+_EDITED: Final = "The message it rests on was edited."
+
+
+def mark_of(scope: Scope, thread_id: str) -> Address:
+    """Where it is noted which messages of a thread have been added."""
+    kind, owner_id = scope.owner()
+    return Address((EXTRACTED, kind, escape(owner_id)), thread_id)
+
+
+def words(turns: Iterable[Turn]) -> Words:
+    """The words of turns, as they are noted."""
+    return {turn.id: digest(turn.spoken) for turn in turns if turn.id}
+
+
+async def marked(settings: Settings, addition: Addition) -> Write:
+    """The note that these messages have been added; it lands in the same batch as what they say."""
+    place = mark_of(addition.scope, addition.source["thread_id"] or "")
+    (row,) = await settings.repo.read([place], addition.now)
+    before: Mapping[str, Any] = row.value if row else {}
+    ids = dict.fromkeys([*before.get("message_ids", ()), *addition.source["message_ids"]])
+    value = {"message_ids": list(ids), "words": {**before.get("words", {}), **words(addition.turns)}}
+    noted = Row(address=place, value=value, created_at=addition.now, updated_at=addition.now)
+    return Write.put(noted, expects=row.revision if row else None, before=row)
+
+
+async def new_among(
+    settings: Settings, message_ids: Sequence[str], said: Words, scope: Scope, thread_id: str, now: datetime
+) -> list[str]:
+    """Of messages those that have not been added in these words, in order; one whose words are not noted is done."""
+    (row,) = await settings.repo.read([mark_of(scope, thread_id)], now)
+    done: Collection[str] = set(row.value["message_ids"]) if row else ()
+    noted: Words = row.value.get("words", {}) if row else {}
+    other = {id_ for id_ in noted.keys() & said.keys() if noted[id_] != said[id_]}
+    return [message_id for message_id in message_ids if message_id not in done or message_id in other]
+
+
+async def edited(settings: Settings, addition: Addition) -> Words:
+    """The former words of messages that are added again in other words."""
+    if not addition.repeatable:
+        return {}
+    (row,) = await settings.repo.read([mark_of(addition.scope, addition.source["thread_id"] or "")], addition.now)
+    noted: Words = row.value.get("words", {}) if row else {}
+    return {id_: noted[id_] for id_, now in words(addition.turns).items() if noted.get(id_, now) != now}
+
+
+async def outdate(settings: Settings, addition: Addition, changes: Changes, former: Words) -> None:
+    """Supersedes what rested on former words alone, where the new words no longer say it."""
+    if not former:
+        return
+    said = is_in("digest", sorted(set(former.values())))
+    turns = await _select(settings, addition, TURNS, said)
+    verbatim = await _select(settings, addition, MEMORIES, said)
+    keys = sorted(row.address.key for row in turns)
+    citing = await _select(settings, addition, MEMORIES, has_any("cites", keys)) if keys else []
+    lost = _lost([row.value["memory"] for row in [*turns, *verbatim]], addition)
+    facts = [row for row in citing if {*row.value["cites"]} <= {*keys} and lost & {*tokenize(row.value["memory"])}]
+    for row in [*verbatim, *facts]:
+        _retire(row, changes)
+
+
+async def _select(settings: Settings, addition: Addition, root: str, condition: Condition) -> list[Row]:
+    within = await places(settings.repo, addition.scope.patterns(root), addition.now)
+    found, _ = await settings.repo.select(within, conjunction(live(addition.now), condition), addition.now)
+    return list(found)
+
+
+def _lost(before: Sequence[str], addition: Addition) -> set[str]:
+    """The words that were said before and are not any more."""
+    now = {token for turn in addition.turns for token in tokenize(turn.text)}
+    return {token for text in before for token in tokenize(text)} - now
+
+
+def _retire(row: Row, changes: Changes) -> None:
+    """Supersedes a memory by what the same batch has learned; hides it where that is nothing."""
+    told = {result["id"] for result in changes.results}
+    if row.value["id"] in told or changes.current(row)["state"] != "live":
+        return
+    new = [result for result in changes.results if result["event"] in ("ADD", "SUPERSEDE", "UPDATE")]
+    if new:
+        changes.supersede(row, cast(StoredMemory, {"id": new[0]["id"]}), reason=_EDITED)
+    else:
+        changes.delete(row, reason=_EDITED)
