@@ -90,7 +90,8 @@ async def _erase(settings: Settings, user_id: str, *, checkpointer: Threads | No
     settings.touches.drop(user_id=escape(user_id))
     erased = await _remove(settings, [(root, "user", escape(user_id)) for root in ROOTS], now)
     settings.activity.forget({"user_id": user_id})
-    settings.corpora.clear()
+    if settings.owners is not None:
+        settings.owners.forget()
     return {"erased": erased, "threads": sorted(threads)}
 
 

@@ -167,6 +167,12 @@ class AnyStore(Repository):
         return np.stack([_unit(vector) for vector in found])
 
     @override
+    async def embed_query(self, text: str) -> NDArray[np.float32] | None:
+        if self._embeddings is None:
+            return None
+        return _unit(await call(self._embeddings.embed_query, self._embeddings.aembed_query, text))
+
+    @override
     async def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
         found: list[Namespace] = []
         while True:

@@ -23,6 +23,7 @@ from langchain_mem.memory.any_store import AnyStore
 from langchain_mem.memory.background import Background
 from langchain_mem.memory.events import Activity, Watching
 from langchain_mem.memory.operation import OnLoop, OnThread, Undriven
+from langchain_mem.memory.owners import owners_of
 from langchain_mem.memory.repository import Repository
 from langchain_mem.memory.settings import Decays, Reinforce, Reranker, Settings, decay_of
 from langchain_mem.memory.touch_writer import Touches, TouchWriter
@@ -94,6 +95,8 @@ class MemoryBase(Operations):
         keep_sources: Whether to keep the turns facts were drawn from, as evidence and raw history.
         purge_after: How long what is expired, superseded or deleted can be restored; `None` for ever.
         reranker: A query and texts to one score a text, 0 to 1; used where a search asks for it.
+        cache_bytes: How much memory the indexes of owners who were searched last may take on this store; 512 MB by
+            default. An owner who needs more is answered by the database's own candidates.
         clock: Where the time comes from.
 
     Raises:
@@ -120,6 +123,7 @@ class MemoryBase(Operations):
         keep_sources: bool = True,
         purge_after: timedelta | None = timedelta(days=30),
         reranker: Reranker | None = None,
+        cache_bytes: int | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         _check_policies(decay, min_confidence, reinforce)
@@ -144,6 +148,7 @@ class MemoryBase(Operations):
             purge_after=purge_after,
             reranker=reranker,
             touches=TouchWriter(functools.partial(_touch, repo)),
+            owners=owners_of(self.store.items, cache_bytes) if isinstance(self.store, LongTermStore) else None,
         )
         self.operations = Bodies(self.settings)
 

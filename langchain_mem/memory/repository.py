@@ -14,6 +14,7 @@ from langchain_mem.backends.base import Address, NamespaceQuery, Row, Vectors, W
 from langchain_mem.filters.conditions import Condition
 from langchain_mem.model.scopes import Namespace
 from langchain_mem.store.items import Scan
+from langchain_mem.store.vectorizer import Vector
 
 
 class Repository(Protocol):
@@ -49,6 +50,9 @@ class Repository(Protocol):
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """The unit-length embeddings of texts in one batch, shape (len(texts), dims); `None` without an embedder."""
+
+    async def embed_query(self, text: str) -> Vector | None:
+        """The unit-length embedding of a query, shape (dims,); `None` without an embedder."""
 
     async def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
         """Namespaces that fit a pattern."""

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final, Literal, Unpack, cast
 
-import numpy as np
-
 from langchain_mem._flow import offload
-from langchain_mem.backends.base import Row
-from langchain_mem.decay.policy import Decay, Explanation
+from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.extraction.messages import turns_of
-from langchain_mem.filters.conditions import Condition, conjunction, disjunction, matches
+from langchain_mem.filters.conditions import Condition, conjunction
+from langchain_mem.memory.candidates import POOL as POOL
+from langchain_mem.memory.candidates import Hit, Search, candidates
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.queries import is_in, live, view
 from langchain_mem.memory.settings import Reinforce, Settings, decay_of
-from langchain_mem.model.history import as_of as state_as_of
 from langchain_mem.model.instants import instant, iso, parse_iso
 from langchain_mem.model.records import (
     PUBLIC,
@@ -30,79 +27,13 @@ from langchain_mem.model.records import (
     ScoreDetails,
     SearchResult,
     StoredMemory,
-    content,
-    is_live,
     public,
     source_of,
 )
-from langchain_mem.model.scopes import MEMORIES, TURNS, Ids, Layer, Namespace, Scope, reroot
-from langchain_mem.ranking.bm25 import tokenize
-from langchain_mem.ranking.relevance import Corpus, Document, Evidence, asks_about_now, prefer_newer
-from langchain_mem.store.items import Scan
+from langchain_mem.model.scopes import Ids, Layer, Scope
+from langchain_mem.ranking.relevance import asks_about_now, prefer_newer
 
-POOL: Final = 50
-"""At least so many candidates are weighed, and at least three for each one wanted."""
-
-_CORPORA: Final = 64
-"""So many scopes' indexes are kept ready."""
-
-_KEPT_TURNS: Final = conjunction(is_in("layer", [Layer.CONVERSATION]), is_in("state", ["live"]))
-_UNDECAYED: Final[Explanation] = {"factor": 1.0, "effective_age_seconds": None, "touches": 0}
 _ORDER: Final = {layer: place for place, layer in enumerate(Layer)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """One search, checked; see `search` for what each means."""
-
-    query: str
-    scope: Scope
-    now: datetime
-    condition: Condition
-    places: Sequence[Namespace]
-    top_k: int
-    threshold: float
-    decay: Decay | None
-    latest_only: bool
-    history: bool
-    newer: bool
-    rerank: bool
-
-    @property
-    def pool(self) -> int:
-        """How many candidates are weighed."""
-        return max(3 * self.top_k, POOL)
-
-
-@dataclass(slots=True)
-class Hit:
-    """A candidate and how its score comes about."""
-
-    row: Row
-    evidence: Evidence
-    reranked: float | None = None
-    decayed: Explanation = field(default_factory=lambda: _UNDECAYED)
-
-    @property
-    def memory(self) -> StoredMemory:
-        """The candidate."""
-        memory: StoredMemory = self.row.value
-        return memory
-
-    @property
-    def relevance(self) -> float:
-        """Of words and meaning, before decay; 0..1."""
-        return self.evidence.relevance
-
-    @property
-    def product(self) -> float:
-        """What is sorted by; may exceed 1."""
-        return (self.relevance if self.reranked is None else self.reranked) * self.decayed["factor"]
-
-    @property
-    def key(self) -> tuple[float, str]:
-        """Sorts best first, ties by id."""
-        return (-round(self.product, 9), self.memory["id"])
 
 
 async def _search(
@@ -186,8 +117,7 @@ async def _search(
         newer=asks_about_now(query) if prefer_newer is None else prefer_newer,
         rerank=rerank,
     )
-    scan = await _scan(settings, asked_for, None if as_of is None else iso(then))
-    hits, turns = await _ranked(settings, asked_for, scan, cached=as_of is None)
+    hits, turns = await _ranked(settings, asked_for, None if as_of is None else iso(then))
     ordered = _by_layer(hits) if order == "layer" else hits
     results = [_found(hit, explain) for hit in [*ordered, *turns]]
     if isinstance(history, Sequence):
@@ -202,70 +132,14 @@ async def _search(
 search, asearch = operation(_search)
 
 
-async def _scan(settings: Settings, search: Search, as_of: str | None) -> Scan:
-    """What lies in scope with the turns kept beside it; as it stood at an instant, if one is given. A body."""
-    repo, now = settings.repo, search.now if as_of is None else settings.now()
-    places = [*search.places, *(reroot(place, TURNS) for place in search.places if place[0] == MEMORIES)]
-    scan = await repo.load(places, now)
-    if scan is None:
-        wanted = disjunction(search.condition, _KEPT_TURNS) if search.history else search.condition
-        searched = places if search.history else search.places
-        return await repo.nearest(searched, wanted, search.query, tokenize(search.query), now)
-    return scan if as_of is None else await _turned_back(settings, scan, as_of)
-
-
-async def _turned_back(settings: Settings, scan: Scan, as_of: str) -> Scan:
-    """Each memory as it stood then, with the embedding of what it said then. A body."""
-    then = [(row, state_as_of(row.value, as_of)) for row in scan.rows if "log" in row.value]
-    stood = [(row, memory) for row, memory in then if memory is not None]
-    stale = [memory for row, memory in stood if content(memory) != content(row.value) or row.vector is None]
-    vectors = await settings.repo.embed([content(memory) for memory in stale]) if stale else None
-    fresh = (
-        {} if vectors is None else {memory["id"]: vector[None] for memory, vector in zip(stale, vectors, strict=True)}
-    )
-    return Scan([replace(row, value=then, vectors=fresh.get(then["id"], row.vectors)) for row, then in stood])
-
-
-async def _ranked(settings: Settings, search: Search, scan: Scan, *, cached: bool) -> tuple[list[Hit], list[Hit]]:
+async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:
     """The best memories, and after them the best kept turns where history was asked for. A body."""
-    cosines = await settings.repo.cosines(scan.rows, search.query)
-    corpus, members = _corpus(settings, search, scan) if cached else _index(search, scan)
-    if not members:
-        return [], []
-    picked = None if cosines is None else [cosines[index] for index in members]
-    eligible = np.array([_eligible(search, scan.rows[index]) for index in members])
-    scores = corpus.relevance(search.query, picked, among=eligible)
-    best = [at for at in scores.best(threshold=search.threshold) if eligible[at]]
-    hits = [Hit(scan.rows[members[at]], scores[at]) for at in best]
-    facts = [hit for hit in hits if hit.memory["layer"] != Layer.CONVERSATION][: search.pool]
-    turns = _each_once([hit for hit in hits if hit.memory["layer"] == Layer.CONVERSATION])[: search.top_k]
+    facts, turns = await candidates(settings, search, as_of)
     if search.rerank:
         await _rerank(settings, search.query, facts)
     _decay(settings, search, facts)
     chosen = _repeats_last(sorted(facts, key=lambda hit: hit.key))
-    return _newer_first(chosen, search)[: search.top_k], turns
-
-
-def _eligible(search: Search, row: Row) -> bool:
-    if row.address.namespace[0] == TURNS:
-        return search.history and is_live(row.value, iso(search.now))
-    return matches(search.condition, row.value)
-
-
-def _corpus(settings: Settings, search: Search, scan: Scan) -> tuple[Corpus, list[int]]:
-    """The index of a scope, kept for as long as nothing in the scope changes."""
-    if scan.stamp is None:
-        return _index(search, scan)
-    corpora, key = settings.corpora, (tuple(search.places), search.latest_only)
-    # rows that expire for good vanish without a write, so without a new stamp
-    stamp = (scan.stamp, len(scan.rows))
-    held = corpora.get(key)
-    if held is None or held[0] != stamp:
-        held = corpora[key] = (stamp, *_index(search, scan))
-    corpora.move_to_end(key)
-    while len(corpora) > _CORPORA:
-        corpora.popitem(last=False)
-    return held[1], held[2]
+    return _newer_first(chosen, search)[: search.top_k], _each_once(turns)[: search.top_k]
 
 
 async def _rerank(settings: Settings, query: str, hits: Sequence[Hit]) -> None:
@@ -325,23 +199,6 @@ def _in_layers(layers: Collection[str] | None) -> Condition:
     if isinstance(layers, str) or not layers or not set(layers) <= set(known):
         raise InvalidRequest(f"layers must be some of {known}, not {layers!r}.")
     return is_in("layer", [str(layer) for layer in layers])
-
-
-def _index(search: Search, scan: Scan) -> tuple[Corpus, list[int]]:
-    """An index of the memories and turns that may be shown, and where among the rows each of them is."""
-    states = ("live",) if search.latest_only else ("live", "superseded")
-    members = [index for index, row in enumerate(scan.rows) if row.value.get("state") in states]
-    return Corpus([_document(scan.rows[index].value) for index in members]), members
-
-
-def _document(memory: StoredMemory) -> Document:
-    return Document(
-        key=memory["id"],
-        text=content(memory),
-        group=memory["group"],
-        position=memory["position"],
-        cites=tuple(memory["cites"]),
-    )
 
 
 def _each_once(turns: Sequence[Hit]) -> list[Hit]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -20,6 +19,7 @@ from langchain_mem.errors import InvalidRequest, StoreError
 from langchain_mem.extraction.redaction import redact_value
 from langchain_mem.memory.background import Background
 from langchain_mem.memory.events import Activity
+from langchain_mem.memory.owners import Owners
 from langchain_mem.memory.repository import Repository
 from langchain_mem.memory.touch_writer import TouchWriter
 from langchain_mem.model.instants import iso, to_instant
@@ -66,7 +66,7 @@ class Settings:
     activity: Activity = field(default_factory=Activity)
     background: Background = field(default_factory=Background)
     noted: set[Address] = field(default_factory=set)
-    corpora: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
+    owners: Owners | None = None
     _order: itertools.count[int] = field(default_factory=itertools.count)
     _said_verbatim: bool = False
     _tidied: datetime | None = None

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 from langchain_mem.ranking.relevance import Evidence, Scores, relevance, strength
@@ -35,15 +34,21 @@ class Ranked:
     numbers: Places
     scores: Scores
 
-    def best(self, threshold: float = 0.0) -> Iterator[tuple[int, Evidence]]:
-        """Documents and their evidence, best first; ties go by key."""
-        return ((int(self.numbers[at]), self.scores[at]) for at in self.scores.best(threshold=threshold))
+    def best(self, threshold: float = 0.0, among: Mask | None = None) -> Iterator[tuple[int, Evidence]]:
+        """Documents and their evidence, best first; ties go by key.
+
+        Args:
+            threshold: The least relevance.
+            among: Shape (all documents,): those to keep; `None` for all.
+        """
+        found = ((int(self.numbers[at]), at) for at in self.scores.best(threshold=threshold))
+        return ((number, self.scores[at]) for number, at in found if among is None or among[number])
 
 
 def rank(
     together: Together,
     query: str,
-    vector: npt.NDArray[np.float32] | None,
+    cosines: Floats,
     wanted: Sequence[Mask],
     *,
     count: int,
@@ -54,14 +59,14 @@ def rank(
     Args:
         together: Where to look.
         query: In the user's words.
-        vector: Its embedding, of unit length; `None` where words alone decide.
+        cosines: Of the query's embedding and each document's, NaN where there is none; see `Together.cosines`.
         wanted: Sorts of documents that may be found, each as a mask; no document is of two sorts.
         count: So many of each sort come back in the right order at least; more do as well.
         formula: What makes one relevance of the parts.
     """
     eligible = np.logical_or.reduce(wanted)
     citing, cited = together.links()
-    found = _Found(together, query, vector, eligible, (citing, cited))
+    found = _Found(together, query, cosines, eligible, (citing, cited))
     sources = np.zeros(together.size, dtype=bool)
     sources[cited[eligible[citing]]] = True
     sorts = [*wanted, sources & ~eligible]
@@ -83,19 +88,18 @@ class _Found:
         self,
         together: Together,
         query: str,
-        vector: npt.NDArray[np.float32] | None,
+        cosines: Floats,
         eligible: Mask,
         links: tuple[Places, Places],
     ) -> None:
         self._together = together
         layout = together.layout
         self._alone = layout.alone
-        cosine = together.cosines(vector)
-        self._meant = ~np.isnan(cosine)
+        self._meant = ~np.isnan(cosines)
         own, neighbors, session = layout.scores(together.words(query))
         self._all = Parts(
-            cosine=cosine,
-            before=np.append(cosine, np.nan)[layout.before],
+            cosine=cosines,
+            before=np.append(cosines, np.nan)[layout.before],
             lexical=own,
             neighbors=np.where(self._alone, np.nan, neighbors),
             session=np.where(self._alone, np.nan, session),
@@ -106,7 +110,12 @@ class _Found:
             cited=links[1],
         )
         near = np.where(self._alone, own, neighbors)
-        self._orders = (strength(self._all), np.nan_to_num(cosine), np.maximum(np.nan_to_num(cosine), 0.0) + near, near)
+        self._orders = (
+            strength(self._all),
+            np.nan_to_num(cosines),
+            np.maximum(np.nan_to_num(cosines), 0.0) + near,
+            near,
+        )
 
     def kinds(self, sort: Mask) -> Iterator[Mask]:
         """The documents of a sort, those that have the same parts together."""

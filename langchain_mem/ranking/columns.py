@@ -7,7 +7,7 @@ distinct value, by `matches`, and remembered; what it says of a document is look
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -21,7 +21,6 @@ from langchain_mem.ranking.parts import Mask
 _REMEMBERED: Final = 64  # tests of a column whose answers are kept
 _FEW: Final = 32  # distinct values that are asked one by one in no time
 _WIDE: Final = 32  # bytes of text that are compared as an array
-_THERE: Final = Path(("value",))
 _COMPARE: Final[dict[Operator, Callable[[Any, Any], Any]]] = {
     Operator.lt: np.less,
     Operator.lte: np.less_equal,
@@ -38,7 +37,8 @@ class Column:
         self._values: list[Any] = []
         self._numbers: dict[Any, int] = {}
         self._texts: npt.NDArray[np.bytes_] | None = None
-        self._answers: dict[Test, Mask] = {}
+        self._micros = Growing(np.int64)
+        self._answers: dict[Hashable, Mask] = {}
 
     @property
     def nbytes(self) -> int:
@@ -55,35 +55,70 @@ class Column:
         """The value of a document."""
         return self._values[self._codes.all[document]]
 
-    def mask(self, test: Test) -> Mask:
-        """Which documents a test holds for."""
-        if not self._codes.size:
-            return np.zeros(0, dtype=bool)
-        return self._answer(test)[self._codes.all]
+    def mask(self, test: Test, below: tuple[str, ...] = ()) -> Mask:
+        """Which documents a test holds for.
+
+        Args:
+            test: What is asked of the value, or of what stands below it.
+            below: The keys that lead there from the value.
+        """
+        return self._spread(self._answer(test, below))
+
+    def where(self, name: Hashable, holds: Callable[[Any], bool]) -> Mask:
+        """Which documents have a value that fulfills a predicate.
+
+        Args:
+            name: The same for the same predicate only: its answers are remembered by it.
+            holds: The predicate.
+        """
+        return self._spread(self._remembered(name, holds))
+
+    def equal(self, value: str) -> npt.NDArray[np.intp]:
+        """The numbers of the documents that have a text, dead ones included."""
+        code = self._numbers.get(value)
+        return np.flatnonzero(self._codes.all == code) if code is not None else np.zeros(0, dtype=np.intp)
+
+    def instants(self) -> npt.NDArray[np.int64]:
+        """Shape (documents,): microseconds since 1970 of values that are instants as `iso` writes them."""
+        fresh = self._values[self._micros.size :]
+        if fresh:
+            first = self._micros.size
+            self._micros.add(len(fresh))
+            texts = [value[:-1] if isinstance(value, str) else "1970-01-01" for value in fresh]
+            self._micros.all[first:] = np.array(texts, dtype="datetime64[us]").astype(np.int64)
+        return self._micros.all[self._codes.all]
 
     def keep(self, which: Mask) -> None:
         """Drops the other documents."""
         self._codes.keep(which)
 
     def _code(self, value: Any) -> int:
-        spelled = value if isinstance(value, str) else (json.dumps(value, sort_keys=True),)
+        spelled = value if isinstance(value, str) else _spelled(value)
         code = self._numbers.setdefault(spelled, len(self._values))
         if code == len(self._values):
             self._values.append(value)
         return code
 
-    def _answer(self, test: Test) -> Mask:
-        """For each distinct value whether the test holds; those known already are not asked again."""
-        compared = self._compared(test)
+    def _spread(self, answers: Mask) -> Mask:
+        """What holds for values as what holds for documents."""
+        return answers[self._codes.all] if self._codes.size else np.zeros(0, dtype=bool)
+
+    def _answer(self, test: Test, below: tuple[str, ...]) -> Mask:
+        """For each distinct value whether the test holds."""
+        compared = None if below else self._compared(test)
         if compared is not None:
             return compared
-        known = self._answers.pop(test, np.zeros(0, dtype=bool))
-        here = replace(test, path=_THERE)
-        fresh = [matches(here, {"value": value}) for value in self._values[len(known) :]]
-        self._answers[test] = np.concatenate([known, np.array(fresh, dtype=bool)])
+        here = replace(test, path=Path(("value", *below)))
+        return self._remembered(test, lambda value: matches(here, {"value": value}))
+
+    def _remembered(self, name: Hashable, holds: Callable[[Any], bool]) -> Mask:
+        """For each distinct value whether a predicate holds; those known already are not asked again."""
+        known = self._answers.pop(name, np.zeros(0, dtype=bool))
+        fresh = [holds(value) for value in self._values[len(known) :]]
+        self._answers[name] = np.concatenate([known, np.array(fresh, dtype=bool)])
         if len(self._answers) > _REMEMBERED:
             del self._answers[next(iter(self._answers))]
-        return self._answers[test]
+        return self._answers[name]
 
     def _compared(self, test: Test) -> Mask | None:
         """The same by comparing arrays, where many texts are compared with one, such as instants."""
@@ -132,18 +167,13 @@ class Columns:
 
     def missing(self, condition: Condition) -> list[Path]:
         """The fields a condition asks about that there is no column of yet."""
-        return [path for path in dict.fromkeys(_paths(condition)) if path not in self._columns]
+        return [path for path in dict.fromkeys(_paths(condition)) if self._covering(path) is None]
 
     def extend(self, rows: Sequence[Sequence[Any]]) -> None:
         """Adds documents: for each of them a value for each column."""
         by_column = zip(*rows, strict=True) if rows else ()
         for column, values in zip(self._columns.values(), by_column, strict=False):
             column.extend(values)
-
-    def add(self, path: Path, values: Sequence[Any]) -> None:
-        """Makes a column of a field, with its value in each document there is."""
-        self._columns[path] = Column()
-        self._columns[path].extend(values)
 
     def keep(self, which: Mask) -> None:
         """Drops the other documents."""
@@ -162,7 +192,17 @@ class Columns:
             case Not(part):
                 return ~self.mask(part, size)
             case Test(path):
-                return self._columns[path].mask(condition)
+                covering = self._covering(path)
+                if covering is None:
+                    raise LookupError(f"There is no column of {path}.")
+                return self._columns[covering].mask(condition, path.keys[len(covering.keys) :])
+
+    def _covering(self, path: Path) -> Path | None:
+        """The column of a field, or of the object that the field is in."""
+        if path in self._columns or path.literal is not None:
+            return path if path in self._columns else None
+        above = (Path(path.keys[:depth]) for depth in range(len(path.keys) - 1, 0, -1))
+        return next((each for each in above if each in self._columns), None)
 
 
 def _paths(condition: Condition) -> list[Path]:
@@ -173,6 +213,13 @@ def _paths(condition: Condition) -> list[Path]:
             return _paths(part)
         case Test(path):
             return [path]
+
+
+def _spelled(value: Any) -> Hashable:
+    """What a value that is no text is known by; a text is never equal to it."""
+    if value is None or value == {} or value == []:
+        return (None if value is None else type(value).__name__,)
+    return (json.dumps(value, sort_keys=True),)
 
 
 def _short(value: Any) -> bool:

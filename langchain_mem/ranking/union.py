@@ -62,7 +62,7 @@ class Together:
         )
         return citing, cited
 
-    def masks(self, masks: Sequence[Mask]) -> Mask:
+    def joined(self, masks: Sequence[Mask]) -> Mask:
         """One mask for each index as one of all documents."""
         return np.concatenate(list(masks))
 

@@ -1,0 +1,202 @@
+"""Which memories come into question for a query, with what speaks for each.
+
+An owner who is held is answered by an index, and the store is asked for the rows of the candidates alone. Others are
+answered by rows: a whole scope, where it is small or an instant of the past is asked about, or those that the database
+proposes by meaning and by words. The formula is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from langchain_mem._flow import offload
+from langchain_mem.backends.base import Address, Row
+from langchain_mem.decay.policy import Decay, Explanation
+from langchain_mem.filters.conditions import Condition, conjunction, disjunction
+from langchain_mem.memory.living import Living, living_of
+from langchain_mem.memory.owners import LIVE, locked
+from langchain_mem.memory.queries import is_in, live
+from langchain_mem.memory.settings import Settings
+from langchain_mem.model.history import as_of as state_as_of
+from langchain_mem.model.records import StoredMemory, content
+from langchain_mem.model.scopes import MEMORIES, TURNS, Layer, Namespace, Scope, reroot
+from langchain_mem.ranking.bm25 import tokenize
+from langchain_mem.ranking.candidates import Ranked, rank
+from langchain_mem.ranking.parts import Floats, Mask
+from langchain_mem.ranking.relevance import Evidence
+from langchain_mem.ranking.union import Together
+from langchain_mem.store.items import Scan
+from langchain_mem.store.vectorizer import Vector
+
+POOL: Final = 50
+"""At least so many candidates are weighed, and at least three for each one wanted."""
+
+_SPARE: Final = 4  # times the pool are looked at closely, so that what others lend cannot reorder what was left out
+_HEAVY: Final = 5_000  # documents whose arithmetic would keep an event loop waiting
+_WITH_SUPERSEDED: Final = LIVE | {"superseded"}
+_KEPT_TURNS: Final = conjunction(is_in("layer", [Layer.CONVERSATION]), is_in("state", ["live"]))
+_UNDECAYED: Final[Explanation] = {"factor": 1.0, "effective_age_seconds": None, "touches": 0}
+
+Found: TypeAlias = list[tuple[Address, Evidence]]
+"""Where candidates lie and what speaks for each, best first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """One search, checked; see `search` for what each means."""
+
+    query: str
+    scope: Scope
+    now: datetime
+    condition: Condition
+    places: Sequence[Namespace]
+    top_k: int
+    threshold: float
+    decay: Decay | None
+    latest_only: bool
+    history: bool
+    newer: bool
+    rerank: bool
+
+    @property
+    def pool(self) -> int:
+        """How many candidates are weighed."""
+        return max(3 * self.top_k, POOL)
+
+
+@dataclass(slots=True)
+class Hit:
+    """A candidate and how its score comes about."""
+
+    row: Row
+    evidence: Evidence
+    reranked: float | None = None
+    decayed: Explanation = field(default_factory=lambda: _UNDECAYED)
+
+    @property
+    def memory(self) -> StoredMemory:
+        """The candidate."""
+        memory: StoredMemory = self.row.value
+        return memory
+
+    @property
+    def relevance(self) -> float:
+        """Of words and meaning, before decay; 0..1."""
+        return self.evidence.relevance
+
+    @property
+    def product(self) -> float:
+        """What is sorted by; may exceed 1."""
+        return (self.relevance if self.reranked is None else self.reranked) * self.decayed["factor"]
+
+    @property
+    def key(self) -> tuple[float, str]:
+        """Sorts best first, ties by id."""
+        return (-round(self.product, 9), self.memory["id"])
+
+
+async def candidates(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:
+    """The most relevant memories, and the most relevant kept turns where history was asked for, best first. A body.
+
+    Args:
+        settings: Parts and policies.
+        search: What is asked.
+        as_of: ISO text, where memories count as they stood then.
+    """
+    asked, states = _asked(search), _states(search)
+    livings = None if as_of or settings.owners is None else await settings.owners.current(search.places, asked, states)
+    if livings is None:
+        return await _by_rows(settings, search, as_of)
+    vector = await settings.repo.embed_query(search.query)
+    size = sum(living.index.size for living in livings)
+    facts, turns = (
+        await offload(_by_index, livings, search, vector) if size > _HEAVY else _by_index(livings, search, vector)
+    )
+    rows = await settings.repo.read([address for address, _ in (*facts, *turns)], search.now)
+    present = {row.address: row for row in rows if row is not None and row.value["state"] in states}
+    return _hits(facts, present), _hits(turns, present)
+
+
+def _asked(search: Search) -> Condition:
+    """Everything that is asked of any document."""
+    return conjunction(search.condition, live(search.now))
+
+
+def _states(search: Search) -> frozenset[str]:
+    return LIVE if search.latest_only else _WITH_SUPERSEDED
+
+
+def _by_index(livings: Sequence[Living], search: Search, vector: Vector | None) -> tuple[Found, Found]:
+    with locked(livings):
+        together = Together([living.index for living in livings])
+        return _weighed(livings, together, search, together.cosines(vector))
+
+
+async def _by_rows(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:
+    """The same by an index that is made of rows for this search. A body."""
+    scan = await _scan(settings, search, as_of)
+    cosines = await settings.repo.cosines(scan.rows, search.query)
+    living = living_of(scan.rows, _states(search), _asked(search))
+    together = Together([living.index])
+    near = np.full(together.size, np.nan)
+    for row, cosine in zip(scan.rows, cosines or (), strict=False):
+        number = living.index.number(row.address)
+        if number is not None and cosine is not None:
+            near[number] = cosine
+    facts, turns = _weighed([living], together, search, near)
+    present = {row.address: row for row in scan.rows}
+    return _hits(facts, present), _hits(turns, present)
+
+
+def _weighed(livings: Sequence[Living], together: Together, search: Search, cosines: Floats) -> tuple[Found, Found]:
+    """Of the documents in scope the best memories and the best kept turns."""
+    turns = [reroot(place, TURNS) for place in search.places] if search.history else []
+    shown = [living.shown(search.places, search.condition, search.now) for living in livings]
+    kept = [living.shown(turns, live(search.now), search.now) for living in livings]
+    wanted = [together.joined(shown), together.joined(kept)]
+    ranked = rank(together, search.query, cosines, wanted, count=_SPARE * search.pool)
+    facts, spoken = (_best(together, ranked, among, search) for among in wanted)
+    return facts, spoken
+
+
+def _best(together: Together, ranked: Ranked, among: Mask, search: Search) -> Found:
+    found: Found = []
+    for number, evidence in ranked.best(search.threshold, among):
+        if len(found) == search.pool:
+            break
+        index, own = together.find(number)
+        found.append((index.entry(own).handle, evidence))
+    return found
+
+
+def _hits(found: Found, rows: Mapping[Address, Row]) -> list[Hit]:
+    return [Hit(rows[address], evidence) for address, evidence in found if address in rows]
+
+
+async def _scan(settings: Settings, search: Search, as_of: str | None) -> Scan:
+    """What lies in scope with the turns kept beside it; as it stood at an instant, if one is given. A body."""
+    repo, now = settings.repo, search.now if as_of is None else settings.now()
+    places = [*search.places, *(reroot(place, TURNS) for place in search.places if place[0] == MEMORIES)]
+    scan = await repo.load(places, now)
+    if scan is None:
+        wanted = disjunction(search.condition, _KEPT_TURNS) if search.history else search.condition
+        searched = places if search.history else search.places
+        return await repo.nearest(searched, wanted, search.query, tokenize(search.query), now)
+    return scan if as_of is None else await _turned_back(settings, scan, as_of)
+
+
+async def _turned_back(settings: Settings, scan: Scan, as_of: str) -> Scan:
+    """Each memory as it stood then, with the embedding of what it said then. A body."""
+    then = [(row, state_as_of(row.value, as_of)) for row in scan.rows if "log" in row.value]
+    stood = [(row, memory) for row, memory in then if memory is not None]
+    stale = [memory for row, memory in stood if content(memory) != content(row.value) or row.vector is None]
+    vectors = await settings.repo.embed([content(memory) for memory in stale]) if stale else None
+    fresh = (
+        {} if vectors is None else {memory["id"]: vector[None] for memory, vector in zip(stale, vectors, strict=True)}
+    )
+    return Scan([replace(row, value=then, vectors=fresh.get(then["id"], row.vectors)) for row, then in stood])

@@ -1,0 +1,176 @@
+"""The owners whose memories are held as living indexes: those asked for last, within a budget in bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Final
+from weakref import WeakKeyDictionary, ref
+
+from langchain_mem._flow import arun, call, gather, run
+from langchain_mem.backends.changes import Following
+from langchain_mem.errors import StoreError
+from langchain_mem.filters.conditions import Condition, Path
+from langchain_mem.memory.living import Living
+from langchain_mem.model.scopes import Namespace
+from langchain_mem.store.items import Items
+
+CACHE_BYTES: Final = 512 * 1024**2
+"""How much the indexes of a store take at most, where nobody says otherwise."""
+
+LIVE: Final = frozenset({"live"})
+"""The states of memories that are ranked."""
+
+MOST_AT_ONCE: Final = 8
+"""Owners that one search may name to be answered by their indexes."""
+
+_DEPTH: Final = 3  # labels that say whose a memory is: the root, the kind of owner and its id
+_EACH: Final = 2_000  # bytes a memory takes beside its vector, at least about so many
+_AGAIN: Final = 64  # times that an owner who was too large is passed over before it is counted again
+
+Key = tuple[Namespace, frozenset[str]]
+
+
+class Owners:
+    """The living indexes of one store.
+
+    Args:
+        items: The store's items.
+        cache_bytes: How much the indexes may take together. An owner who needs more alone is left to the database.
+    """
+
+    def __init__(self, items: Items, cache_bytes: int = CACHE_BYTES) -> None:
+        self.cache_bytes = cache_bytes
+        self._store = ref(items)  # its indexes do not keep a store alive
+        self._held: OrderedDict[Key, Living] = OrderedDict()
+        self._large: dict[Key, int] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def _items(self) -> Items:
+        items = self._store()
+        if items is None:
+            raise StoreError("The store of this memory is gone.")
+        return items
+
+    @property
+    def nbytes(self) -> int:
+        """About how much the indexes take."""
+        with self._lock:
+            return sum(living.nbytes for living in self._held.values())
+
+    def forget(self) -> None:
+        """Drops every index. They are derived: the next search makes anew what it needs."""
+        with self._lock:
+            self._held.clear()
+            self._large.clear()
+
+    async def current(
+        self, places: Sequence[Namespace], condition: Condition, states: frozenset[str] = LIVE
+    ) -> list[Living] | None:
+        """The indexes of all owners that these places belong to, as the store stands now. A body.
+
+        Returns:
+            One index an owner; `None` where some owner is not named, where they are too many or too large, or where
+            the store cannot tell what changed.
+        """
+        owners = list(dict.fromkeys(place[1:_DEPTH] for place in places))
+        if not owners or len(owners) > MOST_AT_ONCE or any(len(owner) < _DEPTH - 1 for owner in owners):
+            return None
+        if not isinstance(self._items.backend, Following):
+            return None
+        found = await gather(*(self._current((owner, states), condition) for owner in owners))
+        livings = [living for living in found if living is not None]
+        return livings if len(livings) == len(found) else None
+
+    async def _current(self, key: Key, condition: Condition) -> Living | None:
+        if self._too_large(key):
+            return None
+        living = self._of(key, condition)
+        return living if await call(self._follow_here, self._follow_there, key, living) else None
+
+    def _too_large(self, key: Key) -> bool:
+        with self._lock:
+            left = self._large.pop(key, 0) - 1
+            if left > 0:
+                self._large[key] = left
+            return left > 0
+
+    def _of(self, key: Key, condition: Condition) -> Living:
+        """The index of an owner, with columns for what is asked: one without them is made anew."""
+        with self._lock:
+            living = self._held.get(key)
+            if living is None or not living.covers(condition):
+                wanted = living or Living(*key)
+                extra: list[Path] = wanted.index.columns.missing(condition)
+                living = self._held[key] = Living(*key, (*wanted.index.columns.paths[2:], *extra))
+            self._held.move_to_end(key)
+            return living
+
+    def _follow_here(self, key: Key, living: Living) -> bool:
+        with living.turn():
+            return run(self._follow(key, living))
+
+    async def _follow_there(self, key: Key, living: Living) -> bool:
+        async with living.aturn():
+            return await arun(self._follow(key, living))
+
+    async def _follow(self, key: Key, living: Living) -> bool:
+        """Takes in what was written since the last look; says no where that cannot be known or held. A body."""
+        backend = self._items.backend
+        assert isinstance(backend, Following)  # noqa: S101 - `current` has looked
+        await self._items.ready()
+        taken = False
+        while not taken:
+            since = living.stamp
+            changes = await backend.changes(living.scopes, living.paths, since, self._most_rows())
+            if changes is None:
+                self._leave(key)
+                return False
+            taken = living.take(changes, since)
+            if changes.addresses or changes.whole:
+                self._make_room(key)
+        return True
+
+    def _most_rows(self) -> int:
+        embedder = self._items.embedder
+        return self.cache_bytes // (_EACH + 4 * (embedder.dims if embedder else 0))
+
+    def _leave(self, key: Key) -> None:
+        with self._lock:
+            self._held.pop(key, None)
+            self._large[key] = _AGAIN
+
+    def _make_room(self, key: Key) -> None:
+        """Drops those that were not asked for longest, but never the one that is asked for now."""
+        with self._lock:
+            sizes = {each: living.nbytes for each, living in self._held.items()}
+            total = sum(sizes.values())
+            for each, size in sizes.items():
+                if total <= self.cache_bytes or each == key:
+                    break
+                del self._held[each]
+                total -= size
+
+
+def locked(livings: Sequence[Living]) -> ExitStack:
+    """Holds the locks of several indexes, taken in one order so that nobody waits for one who waits."""
+    stack = ExitStack()
+    for living in sorted(livings, key=id):
+        stack.enter_context(living.lock)
+    return stack
+
+
+_OF: WeakKeyDictionary[Items, Owners] = WeakKeyDictionary()
+_OPENING: Final = threading.Lock()
+
+
+def owners_of(items: Items, cache_bytes: int | None = None) -> Owners:
+    """The indexes of a store: the same for every `Memory` on it; the last budget that was given counts."""
+    with _OPENING:
+        owners = _OF.setdefault(items, Owners(items))
+        if cache_bytes is not None:
+            owners.cache_bytes = cache_bytes
+        return owners
