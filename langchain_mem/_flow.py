@@ -7,7 +7,8 @@ awaits the async form. Nothing else may be awaited inside a body, and `run` says
     async def _read(path):                       # the body
         return await call(open_and_read, aopen_and_read, path)
 
-    read, aread = sync(_read), coroutine(_read)  # the two forms
+    run(_read(path))                             # on this thread
+    await arun(_read(path))                      # on this event loop
 
 The technique is psycopg's generators and httpx's `auth_flow`, spelled `await` so that type checkers infer through it
 and a forgotten `await` is caught.
@@ -143,23 +144,3 @@ async def _together(*bodies: Body[R]) -> list[R]:
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None  # the one `run` would raise, so that both forms fail alike
     return [task.result() for task in tasks]
-
-
-def sync(body: Callable[P, Body[R]]) -> Callable[P, R]:
-    """The form of an operation that runs on the calling thread."""
-
-    @functools.wraps(body)
-    def form(*args: P.args, **kwargs: P.kwargs) -> R:
-        return run(body(*args, **kwargs))
-
-    return form
-
-
-def coroutine(body: Callable[P, Body[R]]) -> Callable[P, Body[R]]:
-    """The form of an operation that runs on an event loop."""
-
-    @functools.wraps(body)
-    async def form(*args: P.args, **kwargs: P.kwargs) -> R:
-        return await arun(body(*args, **kwargs))
-
-    return form

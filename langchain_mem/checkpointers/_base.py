@@ -22,7 +22,7 @@ from langgraph.checkpoint.base import (
 )
 
 from langchain_mem.checkpointers._rows import Rows, ThreadIds, ThreadSize
-from langchain_mem.checkpointers._sweeper import Clock, Sweeper
+from langchain_mem.checkpointers._sweep_pacer import Clock, SweepPacer
 from langchain_mem.checkpointers.retention import Retention, Swept, Wants, release
 from langchain_mem.errors import InvalidRequest, ScopeError
 
@@ -41,14 +41,14 @@ class Retaining(BaseCheckpointSaver[str], ABC):
 
     retention: Retention | None
     clock: Clock
-    _sweeper: Sweeper
+    _sweeper: SweepPacer
     _engine_errors: ClassVar[tuple[type[Exception], ...]] = ()
 
     def _retain(self, retention: Retention | None, clock: Clock) -> None:
         # one sweeper for all clones: compile() may copy a saver shallowly (`with_allowlist`)
         self.retention = retention
         self.clock = clock
-        self._sweeper = Sweeper(every=(retention or Retention()).sweep_every, clock=clock)
+        self._sweeper = SweepPacer(every=(retention or Retention()).sweep_every, clock=clock)
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[Rows]:

@@ -9,7 +9,7 @@ from langgraph.checkpoint.serde.types import TASKS
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from langchain_mem.checkpointers._rows import Channels, Row, ThreadIds, ThreadSize, by_thread, entries, sized
+from langchain_mem.checkpointers._rows import Channels, CheckpointRow, ThreadIds, ThreadSize, by_thread, entries, sized
 from langchain_mem.checkpointers.retention import Entry, Release
 
 _TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
@@ -222,8 +222,8 @@ def _row(
     parents: Mapping[str, str] | None,
     counters: Mapping[str, Any] | None,
     sends_in_parent: bool,
-) -> Row:
-    return Row(
+) -> CheckpointRow:
+    return CheckpointRow(
         thread=thread,
         namespace=ns,
         id=id_,

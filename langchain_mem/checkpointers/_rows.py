@@ -60,7 +60,7 @@ class Rows(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class CheckpointRow:
     """One checkpoint's row, before it is known how its channels are rebuilt.
 
     Args:
@@ -94,9 +94,9 @@ ReadChannels = Callable[[str, str, Collection[str]], Mapping[str, Channels]]
 """Reads `(thread, namespace, channels)`: by checkpoint id, how it stands with these channels."""
 
 
-def row(thread: str, namespace: str, id_: str, parent: str | None, metadata: Mapping[str, Any]) -> Row:
+def row(thread: str, namespace: str, id_: str, parent: str | None, metadata: Mapping[str, Any]) -> CheckpointRow:
     """A row, with what the rule wants to know from the checkpoint's metadata."""
-    return Row(
+    return CheckpointRow(
         thread=thread,
         namespace=namespace,
         id=id_,
@@ -106,12 +106,12 @@ def row(thread: str, namespace: str, id_: str, parent: str | None, metadata: Map
     )
 
 
-def entries(rows: Iterable[Row], read_channels: ReadChannels) -> Mapping[str, Sequence[Entry]]:
+def entries(rows: Iterable[CheckpointRow], read_channels: ReadChannels) -> Mapping[str, Sequence[Entry]]:
     """Turns rows into the rule's entries, by thread.
 
     Only a `DeltaChannel` makes a checkpoint need its ancestors, so only where one was used are channels read.
     """
-    namespaces: dict[tuple[str, str], list[Row]] = {}
+    namespaces: dict[tuple[str, str], list[CheckpointRow]] = {}
     for item in rows:
         namespaces.setdefault((item.thread, item.namespace), []).append(item)
     threads: dict[str, list[Entry]] = {}
@@ -122,7 +122,7 @@ def entries(rows: Iterable[Row], read_channels: ReadChannels) -> Mapping[str, Se
     return threads
 
 
-def _entry(item: Row, channels: Channels) -> Entry:
+def _entry(item: CheckpointRow, channels: Channels) -> Entry:
     sends = {TASKS} if item.sends_in_parent else set()
     return Entry(
         namespace=item.namespace,

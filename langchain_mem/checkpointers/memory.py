@@ -19,8 +19,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_mem.checkpointers._base import Retaining, utc_now
-from langchain_mem.checkpointers._rows import Channels, Row, ThreadIds, ThreadSize, by_thread, entries, row
-from langchain_mem.checkpointers._sweeper import Clock
+from langchain_mem.checkpointers._rows import Channels, CheckpointRow, ThreadIds, ThreadSize, by_thread, entries, row
+from langchain_mem.checkpointers._sweep_pacer import Clock
 from langchain_mem.checkpointers.retention import Entry, Release, Retention
 
 
@@ -136,7 +136,7 @@ class _MemoryRows:
         return versions
 
     def entries(self, threads: Sequence[str]) -> Mapping[str, Sequence[Entry]]:
-        def rows() -> Iterator[Row]:
+        def rows() -> Iterator[CheckpointRow]:
             for thread, ns, id_, saved in self._checkpoints(threads):
                 yield row(thread, ns, id_, saved[2], self._metadata(saved))
 

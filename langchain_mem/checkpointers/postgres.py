@@ -21,7 +21,7 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_mem.checkpointers._base import Retaining, utc_now
-from langchain_mem.checkpointers._sweeper import Clock
+from langchain_mem.checkpointers._sweep_pacer import Clock
 from langchain_mem.checkpointers.retention import Retention
 from langchain_mem.errors import MissingDependency, StoreError
 

@@ -22,8 +22,17 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from langchain_mem.checkpointers._base import Retaining, utc_now
-from langchain_mem.checkpointers._rows import Channels, Row, ThreadIds, ThreadSize, by_thread, entries, row, sized
-from langchain_mem.checkpointers._sweeper import Clock
+from langchain_mem.checkpointers._rows import (
+    Channels,
+    CheckpointRow,
+    ThreadIds,
+    ThreadSize,
+    by_thread,
+    entries,
+    row,
+    sized,
+)
+from langchain_mem.checkpointers._sweep_pacer import Clock
 from langchain_mem.checkpointers.retention import Entry, Release, Retention
 from langchain_mem.errors import StoreError
 
@@ -203,7 +212,7 @@ class _SqliteRows:
         )
         return entries((self._row(*columns) for columns in saved), self._channels)
 
-    def _row(self, thread: str, ns: str, id_: str, parent: str | None, metadata: bytes | None) -> Row:
+    def _row(self, thread: str, ns: str, id_: str, parent: str | None, metadata: bytes | None) -> CheckpointRow:
         return row(thread, ns, id_, parent, json.loads(metadata) if metadata else {})
 
     def _channels(self, thread: str, ns: str, names: Collection[str]) -> Mapping[str, Channels]:

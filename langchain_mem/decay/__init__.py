@@ -11,25 +11,18 @@ from typing import TYPE_CHECKING
 from langchain_mem._lazy import lazily
 
 if TYPE_CHECKING:
-    from langchain_mem.decay.policy import (
-        ANCHORS,
-        CLOCK_SKEW,
-        EXPONENT,
-        FREQUENCY,
-        Decay,
-        Explanation,
-        FitReport,
-        with_touch,
-    )
+    from langchain_mem.decay.curve import ANCHORS, CLOCK_SKEW, EXPONENT, FREQUENCY
+    from langchain_mem.decay.fit import FitReport
+    from langchain_mem.decay.policy import Decay, Explanation, with_touch
 
 _HOMES = {
-    "ANCHORS": "policy",
-    "CLOCK_SKEW": "policy",
+    "ANCHORS": "curve",
+    "CLOCK_SKEW": "curve",
     "Decay": "policy",
-    "EXPONENT": "policy",
+    "EXPONENT": "curve",
     "Explanation": "policy",
-    "FREQUENCY": "policy",
-    "FitReport": "policy",
+    "FREQUENCY": "curve",
+    "FitReport": "fit",
     "with_touch": "policy",
 }
 

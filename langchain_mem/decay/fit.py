@@ -19,14 +19,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from langchain_mem.decay.policy import CLOCK_SKEW, EXPONENT, FREQUENCY, Decay, FitReport
+from langchain_mem.decay.curve import CLOCK_SKEW, EXPONENT, FREQUENCY
+
+Curve: TypeAlias = Callable[[float], float]
+"""The factor at an effective age in seconds."""
 
 FloatArray = npt.NDArray[np.float64]
 """A vector, shape (n,), unless said otherwise."""
@@ -48,6 +51,29 @@ _LOG_AGES: Final = np.arange(-0.5, 23.0, _BIN)  # middles of the bins: half a se
 _STEP: Final = 0.1  # width of an integration step, in ln(1 s + idle time)
 _SHARPEST: Final = 16.0  # the greatest b tried; the default band to that power spans eleven orders of magnitude
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitReport:
+    """What `Decay.fit` found.
+
+    Log-likelihoods are in nats, and comparable only with each other.
+    """
+
+    log_likelihood: float
+    """Of the observed accesses under the best time scale."""
+    default_log_likelihood: float
+    """Of the same accesses under the policy the fit started from."""
+    observations: int
+    """How many accesses were predicted: every believable touch after a memory's first."""
+    time_scale: float
+    """The most likely time scale; that of the policy the fit started from where there was too little data."""
+    plausible: tuple[float, float]
+    """The least and greatest time scale these accesses do not rule out at 5 %."""
+    applied: bool
+    """Whether the returned policy has this time scale; if not, it is the one the fit started from."""
+    reason: str
+    """Why it was applied or refused, in one sentence."""
 
 
 class Idle(NamedTuple):
@@ -78,18 +104,28 @@ class LifeTable(NamedTuple):
     """How many seconds memories spent at this age."""
 
 
-def fit(base: Decay, histories: Iterable[Sequence[datetime]], now: datetime) -> tuple[Decay, FitReport]:
-    """The policy with the most likely time scale, or `base` with the reason why not."""
-    table = life_table(base, histories, now)
+def fit(
+    curve: Curve, time_scale: float, histories: Iterable[Sequence[datetime]], now: datetime, *, max_touches: int
+) -> FitReport:
+    """The most likely time scale, or why the one it starts from stays.
+
+    Args:
+        curve: The factor by effective age at time scale 1.
+        time_scale: The one to start from.
+        histories: The touches of each memory, in UTC, in any order.
+        now: The end of the time watched.
+        max_touches: How many touches of a memory count at a time, the newest.
+    """
+    table = life_table(histories, now, max_touches=max_touches)
     observations = round(float(table.accesses.sum()))
-    default = log_likelihood(base, table, base.time_scale)
-    found = Estimate(base.time_scale, default, (float(SCALES[0]), float(SCALES[-1])))
+    default = log_likelihood(curve, table, time_scale)
+    found = Estimate(time_scale, default, (float(SCALES[0]), float(SCALES[-1])))
     refusal = f"{observations} observations; at least {ENOUGH} are needed"
     if observations >= ENOUGH:
-        found = _estimate(base, table)
+        found = _estimate(curve, table)
         refusal = _refusal(found, found.log_likelihood - default)
     gain = found.log_likelihood - default
-    report = FitReport(
+    return FitReport(
         log_likelihood=found.log_likelihood,
         default_log_likelihood=default,
         observations=observations,
@@ -98,14 +134,13 @@ def fit(base: Decay, histories: Iterable[Sequence[datetime]], now: datetime) -> 
         applied=not refusal,
         reason=refusal or f"time scale {found.scale:.3g} makes the accesses {gain:.1f} nats likelier",
     )
-    return (base if refusal else replace(base, time_scale=found.scale)), report
 
 
-def life_table(base: Decay, histories: Iterable[Sequence[datetime]], now: datetime) -> LifeTable:
+def life_table(histories: Iterable[Sequence[datetime]], now: datetime, *, max_touches: int) -> LifeTable:
     """Accesses and seconds by effective age, of all memories together."""
     table = LifeTable(np.zeros_like(_LOG_AGES), np.zeros_like(_LOG_AGES))
     for history in histories:
-        for idle in _idle_times(history, now, base.max_touches):
+        for idle in _idle_times(history, now, max_touches):
             times, widths = _steps(idle.seconds)
             _count(table.exposure, _log_effective_ages(idle.known, times), widths)
             if idle.accessed:
@@ -113,10 +148,10 @@ def life_table(base: Decay, histories: Iterable[Sequence[datetime]], now: dateti
     return table
 
 
-def log_likelihood(base: Decay, table: LifeTable, scale: float) -> float:
+def log_likelihood(curve: Curve, table: LifeTable, scale: float) -> float:
     """Log-likelihood of a life table at a time scale, at the most likely sharpness and overall rate; in nats."""
     seen = (table.exposure > 0) | (table.accesses > 0)
-    log_factors = np.array([math.log(base.curve(math.exp(age) / scale)) for age in _LOG_AGES[seen]])
+    log_factors = np.array([math.log(curve(math.exp(age) / scale)) for age in _LOG_AGES[seen]])
     return _profiled(log_factors, table.accesses[seen], table.exposure[seen])
 
 
@@ -135,11 +170,11 @@ def _profiled(log_factors: FloatArray, accesses: FloatArray, exposure: FloatArra
     return total * math.log(total) - total + b * weighted - total * math.log(exposure @ np.exp(b * log_factors))
 
 
-def _estimate(base: Decay, table: LifeTable) -> Estimate:
+def _estimate(curve: Curve, table: LifeTable) -> Estimate:
     """The best of `SCALES`, then the best between its neighbors."""
 
     def likelihood(log_scale: float) -> float:
-        return log_likelihood(base, table, math.exp(log_scale))
+        return log_likelihood(curve, table, math.exp(log_scale))
 
     likelihoods = np.array([likelihood(math.log(scale)) for scale in SCALES])
     top = int(likelihoods.argmax())

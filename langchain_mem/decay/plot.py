@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import InvalidRequest, MissingDependency
 
 try:
@@ -19,6 +18,10 @@ try:
     from matplotlib.figure import Figure
 except ImportError as error:
     raise MissingDependency('drawing decay needs matplotlib: pip install "langchain-mem[plot]"') from error
+
+
+Factor: TypeAlias = Callable[[Sequence[datetime], datetime], float]
+"""The factor of a memory with these touches at an instant."""
 
 
 class Band(NamedTuple):
@@ -60,64 +63,72 @@ class Picture(Figure):
         return png.getvalue()
 
 
-def plot(decay: Decay, touches: Sequence[datetime], now: datetime | None) -> Figure:
-    """The curve and, given touches, one memory's course beside it."""
+def plot(factor: Factor, ceiling: float, touches: Sequence[datetime], now: datetime | None) -> Figure:
+    """The curve and, given touches, one memory's course beside it.
+
+    Args:
+        factor: The factor of a memory with some touches at an instant.
+        ceiling: The greatest factor there can be.
+        touches: The touches of one memory.
+        now: Where its course ends.
+    """
     columns = 2 if touches else 1
     figure = Picture(figsize=(6.4 * columns, 4.0), layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False)[0]
-    _draw_curve(axes[0], decay)
+    _draw_curve(axes[0], factor)
     if touches and now:
-        _draw_course(axes[1], decay, touches, now)
+        _draw_course(axes[1], factor, touches, now)
+    for each in axes:
+        each.set_ylim(0, 1.27 * ceiling)  # room for the legend above the curve
     return figure
 
 
-def _draw_curve(axes: Axes, decay: Decay) -> None:
+def _draw_curve(axes: Axes, factor: Factor) -> None:
     """The factor by idle time, touched once and touched on twenty days, over the bands."""
     seconds = np.geomspace(1, BANDS[-1].end.total_seconds(), _POINTS)
     for band in BANDS:
         idle = [band.begin.total_seconds(), band.end.total_seconds()]
         axes.fill_between(idle, band.low, band.high, alpha=0.3, label=band.state)
     for count, style in ((1, "-"), (20, "--")):
-        factors = [_factor(decay, float(idle), count) for idle in seconds]
+        factors = [_factor(factor, float(idle), count) for idle in seconds]
         axes.plot(seconds, factors, style, color="black", label=f"{count} touch{'es' * (count > 1)}")
     axes.set_xscale("log")
     axes.set_xticks(list(_TICKS.values()), labels=list(_TICKS))
     axes.minorticks_off()
-    _label(axes, decay, "Factor by idle time", "idle since the newest touch")
+    _label(axes, "Factor by idle time", "idle since the newest touch")
 
 
-def _factor(decay: Decay, idle: float, count: int) -> float:
+def _factor(factor: Factor, idle: float, count: int) -> float:
     """The factor of a memory idle for some seconds, its touches a day apart."""
-    return decay.factor([_SOME_DAY - timedelta(seconds=idle, days=day) for day in range(count)], _SOME_DAY)
+    return factor([_SOME_DAY - timedelta(seconds=idle, days=day) for day in range(count)], _SOME_DAY)
 
 
-def _draw_course(axes: Axes, decay: Decay, touches: Sequence[datetime], now: datetime) -> None:
+def _draw_course(axes: Axes, factor: Factor, touches: Sequence[datetime], now: datetime) -> None:
     """The factor of one memory from its first touch to now: falling while idle, jumping at each touch."""
     known = sorted(touch for touch in touches if touch <= now)
     if not known:
         raise InvalidRequest("every touch lies after now; allowed: at least one before it")
-    course = list(_course(decay, known, now))
+    course = list(_course(factor, known, now))
     axes.plot([instant for instant, _ in course], [factor for _, factor in course], color="black")  # type: ignore[arg-type]
     axes.plot(known, [0.1] * len(known), "|", color="black", label="touches")  # type: ignore[arg-type]
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]  # matplotlib has no types for its dates
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    _label(axes, decay, "One memory through its touches", "")
+    _label(axes, "One memory through its touches", "")
 
 
-def _course(decay: Decay, known: Sequence[datetime], now: datetime) -> Iterator[tuple[datetime, float]]:
+def _course(factor: Factor, known: Sequence[datetime], now: datetime) -> Iterator[tuple[datetime, float]]:
     """Instants and factors, the instants finer after a touch, where the curve is steep."""
     for count, (touch, until) in enumerate(pairwise([*known, now]), start=1):
         seconds = (until - touch).total_seconds()
         for fraction in np.linspace(0, 1, _POINTS // 4) ** 3:
             instant = touch + timedelta(seconds=seconds * float(fraction))
-            yield instant, decay.factor(known[:count], instant)
+            yield instant, factor(known[:count], instant)
 
 
-def _label(axes: Axes, decay: Decay, title: str, x_label: str) -> None:
+def _label(axes: Axes, title: str, x_label: str) -> None:
     axes.set_title(title)
     axes.set_xlabel(x_label)
     axes.set_ylabel("factor")
-    axes.set_ylim(0, 1.27 * decay.ceiling)  # room for the legend above the curve
     axes.grid(visible=True, alpha=0.2)
     axes.legend(loc="upper right", frameon=False, fontsize=8)

@@ -10,37 +10,19 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from langchain_mem.decay.curve import ANCHORS, CLOCK_SKEW, EXPONENT, FREQUENCY, effective_age, interpolate
 from langchain_mem.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ANCHORS", "CLOCK_SKEW", "EXPONENT", "FREQUENCY", "Decay", "Explanation", "FitReport", "with_touch"]
+    from langchain_mem.decay.fit import FitReport
 
-ANCHORS: Final = (
-    (timedelta(minutes=1), 1.50),
-    (timedelta(minutes=40), 1.40),
-    (timedelta(hours=24), 1.22),
-    (timedelta(hours=36), 0.98),
-    (timedelta(days=7), 0.60),
-    (timedelta(days=35), 0.41),
-    (timedelta(days=120), 0.32),
-    (timedelta(days=365), 0.30),
-)
-"""The default curve: effective age and its factor, linear in between on a logarithmic time axis."""
-
-CLOCK_SKEW: Final = timedelta(minutes=5)
-"""How far ahead of us another machine's clock may run. A touch within it is now; one further ahead is not believed."""
-
-EXPONENT: Final = 0.5
-"""d, the usual rate of forgetting in ACT-R: how fast an older touch stops adding to frequency."""
-
-FREQUENCY: Final = 0.10
-"""κ, how much frequency weighs: twenty touches make a memory at most 20^κ = 1.35 times younger than one does."""
+__all__ = ["ANCHORS", "CLOCK_SKEW", "EXPONENT", "FREQUENCY", "Decay", "Explanation", "with_touch"]
 
 _CLOCK_SKEW_SECONDS: Final = CLOCK_SKEW.total_seconds()
 _YOUNGEST: Final = 1.0  # seconds; the logarithm of an age of zero is none
@@ -55,29 +37,6 @@ class Explanation(TypedDict):
     """Idle time in seconds after frequency, category and time scale; `None` where nothing believable is known."""
     touches: int
     """How many touches counted; 0 means the age came from the event date or the last update."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitReport:
-    """What `Decay.fit` found.
-
-    Log-likelihoods are in nats, and comparable only with each other.
-    """
-
-    log_likelihood: float
-    """Of the observed accesses under the best time scale."""
-    default_log_likelihood: float
-    """Of the same accesses under the policy the fit started from."""
-    observations: int
-    """How many accesses were predicted: every believable touch after a memory's first."""
-    time_scale: float
-    """The most likely time scale; that of the policy the fit started from where there was too little data."""
-    plausible: tuple[float, float]
-    """The least and greatest time scale these accesses do not rule out at 5 %."""
-    applied: bool
-    """Whether the returned policy has this time scale; if not, it is the one the fit started from."""
-    reason: str
-    """Why it was applied or refused, in one sentence."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,7 +178,7 @@ class Decay:
         """
         now, pace = _utc(now), self._pace(categories)
         if ages := self._ages(touches, now, pace):
-            age = _effective_age(ages)
+            age = effective_age(ages)
             return {"factor": self.curve(age), "effective_age_seconds": age, "touches": len(ages)}
         for instant in (event_date, updated_at):
             if instant is not None and (ages := self._ages((instant,), now, pace)):
@@ -235,7 +194,7 @@ class Decay:
         Returns:
             A number between `floor` and `ceiling`.
         """
-        base = self._clamp(_interpolate(math.log(effective_age), self._log_ages, self._factors))
+        base = self._clamp(interpolate(math.log(effective_age), self._log_ages, self._factors))
         return self._clamp(math.pow(base, self.strength))
 
     @classmethod
@@ -269,7 +228,10 @@ class Decay:
         # numpy, and what only a fit needs, is imported when one is asked for.
         from langchain_mem.decay.fit import fit
 
-        return fit(base or cls(), [tuple(map(_utc, history)) for history in histories], _utc(now))
+        base = base or cls()
+        utc_histories = [tuple(map(_utc, history)) for history in histories]
+        report = fit(base.curve, base.time_scale, utc_histories, _utc(now), max_touches=base.max_touches)
+        return (replace(base, time_scale=report.time_scale) if report.applied else base), report
 
     def log_likelihood(self, histories: Iterable[Sequence[datetime]], now: datetime) -> float:
         """How likely accesses were under this policy, as `fit` counts it: for comparing policies on held-out accesses.
@@ -287,7 +249,8 @@ class Decay:
         from langchain_mem.decay.fit import life_table, log_likelihood
 
         utc_histories = [tuple(map(_utc, history)) for history in histories]
-        return log_likelihood(self, life_table(self, utc_histories, _utc(now)), self.time_scale)
+        table = life_table(utc_histories, _utc(now), max_touches=self.max_touches)
+        return log_likelihood(self.curve, table, self.time_scale)
 
     def plot(self, touches: Iterable[datetime] = (), now: datetime | None = None) -> Figure:
         """Draw the curve over the documented bands and, given touches, the course of that memory through them.
@@ -307,7 +270,7 @@ class Decay:
 
         history = tuple(map(_utc, touches))
         _require(not history or now is not None, "touches without now; allowed: both, or neither")
-        return plot(self, history, _utc(now) if now else None)
+        return plot(self.factor, self.ceiling, history, _utc(now) if now else None)
 
     def _pace(self, categories: Iterable[str]) -> float:
         weights = [self.categories.get(category, 1.0) for category in categories] if self.categories else ()
@@ -356,23 +319,6 @@ def with_touch(
     if now is not None:
         del merged[bisect_right(merged, _utc(now) + CLOCK_SKEW) :]
     return tuple(merged[-max_touches:])
-
-
-def _effective_age(ages: Sequence[float]) -> float:
-    """a_1 · (Σ_j (a_1 / a_j)^d)^-κ, which is e^L."""
-    newest = ages[0]
-    return newest * math.pow(math.fsum([math.pow(newest / age, EXPONENT) for age in ages]), -FREQUENCY)
-
-
-def _interpolate(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
-    """Linear between the points (`xs`, `ys`), flat outside."""
-    right = bisect_left(xs, x)
-    if right == 0:
-        return ys[0]
-    if right == len(xs):
-        return ys[-1]
-    left = right - 1
-    return ys[left] + (ys[right] - ys[left]) * (x - xs[left]) / (xs[right] - xs[left])
 
 
 def _utc(instant: datetime) -> datetime:

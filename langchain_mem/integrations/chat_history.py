@@ -22,7 +22,7 @@ from langchain_mem._flow import arun, call, run
 from langchain_mem.integrations.extracting import Extracting, extracting
 from langchain_mem.integrations.identity import whose
 from langchain_mem.integrations.place import Place
-from langchain_mem.memory.facade import MemoryBase
+from langchain_mem.memory.base import MemoryBase
 from langchain_mem.model.scopes import Ids
 
 _NODE = "said"

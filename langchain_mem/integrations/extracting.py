@@ -22,7 +22,7 @@ from langchain_mem.integrations.conversation import MESSAGES, Said, last_said, l
 from langchain_mem.integrations.failing import MISTAKES, OnError, check_on_error, report
 from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner, whose
 from langchain_mem.integrations.place import Place
-from langchain_mem.memory.facade import Bodies, MemoryBase
+from langchain_mem.memory.base import Bodies, MemoryBase
 from langchain_mem.model.records import AddResult, FoundMemory
 from langchain_mem.model.scopes import Ids, Scope
 from langchain_mem.ranking.attribution import used

@@ -12,7 +12,7 @@ from langgraph.errors import GraphBubbleUp
 
 from langchain_mem.errors import FilterError, InvalidRequest, ScopeError
 from langchain_mem.integrations.identity import Identity
-from langchain_mem.memory.facade import MemoryBase
+from langchain_mem.memory.base import MemoryBase
 from langchain_mem.model.instants import iso
 
 OnError: TypeAlias = Literal["raise", "warn"]

@@ -36,7 +36,7 @@ from langchain_mem.integrations.place import Place
 from langchain_mem.integrations.prompting import with_memories
 from langchain_mem.integrations.recall import TOP_K, Recall, recalling
 from langchain_mem.integrations.tools import owned_tools
-from langchain_mem.memory.facade import MemoryBase
+from langchain_mem.memory.base import MemoryBase
 from langchain_mem.model.scopes import Ids
 
 HIDDEN: Final = TracePolicy(process_inputs=omit_payload, process_outputs=omit_payload)

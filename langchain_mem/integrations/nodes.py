@@ -32,7 +32,7 @@ from langchain_mem.integrations.failing import OnError
 from langchain_mem.integrations.identity import OwnerRule
 from langchain_mem.integrations.place import Place
 from langchain_mem.integrations.recall import TOP_K, Recalling, recalling
-from langchain_mem.memory.facade import MemoryBase
+from langchain_mem.memory.base import MemoryBase
 from langchain_mem.model.records import FoundMemory
 
 

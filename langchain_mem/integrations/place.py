@@ -14,7 +14,7 @@ from langgraph.store.base import BaseStore
 
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.integrations.identity import Run
-from langchain_mem.memory.facade import Memory, MemoryBase
+from langchain_mem.memory.base import MemoryBase
 
 _STORES: Final = 8
 """A process has seldom more than one store. What falls out is opened again when it is asked for."""
@@ -38,7 +38,7 @@ class Place:
             raise InvalidRequest("Give the model to the memory, Memory(model=…); model= is for the run's own store.")
         self.memory = memory
         self._model = model
-        self._opened: OrderedDict[int, Memory] = OrderedDict()
+        self._opened: OrderedDict[int, MemoryBase] = OrderedDict()
 
     @property
     def extracts(self) -> bool:
@@ -58,11 +58,11 @@ class Place:
             raise InvalidRequest("Where are the memories? Give memory=…, or compile the graph with store=memory.store.")
         return self._over(store)
 
-    def _over(self, store: BaseStore) -> Memory:
+    def _over(self, store: BaseStore) -> MemoryBase:
         """One memory for each store, so that what waits in the background is not left behind."""
         kept = self._opened.get(id(store))
         if kept is None or kept.store is not store:
-            kept = self._opened[id(store)] = Memory(store, model=self._model)
+            kept = self._opened[id(store)] = MemoryBase(store, model=self._model)
         self._opened.move_to_end(id(store))
         while len(self._opened) > _STORES:
             self._opened.popitem(last=False)

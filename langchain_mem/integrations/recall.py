@@ -22,7 +22,7 @@ from langchain_mem.integrations.conversation import MESSAGES, last_said, message
 from langchain_mem.integrations.failing import MISTAKES, OnError, check_on_error, report
 from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner, whose
 from langchain_mem.integrations.place import Place
-from langchain_mem.memory.facade import Memory, MemoryBase
+from langchain_mem.memory.base import MemoryBase
 from langchain_mem.memory.search import check_search
 from langchain_mem.model.records import FoundMemory
 from langchain_mem.model.scopes import Ids, Layer
@@ -159,7 +159,7 @@ def recalling(place: Place, **options: Any) -> Recalling:
 
 
 _OWN: Final = ("token_budget", "query", "pinned", "template", "owner", "messages_key", "on_error")
-_SEARCH: Final = frozenset(inspect.signature(Memory.search).parameters) - {"self", "query", "ids"}
+_SEARCH: Final = frozenset(inspect.signature(MemoryBase.search).parameters) - {"self", "query", "ids"}
 
 
 def _tokens(text: str) -> int:

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from langchain_mem._flow import Body, arun, run
 from langchain_mem.integrations.identity import OWNERS, OwnerRule, whose
-from langchain_mem.memory.facade import MemoryBase
+from langchain_mem.memory.base import MemoryBase
 from langchain_mem.model.records import FoundMemory
 
 

@@ -26,7 +26,7 @@ from langchain_mem.integrations.failing import MISTAKES, report
 from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner, whose
 from langchain_mem.integrations.place import Place
 from langchain_mem.integrations.recall import TOP_K
-from langchain_mem.memory.facade import MemoryBase
+from langchain_mem.memory.base import MemoryBase
 from langchain_mem.model.records import MemoryDict
 from langchain_mem.model.scopes import Ids, Layer
 from langchain_mem.ranking.bm25 import tokenize

@@ -1,7 +1,8 @@
 """`Memory`: the operations a user calls, a file each, on any LangGraph store.
 
-It imports the store, extraction, ranking, decay and what lies below, and no surface. Start reading with `facade`, which
-lists the operations; each is in the file of its name.
+It imports the store, extraction, ranking, decay and what lies below, and no surface. Start reading with `base`, which
+lists the operations and the files that hold their bodies: `search` is in `search`, `update` in `edit`. `settings` is
+what each of them is handed, `changes` the unit of work of those that write, `repository` what they need of a store.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING
 from langchain_mem._lazy import lazily
 
 if TYPE_CHECKING:
-    from langchain_mem.memory.facade import AsyncMemory, Memory, MemoryBase
+    from langchain_mem.memory.base import MemoryBase
+    from langchain_mem.memory.facade import AsyncMemory, Memory
 
 _HOMES = {
     "AsyncMemory": "facade",
     "Memory": "facade",
-    "MemoryBase": "facade",
+    "MemoryBase": "base",
 }
 
 __all__ = ["AsyncMemory", "Memory", "MemoryBase"]

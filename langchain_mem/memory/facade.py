@@ -1,35 +1,19 @@
-"""`Memory`: what an agent remembers across threads. The operations a user calls, in both their forms."""
+"""`Memory` and `AsyncMemory`: what an agent remembers across threads, as people use it.
+
+The operations are in the files of their names, from which `base` and the classes below take them.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from langchain_core.language_models import BaseChatModel
-from langgraph.store.base import BaseStore
-from pydantic import BaseModel
-
-from langchain_mem._flow import run
-from langchain_mem.errors import InvalidRequest
-from langchain_mem.extraction.prompts import DEFAULT_CATEGORIES
-from langchain_mem.extraction.redaction import redact_secrets
-from langchain_mem.memory.any_store import AnyStore
-from langchain_mem.memory.background import Background
-from langchain_mem.memory.events import Activity, Watching
-from langchain_mem.memory.operation import OnLoop, OnThread, Undriven
-from langchain_mem.memory.owners import owners_of
-from langchain_mem.memory.repository import Repository
-from langchain_mem.memory.settings import Decays, Reinforce, Reranker, Settings, decay_of
-from langchain_mem.memory.touch_writer import Touches, TouchWriter
+from langchain_mem.memory.base import DEFAULT_PATH as DEFAULT_PATH
+from langchain_mem.memory.base import MemoryBase as MemoryBase
+from langchain_mem.memory.operation import OnLoop, OnThread
 from langchain_mem.model.scopes import Ids
-from langchain_mem.ranking.context import render
-from langchain_mem.store.items import utc_now
 from langchain_mem.store.long_term import LongTermStore
 
 if TYPE_CHECKING:
@@ -39,176 +23,9 @@ if TYPE_CHECKING:
     from langchain_mem.integrations.retriever import MemoryRetriever
     from langchain_mem.ui.serving import Served
 
-DEFAULT_PATH: Final = "./memory"
-"""Where the embedded store lies unless `$LANGCHAIN_MEM_PATH` says otherwise."""
 
-
-class Operations:
-    """The operations, each from the file that holds its body. Imported here, in the class, they are its methods."""
-
-    from langchain_mem.memory.add import add
-    from langchain_mem.memory.admin import compact, erase, flush, purge_expired, reset
-    from langchain_mem.memory.delete import batch_delete, delete, delete_all, delete_users
-    from langchain_mem.memory.documents import get_document, set_document
-    from langchain_mem.memory.edit import batch_update, feedback, update
-    from langchain_mem.memory.explain import explain
-    from langchain_mem.memory.export import export, import_
-    from langchain_mem.memory.plan import commit, pending, plan
-    from langchain_mem.memory.read import events, get, get_all, history, stats, users
-    from langchain_mem.memory.search import search
-    from langchain_mem.memory.sessions import end_session, promote
-    from langchain_mem.memory.summary import summary
-    from langchain_mem.memory.tuning import tune_decay
-    from langchain_mem.memory.undo import restore, undo
-
-
-class Bodies(Undriven, Operations):
-    """The operations as bodies, for surfaces that run in both forms; see `langchain_mem._flow`."""
-
-    from langchain_mem.memory.admin import count_used, note_thread
-    from langchain_mem.memory.looking import census, ending, growth, latest, look, look_at
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-
-class MemoryBase(Operations):
-    """What `Memory` and `AsyncMemory` share: how they are made, and what needs no store.
-
-    Args:
-        store: Any LangGraph store; a path opens the embedded default there (Chroma in a folder, a local MiniLM
-            embedder, no key and no server), `None` at `$LANGCHAIN_MEM_PATH` or `./memory`. A store given stays its
-            owner's to close.
-        model: For extraction: a chat model, or its name for `init_chat_model`, such as `"openai:gpt-5-mini"`. Without
-            one, messages are stored verbatim.
-        decay: A policy, or on or off; a mapping from app ids sets it for each.
-        session_ttl: How long session notes live; `None` for ever.
-        categories: Names a fact may have, and what each is for; `None` for the default fifteen.
-        instructions: What to extract, and what never to.
-        agent_instructions: The same, where facts of an agent are wanted.
-        min_confidence: Facts of which the model is less sure are not stored.
-        redact: What masks secrets before anything is embedded, stored, logged or traced; `None` turns it off.
-        schemas: Typed memories: one validated document per owner and schema.
-        reinforce: Which memories a search counts as used.
-        all_owners: An administrator's `Memory`: operations need name no owner.
-        embedder_id: What the store remembers its embedder by.
-        keep_sources: Whether to keep the turns facts were drawn from, as evidence and raw history.
-        purge_after: How long what is expired, superseded or deleted can be restored; `None` for ever.
-        reranker: A query and texts to one score a text, 0 to 1; used where a search asks for it.
-        cache_bytes: How much memory the indexes of owners who were searched last may take on this store; 512 MB by
-            default. An owner who needs more is answered by the database's own candidates.
-        clock: Where the time comes from.
-
-    Raises:
-        InvalidRequest: An argument is out of its range.
-        MissingDependency: The embedded default lacks a package; says which.
-    """
-
-    def __init__(
-        self,
-        store: BaseStore | str | Path | None = None,
-        *,
-        model: BaseChatModel | str | None = None,
-        decay: Decays = True,
-        session_ttl: timedelta | None = timedelta(hours=24),
-        categories: Mapping[str, str] | None = None,
-        instructions: str | None = None,
-        agent_instructions: str | None = None,
-        min_confidence: float = 0.0,
-        redact: Callable[[str], str] | None = redact_secrets,
-        schemas: Sequence[type[BaseModel]] = (),
-        reinforce: Reinforce = "returned",
-        all_owners: bool = False,
-        embedder_id: str | None = None,
-        keep_sources: bool = True,
-        purge_after: timedelta | None = timedelta(days=30),
-        reranker: Reranker | None = None,
-        cache_bytes: int | None = None,
-        clock: Callable[[], datetime] = utc_now,
-    ) -> None:
-        _check_policies(decay, min_confidence, reinforce)
-        self._opened = not isinstance(store, BaseStore)
-        self.store: BaseStore = store if isinstance(store, BaseStore) else _open(store, embedder_id, clock)
-        repo: Repository = self.store.items if isinstance(self.store, LongTermStore) else AnyStore(self.store)
-        self.settings = Settings(
-            repo=repo,
-            model=_chat_model(model),
-            clock=clock,
-            decay=decay,
-            session_ttl=session_ttl,
-            categories=DEFAULT_CATEGORIES if categories is None else dict(categories),
-            instructions=instructions,
-            agent_instructions=agent_instructions,
-            min_confidence=min_confidence,
-            redact=redact,
-            schemas=tuple(schemas),
-            reinforce=reinforce,
-            all_owners=all_owners,
-            keep_sources=keep_sources,
-            purge_after=purge_after,
-            reranker=reranker,
-            touches=TouchWriter(functools.partial(_touch, repo)),
-            owners=owners_of(self.store.items, cache_bytes) if isinstance(self.store, LongTermStore) else None,
-        )
-        self.operations = Bodies(self.settings)
-
-    @property
-    def model(self) -> BaseChatModel | None:
-        """The model facts are extracted with."""
-        return self.settings.model
-
-    @property
-    def clock(self) -> Callable[[], datetime]:
-        """Where the time comes from."""
-        return self.settings.clock
-
-    @property
-    def reinforce(self) -> Reinforce:
-        """Which memories a search counts as used."""
-        return self.settings.reinforce
-
-    @property
-    def activity(self) -> Activity:
-        """The feed of events, for surfaces that note what became of a call; `events` reads it."""
-        return self.settings.activity
-
-    @property
-    def background(self) -> Background:
-        """Where extraction goes that a reply does not wait for."""
-        return self.settings.background
-
-    @property
-    def decay(self) -> Decays:
-        """The decay in force; may be set, on and off again, and loses nothing."""
-        return self.settings.decay
-
-    @decay.setter
-    def decay(self, decay: Decays) -> None:
-        _check_decay(decay)
-        self.settings.decay = decay
-
-    def context(
-        self,
-        memories: Sequence[Mapping[str, Any]] | Mapping[str, Any],
-        *,
-        token_budget: int | None = None,
-        template: str | None = None,
-    ) -> str:
-        """Memories as text for a prompt, fenced and marked as recalled data.
-
-        Args:
-            memories: What a search returned, or its `results`.
-            token_budget: At most so many tokens for the whole text, counted approximately.
-            template: Text with `{memories}` where the lines go.
-
-        Returns:
-            The text; empty where there are no memories or not one fits.
-
-        Raises:
-            InvalidRequest: The budget is below 1, or the template has no `{memories}`.
-        """
-        listed = memories["results"] if isinstance(memories, Mapping) else memories
-        return render(listed, token_budget=token_budget, template=template)
+class Surfaces(MemoryBase):
+    """A memory that hands out the surfaces built on it. Those import `base`, so that nothing goes in a circle."""
 
     def as_retriever(self, **search: Any) -> MemoryRetriever:
         """A LangChain retriever over this memory.
@@ -229,14 +46,6 @@ class MemoryBase(Operations):
         from langchain_mem.integrations.tools import memory_tools
 
         return memory_tools(self, **ids)
-
-    def watch(self, types: Collection[str] | None = None) -> Watching:
-        """The events of this memory from now on, as they happen: for a `for` or an `async for`.
-
-        Args:
-            types: Only these: add, search, update, delete and so on; `None` for all.
-        """
-        return self.settings.activity.watch(types)
 
     def ui(
         self,
@@ -265,14 +74,8 @@ class MemoryBase(Operations):
 
         return start(self, port=port, editable=editable, checkpointers=checkpointers, announce=announce)
 
-    def _close_parts(self) -> None:
-        try:
-            self.settings.background.flush()
-        finally:
-            self.settings.touches.close()
 
-
-class Memory(OnThread, MemoryBase):
+class Memory(OnThread, Surfaces):
     """What an agent remembers: add, search, change, forget. Each operation has an `a` twin.
 
         memory = Memory()                                      # a folder, a local embedder
@@ -327,7 +130,7 @@ class Memory(OnThread, MemoryBase):
         await self.aclose()
 
 
-class AsyncMemory(OnLoop, MemoryBase):
+class AsyncMemory(OnLoop, Surfaces):
     """`Memory` with its coroutines under the plain names: `await memory.add(…)`."""
 
     async def close(self) -> None:
@@ -343,36 +146,3 @@ class AsyncMemory(OnLoop, MemoryBase):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def _open(path: str | Path | None, embedder_id: str | None, clock: Callable[[], datetime]) -> LongTermStore:
-    place = path if path is not None else os.environ.get("LANGCHAIN_MEM_PATH", DEFAULT_PATH)
-    return LongTermStore.chroma(place, clock=clock, embedder_id=embedder_id)
-
-
-def _chat_model(model: BaseChatModel | str | None) -> BaseChatModel | None:
-    if not isinstance(model, str):
-        return model
-    from langchain.chat_models import init_chat_model
-
-    return init_chat_model(model)
-
-
-def _touch(repo: Repository, touches: Touches) -> None:
-    run(repo.touch(touches, _KEPT_TOUCHES))
-
-
-_KEPT_TOUCHES: Final = 20
-
-
-def _check_policies(decay: Decays, min_confidence: float, reinforce: str) -> None:
-    _check_decay(decay)
-    if isinstance(min_confidence, bool) or not 0 <= min_confidence <= 1:
-        raise InvalidRequest(f"min_confidence must be a number from 0 to 1, not {min_confidence!r}.")
-    if reinforce not in ("returned", "used", "none"):
-        raise InvalidRequest(f'reinforce is "returned", "used" or "none", not {reinforce!r}.')
-
-
-def _check_decay(decay: Decays) -> None:
-    for chosen in decay.values() if isinstance(decay, Mapping) else (decay,):
-        decay_of(chosen)

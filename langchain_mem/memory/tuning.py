@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from langchain_mem._flow import offload
-from langchain_mem.decay.policy import Decay, FitReport
+from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.queries import live, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.scopes import Ids, Scope
+
+if TYPE_CHECKING:
+    from langchain_mem.decay.fit import FitReport
 
 
 async def _tune_decay(settings: Settings, **ids: Unpack[Ids]) -> FitReport:

@@ -48,11 +48,6 @@ def to_instant(value: date | datetime | timedelta | str, *, now: datetime) -> da
     return first if first == last else min(last, _LATEST - TICK) + TICK
 
 
-def is_expired(expires_at: datetime | None, now: datetime) -> bool:
-    """Whether something is expired at `now`: from its instant on. `None` never expires."""
-    return expires_at is not None and expires_at <= now
-
-
 def instant(value: date | datetime | str) -> datetime:
     """The instant of an event or a timestamp, in UTC; a date without a time is the start of its UTC day.
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from langchain_mem._flow import run
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.memory.facade import MemoryBase
+from langchain_mem.memory.base import MemoryBase
 
 Act = Callable[[MemoryBase, Mapping[str, str]], str]
 """What carries out a form; returns what was done, in words."""

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from langchain_mem.errors import InvalidRequest, MemError, NotFound
-from langchain_mem.memory.facade import MemoryBase
+from langchain_mem.memory.base import MemoryBase
 from langchain_mem.rendering.tables import owner_of, when
 from langchain_mem.ui import live
 from langchain_mem.ui.acts import ACTS, Act

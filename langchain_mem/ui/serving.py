@@ -14,7 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from starlette.applications import Starlette
 
 from langchain_mem._flow import run
-from langchain_mem.memory.facade import MemoryBase
+from langchain_mem.memory.base import MemoryBase
 from langchain_mem.rendering.markup import tag
 from langchain_mem.ui.app import build_app
 from langchain_mem.ui.door import HOST

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from langchain_mem._flow import Body, arun, call, coroutine, gather, offload, run, sync
+from langchain_mem._flow import Body, arun, call, gather, offload, run
 
 
 def _plain(value: int) -> int:
@@ -100,12 +99,3 @@ def test_offloading() -> None:
 
     assert run(where()) == threading.get_ident()
     assert asyncio.run(arun(where())) != threading.get_ident()
-
-
-def test_the_two_forms() -> None:
-    """`sync` and `coroutine` make a body's two forms, with its name and documentation."""
-    plain, twin = sync(one), coroutine(one)
-    assert plain(3) == 3
-    assert asyncio.run(twin(3)) == 103
-    assert plain.__name__ == twin.__name__ == "one"
-    assert inspect.iscoroutinefunction(twin)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+import chromadb
 import httpx
 import numpy as np
 from chromadb.api import ClientAPI
+from chromadb.api.client import Client
 from chromadb.api.models.Collection import Collection
+from chromadb.config import Settings
 from chromadb.errors import ChromaError, NotFoundError
 from numpy.typing import NDArray
 
@@ -39,6 +43,13 @@ def engine_errors() -> Iterator[None]:
         yield
     except (ChromaError, httpx.HTTPError, ValueError, OSError) as error:
         raise StoreError(f"Chroma failed: {error}") from error
+
+
+def persistent_client(path: Path) -> Client:
+    """A client of the folder, which reports nothing to anybody."""
+    with engine_errors():
+        client = chromadb.PersistentClient(path, settings=Settings(anonymized_telemetry=False))
+    return cast(Client, client)
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

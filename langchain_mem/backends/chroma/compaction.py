@@ -96,8 +96,10 @@ def _unknown_layout(what: str) -> StoreError:
 
 def rewrite(folder: Path, collections: Sequence[str]) -> None:
     """Copies each collection into a new one that takes its place."""
-    from langchain_mem.backends.chroma.client import Table
-    from langchain_mem.backends.chroma.folder import persistent_client  # only here: the other step wants no Chroma
+    from langchain_mem.backends.chroma.client import (  # only here: the other step wants no Chroma
+        Table,
+        persistent_client,
+    )
 
     with persistent_client(folder) as client:
         for name in collections:

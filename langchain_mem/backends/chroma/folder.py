@@ -6,13 +6,9 @@ import os
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
-import chromadb
-from chromadb.api.client import Client
-from chromadb.config import Settings
-
-from langchain_mem.backends.chroma.client import Table, engine_errors, recover
+from langchain_mem.backends.chroma.client import Table, persistent_client, recover
 from langchain_mem.backends.chroma.collection import Shelf
 from langchain_mem.backends.chroma.compaction import compact, scrub
 from langchain_mem.backends.chroma.lock import FolderLock
@@ -92,10 +88,3 @@ class Folder:
     def _table(self, collection: str) -> Table:
         recover(self._client, collection)
         return Table.open(self._client, collection)
-
-
-def persistent_client(path: Path) -> Client:
-    """A client of the folder, which reports nothing to anybody."""
-    with engine_errors():
-        client = chromadb.PersistentClient(path, settings=Settings(anonymized_telemetry=False))
-    return cast(Client, client)

@@ -4,8 +4,8 @@ A row is one record, and one more for each vector after its first. They are upse
 revision, so that a vector left over from an older revision is told apart. What a record's metadata holds:
 
     data       the row as JSON text, its value included: Chroma's own types would lose NaN, `2**70`, lists and dicts
-    updated    `updated_at`, and `expires`: `expires_at`, in microseconds since 1970 (`NEVER` where there is none)
-    tokens     what filters may ask for, see `chroma_filters`
+    updated    `updated_at`, and `expires`: `expires_at`, in microseconds since 1970 or `NEVER_EXPIRES`
+    tokens     what filters may ask for, see `where`
     s1, s2 …   the namespace cut to 1, 2, … labels, so that a prefix is one equality
     touches0 … the touches of one lane as text, oldest first: a writer has one lane, a reader takes all of them
     keep       how many of them count, the newest: as the last touch said
@@ -41,7 +41,7 @@ from langchain_mem.backends.changes import Changes
 from langchain_mem.backends.chroma.where import tokens
 from langchain_mem.filters.conditions import Path
 
-NEVER: Final = 2**62
+NEVER_EXPIRES: Final = 2**62
 """`expires` of a row that does not expire: later than any date, and within the engine's 64 bits."""
 
 DEAD: Final = "!dead"
@@ -74,7 +74,7 @@ def micros(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
 
-def instant(micros: int) -> datetime:
+def from_micros(micros: int) -> datetime:
     """The instant so many microseconds after 1970, in UTC."""
     return _EPOCH + micros * _MICROSECOND
 
@@ -174,7 +174,7 @@ def changes_of(records: Sequence[Record], paths: Sequence[Path], *, stamp: Hasha
         handles=addresses,
         addresses=addresses,
         fields=[tuple(path.read(stored["value"]) for path in paths) for stored in told],
-        expiries=[None if expires == NEVER else instant(expires) for expires in expiries],
+        expiries=[None if expires == NEVER_EXPIRES else from_micros(expires) for expires in expiries],
         vectors=np.stack([record.embedding for record in mine]) if mine else np.zeros((0, 0), dtype=np.float32),
         has=np.array([stored["vectors"] > 0 for stored in told], dtype=bool),
     )
@@ -274,7 +274,7 @@ def _metadata(row: Row) -> dict[str, Any]:
     return {
         "data": _data(row),
         "updated": micros(row.updated_at),
-        "expires": NEVER if row.expires_at is None else micros(row.expires_at),
+        "expires": NEVER_EXPIRES if row.expires_at is None else micros(row.expires_at),
     }
 
 
@@ -299,15 +299,15 @@ def _row(record: Record, by_id: Mapping[str, Record]) -> Row:
     return Row(
         address=Address(tuple(stored["namespace"]), stored["key"]),
         value=stored["value"],
-        created_at=instant(stored["created"]),
-        updated_at=instant(record.metadata["updated"]),
+        created_at=from_micros(stored["created"]),
+        updated_at=from_micros(record.metadata["updated"]),
         revision=stored["revision"],
-        expires_at=None if expires == NEVER else instant(expires),
+        expires_at=None if expires == NEVER_EXPIRES else from_micros(expires),
         ttl=None if stored["ttl"] is None else stored["ttl"] * _MICROSECOND,
         vectors=_vectors(record, stored, by_id),
         digests=tuple(stored["digests"]),
         texts=(record.document,) if record.document else (),
-        touches=tuple(map(instant, touches(record.metadata))),
+        touches=tuple(map(from_micros, touches(record.metadata))),
     )
 
 

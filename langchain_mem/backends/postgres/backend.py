@@ -4,7 +4,7 @@
     vectors   one a passage, with an HNSW index for searches that are broad
     meta      the version of the schema, and the embedder that built the store
 
-The statements are in `postgres_sql`, connections in `postgres_pools`, filters in `postgres_filters`. This file says
+The statements are in `sql`, connections in `pools`, filters in `where`. This file says
 which statement answers what, and finishes with `matches` the filters that SQL cannot decide.
 """
 
@@ -31,15 +31,15 @@ from langchain_mem.backends.base import (
     check_embedder,
 )
 from langchain_mem.backends.changes import Changes
-from langchain_mem.backends.postgres.pools import Pool, Pools, Record, Session, Work
+from langchain_mem.backends.postgres.pools import Pool, Pools, Session, SqlRow, Work
 from langchain_mem.backends.postgres.schema import VERSION
 from langchain_mem.backends.postgres.sql import (
     GONE_KEPT,
     MICROSECOND,
-    Change,
     Selection,
     Statement,
     Statements,
+    WriteStatements,
     found_words,
     indexed_type,
     select,
@@ -126,13 +126,13 @@ class PostgresBackend:
         vector = query.vector
         if vector is None:
 
-            async def newest(limit: int | None, offset: int) -> list[Record]:
+            async def newest(limit: int | None, offset: int) -> list[SqlRow]:
                 return await self._pools.read(self._sql.newest(selection, limit, offset))
 
             return await self._page(query, selection, newest)
         near = await self._is_broad(query)
 
-        async def nearest(limit: int | None, offset: int) -> list[Record]:
+        async def nearest(limit: int | None, offset: int) -> list[SqlRow]:
             found = await self._near(selection, vector, limit, offset) if near and limit is not None else None
             return found or await self._pools.read(self._sql.nearest(selection, vector, limit, offset))
 
@@ -213,7 +213,7 @@ class PostgresBackend:
         if not wanted:
             return []
 
-        async def holding(limit: int | None, offset: int) -> list[Record]:
+        async def holding(limit: int | None, offset: int) -> list[SqlRow]:
             return await self._pools.read(self._sql.lexical(selection, wanted, limit, offset))
 
         return await self._page(query, selection, holding)
@@ -260,7 +260,7 @@ class PostgresBackend:
 
     async def _near(
         self, selection: Selection, vector: NDArray[np.float32], limit: int, offset: int
-    ) -> list[Record] | None:
+    ) -> list[SqlRow] | None:
         """A page by the HNSW index; `None` where it gave up before the page was full.
 
         Several of the nearest vectors may be of one item: then more of them are asked for.
@@ -276,7 +276,7 @@ class PostgresBackend:
             near *= 4
 
     async def _page(
-        self, query: Query, selection: Selection, fetch: Callable[[int | None, int], Awaitable[list[Record]]]
+        self, query: Query, selection: Selection, fetch: Callable[[int | None, int], Awaitable[list[SqlRow]]]
     ) -> list[Match]:
         """A page of what `fetch` finds, by limit and offset; where SQL is not exact, of what `matches` leaves of it."""
         if selection.exact or query.limit is None:
@@ -292,15 +292,15 @@ class PostgresBackend:
                 return kept[query.offset : end]
             size *= 4
 
-    def _matches(self, records: Sequence[Record]) -> list[Match]:
+    def _matches(self, records: Sequence[SqlRow]) -> list[Match]:
         return [Match(row, record[-1]) for row, record in zip(self._rows(records), records, strict=True)]
 
-    def _rows(self, records: Sequence[Record]) -> list[Row]:
+    def _rows(self, records: Sequence[SqlRow]) -> list[Row]:
         vectors = _vectors([record[10] or b"" for record in records], self._dims)
         return [_row(record, own) for record, own in zip(records, vectors, strict=True)]
 
 
-def _row(record: Record, vectors: Vectors) -> Row:
+def _row(record: SqlRow, vectors: Vectors) -> Row:
     namespace, key, value, created_at, updated_at, revision, expires_at, ttl, digests, touches = record[:10]
     return Row(
         address=Address(tuple(map(decode, namespace)), decode(key)),
@@ -316,11 +316,11 @@ def _row(record: Record, vectors: Vectors) -> Row:
     )
 
 
-def _sends(*statements: Statement) -> Work[list[list[Record]]]:
+def _sends(*statements: Statement) -> Work[list[list[SqlRow]]]:
     return lambda session: session.send(*statements)
 
 
-async def _apply(session: Session, changes: Sequence[Change]) -> None:
+async def _apply(session: Session, changes: Sequence[WriteStatements]) -> None:
     """Does the changes one after the other, all in one round trip; none stays where one did not find its row."""
     sent = [(change, statement) for change in changes for statement in (change.first, *change.rest)]
     answers = await session.send(*(statement for _, statement in sent))
@@ -331,7 +331,7 @@ async def _apply(session: Session, changes: Sequence[Change]) -> None:
             )
 
 
-def _meta(records: list[Record]) -> tuple[int, Embedder | None]:
+def _meta(records: list[SqlRow]) -> tuple[int, Embedder | None]:
     version, name, dims = records[0]
     if version > VERSION:
         raise StoreError(f"These tables have version {version}; this package knows {VERSION}. Upgrade langchain-mem.")

@@ -37,7 +37,7 @@ R = TypeVar("R")
 Pool: TypeAlias = "ConnectionPool[Any] | AsyncConnectionPool[Any]"
 """What a user may bring: either of psycopg's pools."""
 
-Record: TypeAlias = tuple[Any, ...]
+SqlRow: TypeAlias = tuple[Any, ...]
 """One row as Postgres answers it."""
 
 _MOST = 10  # connections of a pool that we open
@@ -85,18 +85,18 @@ class Session:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    async def send(self, *statements: Statement) -> list[list[Record]]:
+    async def send(self, *statements: Statement) -> list[list[SqlRow]]:
         """Runs statements in one round trip, and gives the answer to each. This is a body."""
         return await call(self._send, self._asend, statements)
 
-    def _send(self, statements: Sequence[Statement]) -> list[list[Record]]:
+    def _send(self, statements: Sequence[Statement]) -> list[list[SqlRow]]:
         cursors = [self._cursor() for _ in statements]
         with self._connection.pipeline():
             for cursor, statement in zip(cursors, statements, strict=True):
                 cursor.execute(statement.query.encode(), statement.parameters)
         return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
-    async def _asend(self, statements: Sequence[Statement]) -> list[list[Record]]:
+    async def _asend(self, statements: Sequence[Statement]) -> list[list[SqlRow]]:
         cursors = [self._cursor() for _ in statements]
         async with self._connection.pipeline():
             for cursor, statement in zip(cursors, statements, strict=True):
@@ -172,10 +172,10 @@ class Pools:
         self._loops: dict[asyncio.AbstractEventLoop, _LoopPool] = {}
         self._lock = threading.Lock()
 
-    async def read(self, statement: Statement) -> list[Record]:
+    async def read(self, statement: Statement) -> list[SqlRow]:
         """Runs one statement by itself. This is a body."""
 
-        async def work(session: Session) -> list[Record]:
+        async def work(session: Session) -> list[SqlRow]:
             return (await session.send(statement))[0]
 
         return await call(self._within, self._awithin, work)

@@ -5,7 +5,7 @@ by itself. Needs Postgres 14 and pgvector 0.8, or later.
 
 Namespaces are `text[]`, compared label by label in the order of code points. All that begin with `(a, b)` stand
 together in that order, from `(a, b)` itself up to and without `(a, b + U+0001)`: U+0001 ends no label (see
-`postgres_text`). So one range of one index is exactly one scope, by whole labels, and touches nobody else's rows.
+`text`). So one range of one index is exactly one scope, by whole labels, and touches nobody else's rows.
 """
 
 # ruff: noqa: S608 - what is put into the text is the checked name of the schema and fragments written here
@@ -52,7 +52,7 @@ class Statement(NamedTuple):
     parameters: Mapping[str, Any] = {}
 
 
-class Change(NamedTuple):
+class WriteStatements(NamedTuple):
     """The statements of one write. `first` finds a row exactly when what the write expects is there."""
 
     address: Address
@@ -330,7 +330,7 @@ class Statements:
 
     # Writing
 
-    def change(self, write: Write, now: datetime) -> Change:
+    def change(self, write: Write, now: datetime) -> WriteStatements:
         """What does one write, if what it expects is there."""
         parameters = {"namespace": _labels(write.address.namespace), "key": encode(write.address.key), "now": now}
         return self._delete(write, parameters) if write.row is None else self._put(write, write.row, parameters)
@@ -372,20 +372,22 @@ class Statements:
         """Rewrites tables and indexes from what lives. Locks them, and runs in no transaction."""
         return Statement(f"VACUUM (FULL, ANALYZE) {self._items}, {self._vectors}")
 
-    def _delete(self, write: Write, parameters: dict[str, Any]) -> Change:
+    def _delete(self, write: Write, parameters: dict[str, Any]) -> WriteStatements:
         if write.expects is None:
             absent = f"SELECT 1 WHERE NOT EXISTS (SELECT FROM {self._items} i WHERE {_HERE} AND {_ALIVE})"
-            return Change(write.address, Statement(absent, parameters), conditional=True)
+            return WriteStatements(write.address, Statement(absent, parameters), conditional=True)
         delete = f"DELETE FROM {self._items} i WHERE {_HERE}"
         if write.expects is ANY:
-            return Change(write.address, Statement(delete, parameters), conditional=False)
+            return WriteStatements(write.address, Statement(delete, parameters), conditional=False)
         delete = f"{delete} AND {_ALIVE} AND i.revision = %(expects)s RETURNING i.id"
-        return Change(write.address, Statement(delete, {**parameters, "expects": write.expects}), conditional=True)
+        return WriteStatements(
+            write.address, Statement(delete, {**parameters, "expects": write.expects}), conditional=True
+        )
 
-    def _put(self, write: Write, row: Row, parameters: dict[str, Any]) -> Change:
+    def _put(self, write: Write, row: Row, parameters: dict[str, Any]) -> WriteStatements:
         put = self._update() if isinstance(write.expects, str) else self._upsert(over_living=write.expects is ANY)
         values = {**parameters, **_values(row), "expects": write.expects if isinstance(write.expects, str) else None}
-        return Change(
+        return WriteStatements(
             write.address, Statement(put, values), write.expects is not ANY, (self._put_vectors(row, parameters),)
         )
 

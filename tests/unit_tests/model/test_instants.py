@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.model.instants import TICK, instant, is_expired, iso, parse_iso, span, to_instant
+from langchain_mem.model.instants import TICK, instant, iso, parse_iso, span, to_instant
 
 NOW = datetime(2024, 7, 4, 9, 30, tzinfo=UTC)
 PLUS_TWO = timezone(timedelta(hours=2))
@@ -98,19 +98,9 @@ def test_instant_of_a_date() -> None:
     assert instant(date(2024, 7, 4)) == instant("2024-07-04") == datetime(2024, 7, 4, tzinfo=UTC)
 
 
-def test_expired_from_its_instant_on() -> None:
-    """A memory is there until its instant, and no longer."""
-    assert not is_expired(NOW, NOW - TICK)
-    assert is_expired(NOW, NOW)
-    assert is_expired(NOW, NOW + TICK)
-    assert not is_expired(None, NOW)
-
-
 def test_day_ends_at_midnight() -> None:
     """What expires on a date is visible in the last microsecond of that day and not in the next."""
-    expires_at = to_instant("2024-07-04", now=NOW)
-    assert not is_expired(expires_at, datetime(2024, 7, 4, 23, 59, 59, 999999, UTC))
-    assert is_expired(expires_at, datetime(2024, 7, 5, tzinfo=UTC))
+    assert to_instant("2024-07-04", now=NOW) == datetime(2024, 7, 5, tzinfo=UTC)
 
 
 def test_iso_looks_like_this() -> None:

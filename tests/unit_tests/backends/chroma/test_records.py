@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from langchain_mem.backends.base import Address, Row
 from langchain_mem.backends.chroma.records import (
     MOST_ID_BYTES,
-    instant,
+    from_micros,
     label,
     lane,
     namespace_of,
@@ -113,10 +113,10 @@ def test_newest_touches_are_kept() -> None:
 def test_lanes_are_merged() -> None:
     """Touches of another's lane count as ours do, are never written by us, and are passed over when too old."""
     have = {"touches7": "1 5", "keep": 9}
-    change = touch(have, [instant(3), instant(5)], keep=3, lane="touches3")
+    change = touch(have, [from_micros(3), from_micros(5)], keep=3, lane="touches3")
     assert change.keys() == {"touches3", "keep"}
     assert touches(merged(have, change)) == [3, 5, 5]
-    touched = row(Address(("a",), "k"), touches=(instant(5), instant(7)))
+    touched = row(Address(("a",), "k"), touches=(from_micros(5), from_micros(7)))
     [record] = records_of(touched, 2, lane="touches3", old=have)
     assert touches(merged(have, record.metadata)) == [1, 5, 7]
 

@@ -10,7 +10,7 @@ Clock = Callable[[], datetime]
 """Tells the present instant, as an aware datetime."""
 
 
-class Sweeper:
+class SweepPacer:
     """Runs a sweep on a daemon thread, at most once in each interval, and never two at a time.
 
     Args:
