@@ -3,13 +3,17 @@
 import doctest
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 
-from benchmarks import locomo, updates
+from benchmarks import answers, locomo, updates
 from benchmarks.locomo import (
     CachedEmbeddings,
     Row,
@@ -254,3 +258,40 @@ def test_preferring_the_newer_never_puts_it_lower() -> None:
                 if (row["wording"], row["asked about"], row["decay"]) == (wording, "now", decay)
             }
             assert first["yes"] == first["auto"] >= first["no"]
+
+
+class Parrot(BaseChatModel):
+    """Extracts nothing, answers with what it was given, and judges by whether the gold answer is in the answer."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "parrot"
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        prompt = messages[-1].text
+        judged = re.search("Gold answer: (.*)\nGenerated answer: (.*)\n\nGive one", prompt, re.DOTALL)
+        reply = prompt if judged is None else json.dumps({"label": "CORRECT" if judged[1] in judged[2] else "WRONG"})
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(reply))])
+
+
+def test_answers_come_from_what_is_recalled() -> None:
+    """A model that says what it was given is right where recall gave the turn, and the context keeps to the budget."""
+    turn = {"speaker": "Ann", "dia_id": "D1:1", "text": "We moved to Leeds in spring."}
+    session = {"name": "session_1", "when": session_time("1:56 pm on 8 May, 2023"), "turns": [turn]}
+    asked = [{"question": "Where does Ann live?", "answer": answer, "category": 4} for answer in ("Leeds", "York")]
+    talk = answers.Talk("ann", ("Ann", "Bob"), [session], asked)
+    models = answers.Models(Parrot(), Parrot(), Parrot())
+    rows = answers.run(talk, "turns", models, FakeEmbeddings())
+    assert [row.correct for row in rows] == [True, False]
+    assert answers.summary(rows)["right"] == 50.0
+    assert answers.run(talk, "turns", models, FakeEmbeddings(), budget=1)[0].context == ""
+
+
+def test_replies_come_by_files(tmp_path: Path) -> None:
+    """A reply that lies in the folder is found by its prompt; without one the prompt waits there."""
+    model = answers.Exchange(folder=tmp_path, timeout=0)
+    with pytest.raises(TimeoutError):
+        model.invoke("Where does Ann live?")
+    (prompt,) = (tmp_path / "q").iterdir()
+    (tmp_path / "a" / prompt.name).write_text("Leeds\n")
+    assert model.invoke("Where does Ann live?").text == "Leeds"
