@@ -40,10 +40,22 @@ SAYS = {
 """What each room is for, in a few words. A module that begins with an underscore is not drawn."""
 
 WAYS = (
-    ("Write", ("messages", "extraction", "memory.add", "changes", "store", "backend"), "a fact and its history land in one write"),
-    ("Read", ("query", "memory.search", "ranking", "decay", "context", "prompt"), "relevance decides, decay breaks near ties"),
-    ("Thread", ("graph step", "checkpointer", "retention", "sweep"), "the newest state always stays"),
-)  # fmt: skip
+    (
+        "Write",
+        ("messages", "extraction", "memory.add", "changes", "store", "backend"),
+        "a fact and its history land in one write",
+    ),
+    (
+        "Read",
+        ("query", "memory.search", "ranking", "decay", "context", "prompt"),
+        "relevance decides, decay breaks near ties",
+    ),
+    (
+        "Thread",
+        ("graph step", "checkpointer", "retention", "sweep"),
+        "the newest state always stays",
+    ),
+)
 
 WIDTH = 960
 STYLE = """
