@@ -8,16 +8,16 @@ the way. Every `async def` is a body (see `langchain_mem._flow`).
 from __future__ import annotations
 
 import copy
-import itertools
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from langchain_mem.backends.base import Address, Row, Write, no_vectors
 from langchain_mem.errors import Conflict
 from langchain_mem.memory.drafts import Draft, layer_of
-from langchain_mem.memory.queries import has_any, is_in
+from langchain_mem.memory.places import find_places
+from langchain_mem.memory.queries import has_any
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import changed
 from langchain_mem.model.instants import iso, parse_iso
@@ -53,13 +53,6 @@ R = TypeVar("R")
 
 _ATTEMPTS: Final = 8
 _REPEATABLE: Final = ("metadata", "categories", "expiration_date", "event_date", "confidence")
-
-
-class Place(NamedTuple):
-    """Where a text is to be: the memory that says it already, or an id that is free for it."""
-
-    existing: Row | None
-    free_id: str
 
 
 class Changes:
@@ -105,23 +98,11 @@ class Changes:
     async def enter(self, drafts: Sequence[Draft]) -> list[StoredMemory]:
         """Adds facts, each as the memory that says the same already where there is one."""
         entered: dict[tuple[Namespace, str], StoredMemory] = {}
-        for draft, place in zip(drafts, await self.find_places(drafts), strict=True):
+        for draft, place in zip(drafts, await find_places(self._settings, drafts, self.now), strict=True):
             said = (draft.home, digest(draft.text))
             if said not in entered:
                 entered[said] = self.add(draft, place.existing, memory_id=place.free_id)
         return [entered[draft.home, digest(draft.text)] for draft in drafts]
-
-    async def find_places(self, drafts: Sequence[Draft]) -> list[Place]:
-        """For each draft the memory that says the same in the same home, live before dead, or a free id."""
-        homes: dict[Namespace, set[str]] = {}
-        for draft in drafts:
-            homes.setdefault(draft.home, set()).add(digest(draft.text))
-        known: dict[tuple[Namespace, str], Row] = {}
-        for home, digests in homes.items():
-            found, _ = await self._settings.repo.select([home], is_in("digest", sorted(digests)), self.now)
-            for row in sorted(found, key=lambda one: is_live(one.value, iso(self.now))):
-                known[row.address.namespace, row.value["digest"]] = row
-        return [Place(known.get((draft.home, digest(draft.text))), await self._free_id(draft)) for draft in drafts]
 
     def add(self, draft: Draft, existing: Row | None = None, *, memory_id: str | None = None) -> StoredMemory:
         """Adds a fact, or notes that it is known, or makes it live again.
@@ -282,15 +263,6 @@ class Changes:
             wanted.setdefault(reroot(here, TURNS), {}).update(dict.fromkeys(cited, "deleted"))
             wanted.setdefault(reroot(there, TURNS), {}).update(dict.fromkeys(cited, "live"))
         return {home: turns for home, turns in wanted.items() if turns}
-
-    async def _free_id(self, draft: Draft) -> str:
-        """The first id of a text that is not held by a memory which says something else by now."""
-        for attempt in itertools.count():
-            memory_id = id_for(draft.home, draft.text, attempt)
-            (row,) = await self._settings.repo.read([Address(draft.home, memory_id)], self.now)
-            if row is None or row.value["digest"] == digest(draft.text):
-                return memory_id
-        raise AssertionError("count() does not end")
 
     def _owner(self) -> Scope | None:
         """The owner of the first memory that changes; `None` where none does."""

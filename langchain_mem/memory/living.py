@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -18,6 +18,7 @@ from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Pat
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import dated
 from langchain_mem.model.scopes import MEMORIES, TURNS, Namespace
+from langchain_mem.ranking.columns import Columns
 from langchain_mem.ranking.index import Entry, Index
 from langchain_mem.ranking.parts import Mask
 
@@ -78,6 +79,8 @@ class Living:
     def _begin(self) -> None:
         self.index: Index[Address] = Index((NAMESPACE, EXPIRES, *self._asked))
         self._handles.clear()
+        self._others: dict[Address, str] = {}
+        self._saying: dict[str, set[Address]] = {}
 
     @property
     def nbytes(self) -> int:
@@ -118,32 +121,43 @@ class Living:
         )
         return np.asarray(inside & self.index.eligible(conjunction(condition, _unexpired(now))))
 
+    def knows(self, address: Address) -> bool:
+        """Whether there is a memory at an address, in whatever state."""
+        return address in self.index or address in self._others
+
     def same_text(self, home: Namespace, digest: str) -> list[Address]:
-        """Where a text is known in a home already."""
+        """The memories in a home that say a text, in whatever state."""
         found = self.index.columns[DIGEST].equal(digest)
         entries = [self.index.entry(int(number)) for number in found if self.index.living[number]]
-        return [entry.handle for entry in entries if entry.handle.namespace == home]
+        said = [*(entry.handle for entry in entries), *self._saying.get(digest, ())]
+        return [address for address in said if address.namespace == home]
 
-    def newest(self, mask: Mask, limit: int, offset: int) -> list[Address]:
-        """A page of those in a mask, newest update first; ties go by address."""
+    def newest(self, mask: Mask, most: int) -> list[tuple[int, Address]]:
+        """The documents of a mask that were updated last, unordered, at least `most` of them if there are so many.
+
+        Returns:
+            Each with what sorts it: microseconds before 1970, and its address.
+        """
         numbers = np.flatnonzero(mask)
         updated = self.index.columns[UPDATED].instants()[numbers]
-        end = offset + limit
-        if len(numbers) > end:
-            least = np.partition(updated, len(updated) - end)[len(updated) - end]
+        if len(numbers) > most:
+            least = np.partition(updated, len(updated) - most)[len(updated) - most]
             numbers, updated = numbers[updated >= least], updated[updated >= least]
-        handles = [self.index.entry(number).handle for number in numbers.tolist()]
-        order = sorted(range(len(handles)), key=lambda at: (-int(updated[at]), handles[at]))
-        return [handles[at] for at in order[offset:end]]
+        return [
+            (-instant, self.index.entry(number).handle)
+            for number, instant in zip(numbers.tolist(), updated.tolist(), strict=True)
+        ]
 
     def _apply(self, changes: Changes) -> None:
         gone = [self._handles.get(handle, handle) for handle in changes.gone]
         dead: list[Address] = [address for address in gone if isinstance(address, Address)]
         entries, members = [], []
+        others: dict[Address, Any] = {}
         for number, (address, fields) in enumerate(zip(changes.addresses, changes.fields, strict=True)):
             entry = self._entry(address, fields, changes.expiries[number])
             if entry is None:
                 dead.append(address)
+                others[address] = fields[self.paths.index(DIGEST)]
             else:
                 entries.append(entry)
                 members.append(number)
@@ -151,6 +165,7 @@ class Living:
         chosen = slice(None) if len(members) == len(changes.addresses) else members
         self.index.put(entries, changes.vectors[chosen], changes.has[chosen])
         self.index.tidy()
+        self._set_aside([*dead, *changes.addresses], others)
         self._remember(changes)
 
     def _entry(self, address: Address, fields: Sequence[Any], expires_at: datetime | None) -> Entry[Address] | None:
@@ -161,6 +176,17 @@ class Living:
         columns = (_BETWEEN.join(address.namespace), expires_at and iso(expires_at), *fields[len(_TOLD) :])
         cites = tuple(told.cites or ())
         return Entry(address, address.key, dated(told.memory, when), told.group, told.position, cites, columns)
+
+    def _set_aside(self, changed: Sequence[Address], others: Mapping[Address, Any]) -> None:
+        """Notes of those that are in another state what they say, and nothing else."""
+        for address in changed:
+            said = self._others.pop(address, None)
+            if said is not None:
+                self._saying[said].discard(address)
+        for address, said in others.items():
+            if isinstance(said, str):
+                self._others[address] = said
+                self._saying.setdefault(said, set()).add(address)
 
     def _remember(self, changes: Changes) -> None:
         """Notes what handles stand for, where they are not addresses."""
@@ -176,6 +202,14 @@ def living_of(rows: Sequence[Row], states: frozenset[str], condition: Condition)
     living = Living((), states, living.index.columns.missing(condition))
     living.take(of_rows(rows, living.paths, stamp=0, whole=True), None)
     return living
+
+
+_ALWAYS_ASKED: Final = Columns(_ASKED)
+
+
+def tells(condition: Condition) -> bool:
+    """Whether every index has the columns that a condition asks about."""
+    return not _ALWAYS_ASKED.missing(condition)
 
 
 def _unexpired(now: datetime) -> Condition:

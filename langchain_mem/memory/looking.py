@@ -14,6 +14,7 @@ from langchain_mem.backends.base import Row
 from langchain_mem.errors import NotFound
 from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Path, Test, conjunction
 from langchain_mem.memory.operation import Operation
+from langchain_mem.memory.pages import page
 from langchain_mem.memory.queries import by_id, has_any, is_in, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import changes
@@ -112,7 +113,7 @@ async def _look(
     now = settings.now()
     places, asked = await view(settings, Scope.of(ids), filters, now)
     condition = conjunction(asked, _in_states(states, now), *_narrowed(categories, keywords))
-    rows, count = await settings.repo.select(places, condition, now, limit=limit, offset=offset)
+    rows, count = await page(settings, places, condition, now, limit=limit, offset=offset)
     return {"results": [_sight(settings, row, now) for row in rows], "count": count}
 
 

@@ -11,6 +11,7 @@ from langchain_mem.errors import InvalidRequest, NotFound
 from langchain_mem.filters.conditions import Condition, Kind, Operator, Path, Test, conjunction
 from langchain_mem.memory.events import ActivityEvent
 from langchain_mem.memory.operation import operation
+from langchain_mem.memory.pages import page as page_of
 from langchain_mem.memory.queries import by_id, has_any, live, view
 from langchain_mem.memory.settings import Settings, names
 from langchain_mem.model.history import changes
@@ -112,7 +113,7 @@ async def _get_all(
     shown = live(now, show_expired=show_expired, latest_only=latest_only)
     condition = conjunction(asked, shown, _narrowed(categories, keywords))
     offset = (page - 1) * page_size
-    rows, count = await settings.repo.select(places, condition, now, limit=page_size, offset=offset)
+    rows, count = await page_of(settings, places, condition, now, limit=page_size, offset=offset)
     return {
         "results": [public(row.value) for row in rows],
         "count": count,

@@ -19,6 +19,7 @@ from langchain_mem.memory.changes import Changes, settled
 from langchain_mem.memory.delete import delete_by_ids
 from langchain_mem.memory.drafts import Draft
 from langchain_mem.memory.operation import operation
+from langchain_mem.memory.places import find_places
 from langchain_mem.memory.queries import live, places
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso
@@ -125,7 +126,9 @@ async def _promote(
         changes = Changes(settings, at=now)
         await _copy_turns(settings, changes, rows.values(), home)
         notes = [rows[memory_id] for memory_id in chosen]
-        places = await changes.find_places([Draft(home=home, text=note.value["memory"]) for note in notes])
+        places = await find_places(
+            settings, [Draft(home=home, text=note.value["memory"]) for note in notes], changes.now
+        )
         moved = [_move(changes, note, home, place.existing) for note, place in zip(notes, places, strict=True)]
         await changes.land(scope, event="promote")
         return [public(memory) for memory in moved]
