@@ -70,7 +70,7 @@ def against(*operations: Mapping[str, Any]) -> Callable[[list[BaseMessage]], dic
 
     def reply(messages: list[BaseMessage]) -> dict[str, Any]:
         known = messages[-1].text.partition("</known>")[0].splitlines()[1:]
-        numbers = {line.partition("] ")[2]: number for number, line in enumerate(known)}
+        numbers = {line.partition("] ")[2].rpartition(" (noted ")[0]: number for number, line in enumerate(known)}
         return proposed(
             *({**each, "memory": numbers.get(each.get("memory"), each.get("memory"))} for each in operations)
         )

@@ -7,7 +7,7 @@ kept, the rest is left alone; what the package itself recalled into a message is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, cast
 
@@ -51,6 +51,8 @@ class Turn:
         id: The message's id, where it has one.
         name: The speaker's name, where the message has one.
         said_at: The message's own time, where it has one.
+        place: Which of the messages handed over it is, from 0.
+        whole: All of what was said, where this is a piece of it.
     """
 
     role: Role
@@ -58,6 +60,8 @@ class Turn:
     id: str | None = None
     name: str | None = None
     said_at: datetime | None = None
+    place: int = field(default=0, compare=False)
+    whole: str | None = field(default=None, compare=False)
 
     @property
     def spoken(self) -> str:
@@ -78,7 +82,7 @@ def turns_of(messages: Messages, redact: Callable[[str], str] | None = None) -> 
     several = [messages] if isinstance(messages, str | Mapping | BaseMessage) else messages
     if not isinstance(several, Iterable):
         raise _no_message(several)
-    turns = [_turn(message) for message in several]
+    turns = [replace(_turn(message), place=place) for place, message in enumerate(several)]
     turns = [replace(turn, text=sound(turn.text)) for turn in turns]
     if redact is not None:
         turns = [replace(turn, text=redact(turn.text)) for turn in turns]

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -29,8 +30,8 @@ from langchain_mem.errors import ExtractionError, InvalidRequest
 from langchain_mem.extraction import prompts
 from langchain_mem.extraction.messages import Turn, text_of
 from langchain_mem.extraction.reconcile import Action, Operation
-from langchain_mem.model.instants import instant, iso, to_instant
-from langchain_mem.model.records import Rejected, StoredMemory, sound
+from langchain_mem.model.instants import event_span, iso, to_instant
+from langchain_mem.model.records import Importance, Rejected, StoredMemory, sound
 
 QUIET: Final[RunnableConfig] = {"tags": ["nostream", "langsmith:nostream"], "run_name": "langchain_mem"}
 """How the package calls a model: its tokens are not streamed to the user of the graph it runs in."""
@@ -69,22 +70,22 @@ class Proposal(BaseModel):
     action: Action
     text: str = ""
     memory: int | None = Field(default=None, description="number of the known memory")
-    subject: Literal["user", "assistant"] = "user"
+    subject: str = Field(default="user", description="user, assistant, or a speaker's name")
     layer: Literal["owner", "session"] = "owner"
+    importance: Importance = "normal"
     categories: list[str] = []
-    relates_to: list[int] = []
     event_date: str | None = None
     expires: str | None = None
     confidence: float = Field(default=1.0, ge=0, le=1)
     evidence: list[int] = Field(default=[], description="numbers of messages")
     reason: str = ""
 
-    @field_validator("action", "subject", "layer", mode="before")
+    @field_validator("action", "layer", "importance", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value
 
-    @field_validator("text", "subject", "layer", "categories", "relates_to", "confidence", "evidence", "reason",
+    @field_validator("text", "subject", "layer", "importance", "categories", "confidence", "evidence", "reason",
                      mode="before")  # fmt: skip
     @classmethod
     def _absent(cls, value: Any, info: Any) -> Any:
@@ -137,6 +138,7 @@ class Request:
         instructions: The application's own rules.
         schemas: JSON schemas of the documents to keep up to date, by name.
         documents: Those documents as they are.
+        earlier: What was said before and is dealt with, for understanding only.
     """
 
     turns: Sequence[Turn]
@@ -147,27 +149,50 @@ class Request:
     instructions: str | None = None
     schemas: Mapping[str, Any] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Sequence[Turn] = ()
+
+    @property
+    def people(self) -> list[str]:
+        """The names of those who speak as users, in order."""
+        return list(dict.fromkeys(turn.name for turn in self.turns if turn.role == "user" and turn.name))
 
     def messages(self, *, as_json: bool) -> list[BaseMessage]:
         """The prompt: rules first, then what is known and said, as data."""
         rules = prompts.rules(
-            self.categories, self.instructions, subjects=self.subjects, as_json=as_json, schemas=self.schemas
+            self.categories,
+            self.instructions,
+            subjects=self.subjects,
+            as_json=as_json,
+            schemas=self.schemas,
+            people=self.people,
         )
-        known = prompts.known([memory["memory"] for memory in self.known])
-        data = [known, prompts.documents(self.documents), prompts.conversation(self.turns, self.observed)]
+        data = [
+            prompts.known([prompts.with_dates(memory) for memory in self.known]),
+            prompts.documents(self.documents),
+            prompts.earlier(self.earlier, self.observed),
+            prompts.conversation(self.turns, self.observed),
+        ]
         return [SystemMessage(rules), HumanMessage("\n\n".join(part for part in data if part))]
+
+
+class Unprocessable(ExtractionError):
+    """The model cannot or will not take this conversation: another try fails the same way, a part of it may not."""
 
 
 async def propose(model: BaseChatModel, request: Request) -> Proposals:
     """Asks the model once, and once more if its answer holds no operations. A body.
 
     Raises:
-        ExtractionError: The model failed, or gave nothing to read twice.
+        Unprocessable: The model refused, was cut off, or gave nothing to read twice.
+        ExtractionError: The model failed; it may succeed later.
     """
     model = unstreamed(model)
     structured = _structured(model, TypedExtraction if request.schemas else Extraction)
     messages = request.messages(as_json=structured is None)
     reply = await ask(structured or model, messages)
+    ended = _ended_early(reply)
+    if ended is not None and not (ended in _CUT_OFF and len(request.turns) == 1):
+        raise Unprocessable(f"the model ended its answer early: {ended}")
     try:
         answer = read(reply)
     except ValueError as error:
@@ -180,7 +205,7 @@ def _read_or_fail(reply: AIMessage) -> Answer:
     try:
         return read(reply)
     except ValueError as error:
-        raise ExtractionError(f"The model gave no valid output, twice; nothing was written. Last: {error}") from error
+        raise Unprocessable(f"the model gave no valid output, twice. Last: {error}") from error
 
 
 def _structured(model: BaseChatModel, form: type[Extraction]) -> Runnable[Any, Any] | None:
@@ -201,9 +226,44 @@ async def ask(model: Runnable[Any, Any], messages: Sequence[BaseMessage]) -> AIM
     try:
         answer = await call(model.invoke, model.ainvoke, list(messages), quiet())
     except Exception as error:  # every provider has an error tree of its own
-        raise ExtractionError(f"The model failed, nothing was written: {error!r}") from error
+        if _refused(error):
+            raise Unprocessable(f"the model refused the request: {_shortly(error)}") from error
+        raise ExtractionError(f"The model failed, nothing was written: {_shortly(error)}") from error
     raw = answer["raw"] if isinstance(answer, Mapping) and "raw" in answer else answer
     return raw if isinstance(raw, AIMessage) else AIMessage(text_of(getattr(raw, "content", raw)))
+
+
+_CUT_OFF: Final = frozenset({"length", "max_tokens", "model_length", "model_context_window_exceeded"})
+_FILTERED: Final = frozenset(
+    {"content_filter", "safety", "refusal", "prohibited_content", "blocklist", "spii", "recitation", "guardrail"}
+)
+_UNPROCESSABLE: Final = frozenset({400, 413, 422})
+"""HTTP codes that say the request itself cannot be served; 401, 403, 404, 408, 429 and 5xx say nothing of it."""
+_ECHO: Final = 160  # letters of a provider's own words
+
+
+def _ended_early(reply: AIMessage) -> str | None:
+    """Why an answer is not whole: refused, filtered or cut off; `None` where it is."""
+    if reply.additional_kwargs.get("refusal"):
+        return "refusal"
+    told = reply.response_metadata
+    reason = str(told.get("finish_reason") or told.get("stop_reason") or told.get("done_reason") or "").lower()
+    return reason if reason in _CUT_OFF | _FILTERED else None
+
+
+def _refused(error: BaseException) -> bool:
+    """Whether an error is about what was sent, so that sending it again is in vain."""
+    response = getattr(error, "response", None)
+    code = getattr(error, "status_code", None) or getattr(response, "status_code", None) or getattr(error, "code", None)
+    named = ("ContentFilter", "LengthFinishReason", "BlockedPrompt", "StopCandidate")
+    unreadable = isinstance(error, ValidationError | OutputParserException | UnicodeError | json.JSONDecodeError)
+    about_it = isinstance(code, int) and code in _UNPROCESSABLE
+    return about_it or unreadable or any(name in type(error).__name__ for name in named)
+
+
+def _shortly(error: BaseException) -> str:
+    told = f"{type(error).__name__}: {error}"
+    return told if len(told) <= _ECHO else f"{told[:_ECHO]}…"
 
 
 _TRIES: Final = 100  # no answer has more stray brackets, and ten thousand of them would take minutes
@@ -305,21 +365,39 @@ def _operation(proposal: Proposal, request: Request) -> Operation:
         InvalidRequest: A number names no memory, or a date is none.
     """
     target = None if proposal.action is Action.ADD else _known(proposal.memory, request.known)
-    subject = proposal.subject if request.subjects == "both" else request.subjects
+    subject, speaker = _subject(proposal.subject.strip(), request)
+    start, end = event_span(proposal.event_date) if proposal.event_date else (None, None)
     return Operation(
         action=proposal.action,
-        text=" ".join(sound(proposal.text).split()),
+        text=_attributed(" ".join(sound(proposal.text).split()), speaker),
         target=target,
         subject=subject,
+        speaker=speaker,
         layer=proposal.layer,
+        importance=proposal.importance,
         categories=tuple(name for name in dict.fromkeys(proposal.categories) if name in request.categories),
-        relates_to=tuple(request.known[n]["id"] for n in proposal.relates_to if 0 <= n < len(request.known)),
-        event_date=iso(instant(proposal.event_date)) if proposal.event_date else None,
+        event_date=start,
+        event_end=end,
         expires=iso(to_instant(proposal.expires, now=request.observed)) if proposal.expires else None,
         confidence=proposal.confidence,
         evidence=tuple(proposal.evidence),
         reason=sound(proposal.reason),
     )
+
+
+def _subject(said: str, request: Request) -> tuple[Literal["user", "assistant"], str | None]:
+    """Whose fact it is, and the name of the speaker where several people speak."""
+    names = request.people
+    speaker = next((name for name in names if name.casefold() == said.casefold()), None) if len(names) > 1 else None
+    if request.subjects != "both":
+        return request.subjects, speaker
+    return ("assistant" if said.casefold() == "assistant" else "user"), speaker
+
+
+def _attributed(text: str, speaker: str | None) -> str:
+    """A fact with the name of whose it is, where the text does not say it."""
+    named = speaker is None or not text or any(part.casefold() in text.casefold() for part in speaker.split())
+    return text if named else f"{speaker}: {text}"
 
 
 def _known(number: int | None, known: Sequence[StoredMemory]) -> StoredMemory | None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
-from langchain_mem.extraction.grounding import invented, may_say_the_same
-from langchain_mem.extraction.messages import Turn
-from langchain_mem.model.records import StoredMemory, fold
+from langchain_mem.extraction.grounding import may_say_the_same
+from langchain_mem.model.records import Importance, StoredMemory, fold
 
 SAME_MEANING: Final = 0.95
 """The cosine from which two facts are taken to be one, where their names, numbers and times agree."""
@@ -44,12 +42,15 @@ class Operation:
         subject: Whose fact it is.
         layer: Whether it lasts.
         categories: Names of categories.
-        relates_to: Ids of memories it is connected with.
+        speaker: The name of whose fact it is, where several people speak.
+        importance: Whether it belongs into every prompt.
         event_date: When it happens, ISO text.
+        event_end: When that ends, where it is longer than a day.
         expires: When it stops being true, ISO text.
         confidence: 0 to 1.
         evidence: Indices of the turns it rests on.
         reason: Why, in the model's words.
+        doubt: Why the conversation does not confirm it; `None` where nothing is in doubt.
     """
 
     action: Action
@@ -58,12 +59,15 @@ class Operation:
     subject: Literal["user", "assistant"] = "user"
     layer: Literal["owner", "session"] = "owner"
     categories: tuple[str, ...] = ()
-    relates_to: tuple[str, ...] = ()
+    speaker: str | None = None
+    importance: Importance = "normal"
     event_date: str | None = None
+    event_end: str | None = None
     expires: str | None = None
     confidence: float = 1.0
     evidence: tuple[int, ...] = ()
     reason: str = ""
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,73 +87,6 @@ class Decision:
     rests: tuple[str, ...] = ()
 
 
-_SPEAKERS: Final = {"user": ("user",), "assistant": ("assistant", "system")}
-"""Whose words a fact of each subject may rest on."""
-
-
-def objection(
-    operation: Operation,
-    turns: Sequence[Turn],
-    *,
-    observed: datetime,
-    known: Sequence[str],
-    min_confidence: float,
-    by_speaker: bool = True,
-) -> str | None:
-    """Why an operation must not be carried out; `None` if it may.
-
-    Args:
-        operation: The proposal.
-        turns: The conversation it was drawn from.
-        observed: When that was.
-        known: Words that need no evidence, such as the owner's id.
-        min_confidence: The least confidence.
-        by_speaker: Whether a user's facts must rest on a user's words, and an assistant's on its own.
-    """
-    if operation.action is Action.KEEP:
-        return None
-    if operation.confidence < min_confidence:
-        return f"confidence {operation.confidence} is below {min_confidence}"
-    if not all(0 <= index < len(turns) for index in operation.evidence):
-        return f"evidence names a message that is not there; there are 0 to {len(turns) - 1}"
-    if operation.action is not Action.ADD and operation.target is None:
-        return "it names no known memory"
-    if operation.action in (Action.DELETE, Action.UPDATE) and not _user_said(operation, turns):
-        return "only a user's message can delete or change a memory"
-    if operation.action is Action.DELETE:
-        return None
-    if by_speaker and not _rests_on(operation, turns):
-        return f"no message of the {operation.subject} is among those it cites"
-    return _unfounded(operation, turns, observed, known)
-
-
-def _user_said(operation: Operation, turns: Sequence[Turn]) -> bool:
-    if operation.action is Action.UPDATE and operation.subject == "assistant":
-        return True  # an assistant may correct what it said of itself
-    return any(turns[index].role == "user" for index in operation.evidence)
-
-
-def _rests_on(operation: Operation, turns: Sequence[Turn]) -> bool:
-    cited = [turns[index] for index in operation.evidence] or turns
-    return any(turn.role in _SPEAKERS[operation.subject] for turn in cited)
-
-
-def _unfounded(operation: Operation, turns: Sequence[Turn], observed: datetime, known: Sequence[str]) -> str | None:
-    if not operation.text.strip():
-        return "its text is empty"
-    words = [*known, *([operation.target["memory"]] if operation.target else [])]
-    ghosts = invented(operation.text, _evidence(operation, turns), observed=observed, known=words)
-    return f"not in the messages it cites: {', '.join(ghosts)}" if ghosts else None
-
-
-def _evidence(operation: Operation, turns: Sequence[Turn]) -> list[str]:
-    """The turns cited, and what each of them answers; all turns where none is cited."""
-    if not operation.evidence:
-        return [turn.spoken for turn in turns if turn.role in _SPEAKERS[operation.subject]]
-    cited = sorted({place for index in operation.evidence for place in (index - 1, index) if place >= 0})
-    return [turns[index].spoken for index in cited]
-
-
 def reconcile(
     operations: Sequence[Operation],
     live: Sequence[StoredMemory],
@@ -162,7 +99,7 @@ def reconcile(
     agree), is kept rather than written twice. Of several operations on one memory the first counts.
 
     Args:
-        operations: Without objections.
+        operations: As judged.
         live: The memories that are shown now.
         similarity: How near a text is to a memory.
         same_home: Whether a memory lies where an operation's fact would.

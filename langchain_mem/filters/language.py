@@ -72,8 +72,8 @@ MAX_DEPTH = 100
 
 FIELDS: Mapping[str, Kind] = MappingProxyType(
     {
-        **dict.fromkeys(("id", "memory", "layer", *OWNER_FIELDS), Kind.text),
-        **dict.fromkeys(("created_at", "updated_at", "expiration_date", "event_date"), Kind.instant),
+        **dict.fromkeys(("id", "memory", "layer", "importance", "doubt", *OWNER_FIELDS), Kind.text),
+        **dict.fromkeys(("created_at", "updated_at", "expiration_date", "event_date", "event_end"), Kind.instant),
         **dict.fromkeys(("confidence", "version"), Kind.number),
         "categories": Kind.texts,
         "metadata": Kind.value,

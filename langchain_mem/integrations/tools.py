@@ -18,8 +18,8 @@ from langgraph.prebuilt import ToolRuntime
 from pydantic import BaseModel, Field
 
 from langchain_mem._flow import Body, arun, run
+from langchain_mem.extraction.grounding import invented
 from langchain_mem.extraction.messages import Turn, turns_of
-from langchain_mem.extraction.reconcile import Action, Operation, objection
 from langchain_mem.extraction.user_intent import asks_to_change, asks_to_forget
 from langchain_mem.integrations.conversation import messages_in
 from langchain_mem.integrations.failing import MISTAKES, report
@@ -196,10 +196,10 @@ def _says(called: _Called, text: str) -> bool:
     """Whether users said what is to be saved, by the checks of extraction: nothing in it is invented."""
     turns = called.asked or []
     said = {token for turn in turns if turn.role == "user" for token in tokenize(turn.text)}
-    fact = Operation(action=Action.ADD, text=text)
-    known = list(called.owner.owners.values())
-    reason = objection(fact, turns, observed=called.memory.clock(), known=known, min_confidence=0.0)  # type: ignore[arg-type]
-    return reason is None and bool(said & {*tokenize(text)})
+    spoken = [turn.spoken for turn in turns if turn.role == "user"]
+    known = [str(owner) for owner in called.owner.owners.values()]
+    ghosts = invented(text, spoken, observed=called.memory.clock(), known=known)
+    return not ghosts and bool(said & {*tokenize(text)})
 
 
 def _refused(reason: str) -> Told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Unpack, cast
 
 from langchain_mem.backends.base import Write
@@ -12,11 +13,11 @@ from langchain_mem.extraction.messages import Messages, turns_of
 from langchain_mem.memory.changes import Changes, journal_address, settled
 from langchain_mem.memory.drafts import Addition
 from langchain_mem.memory.learn import Learning
-from langchain_mem.memory.marks import edited, marked, outdate
+from langchain_mem.memory.marks import Words, edited, mark_of, marked, outdate
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.settings import Expiration, Settings, names
-from langchain_mem.model.instants import instant, iso
-from langchain_mem.model.records import AddResult, Rejected, Source, source_of
+from langchain_mem.model.instants import event_span, instant, iso
+from langchain_mem.model.records import AddedMemory, AddResult, Rejected, Source, source_of
 from langchain_mem.model.scopes import Ids, Scope
 
 
@@ -85,30 +86,87 @@ async def _add(
     done = None if former else await _done(settings, addition)
     if done is not None:
         return done
-    learning = await asked(settings, addition) if infers else None
-
-    async def attempt() -> AddResult:
-        changes = changes_of(settings, addition)
-        await (changes.enter(addition.verbatim()) if learning is None else learning.decide(changes))
-        await outdate(settings, addition, changes, former)
-        if not dry_run:
-            await changes.write(await writes_of(settings, addition, changes))
-        return result_of(changes, [] if learning is None else learning.rejected)
-
-    result = await settled(attempt)
-    if not dry_run:
-        settings.activity.record(
-            "add",
-            iso(addition.now),
-            addition.scope.ids(),
-            batch_id=result["batch_id"],
-            results=[dict(each) for each in result["results"]],
-            rejected=[dict(each) for each in result.get("rejected", ())],
-        )
+    if dry_run:
+        return await _tried(settings, addition, former, infers)
+    result = await _added(settings, addition, former, infers)
+    settings.activity.record(
+        "add",
+        iso(addition.now),
+        addition.scope.ids(),
+        batch_id=result["batch_id"],
+        results=[dict(each) for each in result["results"]],
+        rejected=[dict(each) for each in result.get("rejected", ())],
+    )
     return result
 
 
 add, aadd = operation(_add)
+
+
+async def _tried(settings: Settings, addition: Addition, former: Words, infers: bool) -> AddResult:
+    """What an addition would do. A body."""
+    changes, rejected = changes_of(settings, addition), []
+    if infers:
+        rejected = await learn(settings, addition, changes)
+    else:
+        await changes.enter(addition.verbatim())
+    await outdate(settings, addition, changes, former)
+    return result_of(changes, rejected)
+
+
+async def learn(settings: Settings, addition: Addition, changes: Changes) -> list[Rejected]:
+    """Puts what a model learns from an addition into changes, portion by portion, and says what was refused. A body."""
+    rejected: list[Rejected] = []
+    for portion in addition.portions(settings.extraction_tokens):
+        learning = await asked(settings, portion)
+        await learning.decide(changes)
+        rejected += learning.rejected
+    return rejected
+
+
+async def _added(settings: Settings, addition: Addition, former: Words, infers: bool) -> AddResult:
+    """Adds an addition portion by portion, each written before the next is asked for. A body.
+
+    What a portion said is known when the next one is extracted, and stays where a later one fails.
+    """
+    portions = addition.portions(settings.extraction_tokens) if infers else [addition]
+    results: list[AddedMemory] = []
+    rejected: list[Rejected] = []
+    patient = True
+    for portion in await _unsettled(settings, portions):
+        learning = await asked(settings, portion, patient=patient) if infers else None
+        part = await settled(partial(_write_portion, settings, portion, former, learning))
+        results += part["results"]
+        rejected += part.get("rejected", ())
+        patient = learning is None or learning.understood
+    return _result(results, addition.batch_id, rejected)
+
+
+async def _unsettled(settings: Settings, portions: Sequence[Addition]) -> list[Addition]:
+    """The portions that are left to add, where an earlier try was broken off. A body."""
+    first = portions[0]
+    if len(portions) == 1 or first.source["thread_id"] is None:
+        return list(portions)
+    (row,) = await settings.repo.read([mark_of(first.scope, first.source["thread_id"])], first.now)
+    done = set(row.value["message_ids"]) if row else set()
+    return [each for each in portions if not each.source["message_ids"] or not set(each.source["message_ids"]) <= done]
+
+
+async def _write_portion(settings: Settings, portion: Addition, former: Words, learning: Learning | None) -> AddResult:
+    before = await _journal(settings, portion) if portion.batch is not None else None
+    changes = changes_of(settings, portion, before)
+    await (changes.enter(portion.verbatim()) if learning is None else learning.decide(changes))
+    here = {turn.id for turn in portion.turns}
+    await outdate(settings, portion, changes, {key: words for key, words in former.items() if key in here})
+    await changes.write(await writes_of(settings, portion, changes))
+    return result_of(changes, [] if learning is None else learning.rejected)
+
+
+async def _journal(settings: Settings, addition: Addition) -> Mapping[str, Any] | None:
+    """What the journal says of an addition's batch. A body."""
+    place = journal_address(addition.scope, addition.source, addition.batch_id)
+    (row,) = await settings.repo.read([place], addition.now)
+    return None if row is None else row.value
 
 
 def addition_of(
@@ -127,7 +185,8 @@ def addition_of(
     scope.owner()
     now = settings.now()
     at = now if timestamp is None else instant(timestamp)
-    said = timestamp if event_date is None else event_date
+    told = timestamp if event_date is None else event_date
+    start, end = (None, None) if told is None else event_span(told)
     turns = turns_of(messages, settings.redact)
     return Addition(
         scope=scope,
@@ -137,7 +196,8 @@ def addition_of(
         metadata=settings.clean_metadata(metadata),
         categories=names(categories),
         expiration_date=settings.expiration(expiration_date, scope, at),
-        event_date=None if said is None else iso(instant(said)),
+        event_date=start,
+        event_end=end,
         source=_source(source),
         positions=[settings.position(at) for _ in turns],
     )
@@ -161,21 +221,30 @@ async def _done(settings: Settings, addition: Addition) -> AddResult | None:
     """The result of this very call, where it was made before. A body."""
     if not addition.repeatable:
         return None
-    place = journal_address(addition.scope, addition.source, addition.batch_id)
-    (row,) = await settings.repo.read([place], addition.now)
-    return None if row is None else {"results": row.value["results"], "batch_id": row.value["batch_id"]}
+    entry = await _journal(settings, addition)
+    if entry is None or entry.get("unfinished"):
+        return None
+    return {"results": entry["results"], "batch_id": entry["batch_id"]}
 
 
-async def asked(settings: Settings, addition: Addition) -> Learning:
+async def asked(settings: Settings, addition: Addition, *, patient: bool = True) -> Learning:
     """What a model proposes to learn. It is asked once, also where another writer comes between. A body."""
-    learning = Learning(settings, addition)
+    learning = Learning(settings, addition, patient=patient)
     await learning.ask()
     return learning
 
 
-def changes_of(settings: Settings, addition: Addition) -> Changes:
-    """The changes of an addition, none yet."""
-    return Changes(settings, at=addition.at, now=addition.now, batch_id=addition.batch_id, source=addition.source)
+def changes_of(settings: Settings, addition: Addition, before: Mapping[str, Any] | None = None) -> Changes:
+    """The changes of an addition, none yet, after those of the portions before it."""
+    return Changes(
+        settings,
+        at=addition.at,
+        now=addition.now,
+        batch_id=addition.batch_id,
+        source=addition.source,
+        before=before,
+        more=addition.more,
+    )
 
 
 async def writes_of(settings: Settings, addition: Addition, changes: Changes) -> list[Write]:
@@ -186,5 +255,9 @@ async def writes_of(settings: Settings, addition: Addition, changes: Changes) ->
 
 def result_of(changes: Changes, rejected: list[Rejected]) -> AddResult:
     """What `add` returns of changes."""
-    result: AddResult = {"results": changes.results, "batch_id": changes.batch_id}
+    return _result(changes.results, changes.batch_id, rejected)
+
+
+def _result(results: list[AddedMemory], batch_id: str, rejected: list[Rejected]) -> AddResult:
+    result: AddResult = {"results": results, "batch_id": batch_id}
     return cast(AddResult, {**result, "rejected": rejected}) if rejected else result

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.store.base import BaseStore
@@ -15,6 +15,8 @@ from pydantic import BaseModel
 
 from langchain_mem._flow import run
 from langchain_mem.errors import InvalidRequest
+from langchain_mem.extraction.judgement import Grounding
+from langchain_mem.extraction.portions import DEFAULT_TOKENS, LEAST_TOKENS
 from langchain_mem.extraction.prompts import DEFAULT_CATEGORIES
 from langchain_mem.extraction.redaction import redact_secrets
 from langchain_mem.memory.any_store import AnyStore
@@ -77,6 +79,10 @@ class MemoryBase(Operations):
         instructions: What to extract, and what never to.
         agent_instructions: The same, where facts of an agent are wanted.
         min_confidence: Facts of which the model is less sure are not stored.
+        grounding: What becomes of a fact that the conversation does not confirm: "mark" keeps it with half the
+            confidence and the reason as its `doubt`, "strict" refuses it, "off" compares nothing. What the conversation
+            contradicts is refused by "mark" as well.
+        extraction_tokens: How many tokens of conversation one prompt holds; a longer one is learned in portions.
         redact: What masks secrets before anything is embedded, stored, logged or traced; `None` turns it off.
         schemas: Typed memories: one validated document per owner and schema.
         reinforce: Which memories a search counts as used.
@@ -105,6 +111,8 @@ class MemoryBase(Operations):
         instructions: str | None = None,
         agent_instructions: str | None = None,
         min_confidence: float = 0.0,
+        grounding: Grounding = "mark",
+        extraction_tokens: int = DEFAULT_TOKENS,
         redact: Callable[[str], str] | None = redact_secrets,
         schemas: Sequence[type[BaseModel]] = (),
         reinforce: Reinforce = "returned",
@@ -117,6 +125,7 @@ class MemoryBase(Operations):
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         _check_policies(decay, min_confidence, reinforce)
+        _check_extraction(grounding, extraction_tokens)
         self._opened = not isinstance(store, BaseStore)
         self.store: BaseStore = store if isinstance(store, BaseStore) else _open(store, embedder_id, clock)
         repo: Repository = self.store.items if isinstance(self.store, LongTermStore) else AnyStore(self.store)
@@ -130,6 +139,8 @@ class MemoryBase(Operations):
             instructions=instructions,
             agent_instructions=agent_instructions,
             min_confidence=min_confidence,
+            grounding=grounding,
+            extraction_tokens=extraction_tokens,
             redact=redact,
             schemas=tuple(schemas),
             reinforce=reinforce,
@@ -233,6 +244,15 @@ def _touch(repo: Repository, touches: Touches) -> None:
 
 
 _KEPT_TOUCHES: Final = 20
+
+
+def _check_extraction(grounding: str, extraction_tokens: int) -> None:
+    if grounding not in get_args(Grounding):
+        raise InvalidRequest(f"grounding is one of {', '.join(get_args(Grounding))}, not {str(grounding)[:80]!r}.")
+    whole = isinstance(extraction_tokens, int) and not isinstance(extraction_tokens, bool)
+    if not whole or extraction_tokens < LEAST_TOKENS:
+        told = repr(extraction_tokens)[:80]
+        raise InvalidRequest(f"extraction_tokens must be a whole number from {LEAST_TOKENS}, not {told}.")
 
 
 def _check_policies(decay: Decays, min_confidence: float, reinforce: str) -> None:

@@ -20,7 +20,7 @@ from langchain_mem.memory.places import find_places
 from langchain_mem.memory.queries import has_any
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import changed
-from langchain_mem.model.instants import iso, parse_iso
+from langchain_mem.model.instants import iso, later, parse_iso
 from langchain_mem.model.records import (
     AddedMemory,
     Event,
@@ -28,6 +28,7 @@ from langchain_mem.model.records import (
     Source,
     State,
     StoredMemory,
+    complete,
     content,
     digest,
     gone_at,
@@ -52,7 +53,7 @@ from langchain_mem.store.vectorizer import Vector
 R = TypeVar("R")
 
 _ATTEMPTS: Final = 8
-_REPEATABLE: Final = ("metadata", "categories", "expiration_date", "event_date", "confidence")
+_REPEATABLE: Final = ("metadata", "categories", "expiration_date", "event_date", "event_end")
 
 
 class Changes:
@@ -64,6 +65,8 @@ class Changes:
         now: The present, where `at` lies before it: decides what is live.
         batch_id: What `undo` takes; unset, a new one.
         source: Which thread, checkpoint and messages it came from.
+        before: What the journal says of the portions before this one.
+        more: Whether portions follow.
 
     Attributes:
         results: What was done with each fact, in order.
@@ -78,6 +81,8 @@ class Changes:
         now: datetime | None = None,
         batch_id: str | None = None,
         source: Source | None = None,
+        before: Mapping[str, Any] | None = None,
+        more: bool = False,
     ) -> None:
         self.at = at
         self.now = now or at
@@ -86,6 +91,8 @@ class Changes:
         self.results: list[AddedMemory] = []
         self.vectors: Mapping[str, Vector] = {}
         self._settings = settings
+        self._journal = before
+        self._more = more
         self._rows: dict[Address, Row] = {}
         self._before: dict[Address, StoredMemory] = {}
         self._after: dict[Address, StoredMemory] = {}
@@ -221,9 +228,9 @@ class Changes:
         """
         await self._settle_turns()
         writes = [self._write(address, memory) for address, memory in self._after.items()]
-        if journal is not None and (writes or self.results):
+        if journal is not None and (writes or self.results or self._journal):
             grace = self._settings.purge_after
-            ends = None if grace is None else self.at + grace
+            ends = None if grace is None else later(self.at, grace)
             self.put(journal_address(journal, self.source, self.batch_id), self._entry(), expires_at=ends)
         return [*writes, *self._others]
 
@@ -289,9 +296,11 @@ class Changes:
         news = {key: value for key, value in draft.told().items() if key in _REPEATABLE and value}
         if "metadata" in news:
             news["metadata"] = {**now["metadata"], **news["metadata"]}
+        news |= _settled_doubt(draft)
         if draft.cites:
             news["cites"] = list(dict.fromkeys([*now["cites"], *draft.cites]))
-        if all(now[key] == value for key, value in news.items()):  # type: ignore[literal-required]
+        known: Mapping[str, Any] = complete(now)
+        if all(known[key] == value for key, value in news.items()):
             self.keep(existing)
             return now
         memory = self._change(existing, "UPDATE", use=True, **news)
@@ -322,6 +331,8 @@ class Changes:
 
     def _note(self, memory: StoredMemory, event: Event, previous: str | None = None) -> None:
         result: AddedMemory = {"id": memory["id"], "memory": memory["memory"], "event": event}
+        if doubt := memory.get("doubt"):
+            result["doubt"] = doubt
         if previous is not None and event in ("UPDATE", "DELETE"):
             result["previous_memory"] = previous
         self.results.append(result)
@@ -354,7 +365,7 @@ class Changes:
     def _entry(self) -> dict[str, Any]:
         """What undoing and repeating this batch takes."""
         memories = [[list(address.namespace), address.key] for address in self._after if address.namespace[0] != TURNS]
-        return {
+        entry = {
             "batch_id": self.batch_id,
             "created_at": iso(self.at),
             "source": self.source,
@@ -362,6 +373,17 @@ class Changes:
             "moved": [[list(here), list(there), key] for here, there, key in self._moved],
             "results": copy.deepcopy(self.results),  # the caller gets these very ones
         }
+        if (before := self._journal) is not None:
+            entry |= {name: [*before[name], *cast(list[Any], entry[name])] for name in ("memories", "moved", "results")}
+        return {**entry, "unfinished": True} if self._more else entry
+
+
+def _settled_doubt(draft: Draft) -> dict[str, Any]:
+    """What a repetition says of how sure a fact is: it may settle a doubt and add importance, no more."""
+    news: dict[str, Any] = {"importance": "always"} if draft.importance == "always" else {}
+    if draft.confidence is not None and draft.doubt is None:
+        news |= {"confidence": draft.confidence, "doubt": None}
+    return news
 
 
 async def settled(attempt: Callable[[], Awaitable[R]]) -> R:

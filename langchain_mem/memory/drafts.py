@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Any, Final, TypedDict, cast
 
 from langchain_mem.extraction.messages import Role, Turn
+from langchain_mem.extraction.portions import EARLIER, portions
 from langchain_mem.model.history import changed
 from langchain_mem.model.instants import iso
-from langchain_mem.model.records import Source, StoredMemory, batch_id_for, digest
+from langchain_mem.model.records import Importance, Source, StoredMemory, batch_id_for, digest
 from langchain_mem.model.scopes import IDS, TURNS, Layer, Namespace, Scope, ids_of, owner_of
 
 
@@ -26,14 +27,16 @@ class Draft:
         metadata: The user's own data.
         categories: Names.
         confidence: 0 to 1, where a model gave one.
+        doubt: Why the conversation does not confirm it; `None` where nothing is in doubt.
+        importance: Whether it belongs into every prompt.
         event_date: ISO text.
+        event_end: ISO text, where that is longer than a day.
         expiration_date: ISO text.
         cites: Ids of the turns it rests on.
         group: The session or thread it stood in.
         position: Where in it; sorts as text.
         role: Who said it, for a verbatim turn.
         schema: The schema it is a document of.
-        relates_to: Ids of memories it is connected with.
     """
 
     home: Namespace
@@ -41,23 +44,27 @@ class Draft:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     categories: Sequence[str] = ()
     confidence: float | None = None
+    doubt: str | None = None
+    importance: Importance = "normal"
     event_date: str | None = None
+    event_end: str | None = None
     expiration_date: str | None = None
     cites: Sequence[str] = ()
     group: str | None = None
     position: str = ""
     role: str | None = None
     schema: str | None = None
-    relates_to: Sequence[str] = ()
 
     def told(self) -> dict[str, Any]:
         """What a repetition of the fact may bring anew."""
-        related = {"relates_to": list(self.relates_to)} if self.relates_to else {}
         return {
-            "metadata": {**self.metadata, **related},
+            "metadata": dict(self.metadata),
             "categories": list(self.categories),
             "confidence": self.confidence,
+            "doubt": self.doubt,
+            "importance": self.importance,
             "event_date": self.event_date,
+            "event_end": self.event_end,
             "expiration_date": self.expiration_date,
             "cites": list(self.cites),
         }
@@ -97,6 +104,13 @@ def layer_of(home: Namespace) -> Layer:
 _UNSAID: Final = ("system", "tool")
 
 
+class Dates(TypedDict):
+    """The date of an event as it is stored: its start, and its end where that is longer than a day."""
+
+    event_date: str | None
+    event_end: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Addition:
     """One call of `add`, checked.
@@ -110,8 +124,12 @@ class Addition:
         categories: Likewise.
         expiration_date: Likewise, ISO text.
         event_date: Likewise, ISO text.
+        event_end: Likewise, where that is longer than a day.
         source: Thread, checkpoint and messages.
         positions: Each turn's place, sorting as text.
+        earlier: What was said before, where this is a later portion of a longer addition.
+        batch: The batch of the whole addition, where this is a portion of it.
+        more: Whether portions follow.
     """
 
     scope: Scope
@@ -122,12 +140,18 @@ class Addition:
     categories: Sequence[str] = ()
     expiration_date: str | None = None
     event_date: str | None = None
+    event_end: str | None = None
     source: Source
     positions: Sequence[str]
+    earlier: Sequence[Turn] = ()
+    batch: str | None = None
+    more: bool = False
 
     @cached_property
     def batch_id(self) -> str:
         """Derived where thread and messages are named, so that a repeated call finds its result; else random."""
+        if self.batch is not None:
+            return self.batch
         thread, messages = self.source["thread_id"], self.source["message_ids"]
         if thread is None or not messages:
             return uuid.uuid4().hex
@@ -143,8 +167,37 @@ class Addition:
     @property
     def group(self) -> str | None:
         """What the turns stood in: their thread, their session, or where several speak this call."""
-        talk = self.batch_id if len({(turn.role, turn.name) for turn in self.turns}) > 1 else None
+        talk = self.batch_id if len({(turn.role, turn.name) for turn in self.turns}) > 1 or self.batch else None
         return self.source["thread_id"] or self.scope.run_id or talk
+
+    def portions(self, limit: int) -> list[Addition]:
+        """This addition in parts of at most so many tokens, each with the messages that it settles."""
+        parts = portions(self.turns, limit)
+        if len(parts) < 2:
+            return [self]
+        return [self._portion(parts, at) for at in range(len(parts))]
+
+    def _portion(self, parts: Sequence[Sequence[Turn]], at: int) -> Addition:
+        turns, more = parts[at], at + 1 < len(parts)
+        before = [turn for part in parts[:at] for turn in part][-EARLIER:]
+        places = dict(zip((turn.place for turn in self.turns), self.positions, strict=True))
+        return replace(
+            self,
+            turns=turns,
+            positions=[places[turn.place] for turn in turns],
+            source={**self.source, "message_ids": self._settled(parts, at)},
+            earlier=before,
+            batch=self.batch_id,
+            more=more,
+        )
+
+    def _settled(self, parts: Sequence[Sequence[Turn]], at: int) -> list[str]:
+        """The ids of the messages that are done with a portion: up to the first one of the next."""
+        ids = self.source["message_ids"]
+        if len(ids) <= max(turn.place for turn in self.turns):  # they are not one a message: done with the last portion
+            return [] if at + 1 < len(parts) else ids
+        start = parts[at][0].place if at else 0
+        return ids[start : parts[at + 1][0].place if at + 1 < len(parts) else None]
 
     def home(self, role: Role, *, session: bool = False) -> Namespace:
         """Where what rests on this role's words lies.
@@ -160,9 +213,11 @@ class Addition:
             scope = replace(scope, run_id=self.source["thread_id"])
         return scope.home()
 
-    def said_at(self, turn: Turn) -> str | None:
+    def said_at(self, turn: Turn) -> Dates:
         """The date a turn is filed under."""
-        return iso(turn.said_at) if turn.said_at and not self.event_date else self.event_date
+        if turn.said_at and not self.event_date:
+            return {"event_date": iso(turn.said_at), "event_end": None}
+        return {"event_date": self.event_date, "event_end": self.event_end}
 
     def verbatim(self) -> list[Draft]:
         """What people and agents said, each turn as a memory of its own."""
@@ -175,7 +230,7 @@ class Addition:
             text=turn.spoken,
             metadata=self.metadata,
             categories=self.categories,
-            event_date=self.said_at(turn),
+            **self.said_at(turn),
             expiration_date=self.expiration_date,
             group=self.group,
             position=position,

@@ -14,7 +14,7 @@ from langchain_mem.memory.operation import operation
 from langchain_mem.memory.queries import is_in, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso, parse_iso
-from langchain_mem.model.records import STORED, StoredMemory, content, digest, gone_at
+from langchain_mem.model.records import STORED, StoredMemory, complete, content, digest, gone_at
 from langchain_mem.model.scopes import MEMORIES, TURNS, Ids, Namespace, Scope, reroot
 
 FORMAT: Final = "langchain-mem/1"
@@ -127,7 +127,7 @@ def _line(row: Row) -> str:
 def _entry(line: str, place: int) -> Exported:
     try:
         entry = json.loads(line)
-        namespace, memory, touches = entry["namespace"], entry["memory"], entry["touches"]
+        namespace, memory, touches = entry["namespace"], complete(entry["memory"]), entry["touches"]
         if not (entry["format"] == FORMAT and set(STORED) <= memory.keys() and memory["log"] and _at_home(entry)):
             raise ValueError("it is no exported memory")
         used = [parse_iso(touch) for touch in touches]

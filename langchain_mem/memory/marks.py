@@ -35,7 +35,7 @@ def mark_of(scope: Scope, thread_id: str) -> Address:
 
 def words(turns: Iterable[Turn]) -> Words:
     """The words of turns, as they are noted."""
-    return {turn.id: digest(turn.spoken) for turn in turns if turn.id}
+    return {turn.id: digest(turn.whole or turn.spoken) for turn in turns if turn.id}
 
 
 async def marked(settings: Settings, addition: Addition) -> Write:

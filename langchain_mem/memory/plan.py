@@ -10,7 +10,7 @@ from typing import Any, Unpack, cast
 from langchain_mem.backends.base import ANY, Address, Row, Write
 from langchain_mem.errors import Conflict, NotFound
 from langchain_mem.extraction.messages import Messages, turns_of
-from langchain_mem.memory.add import addition_of, asked, changes_of, result_of, writes_of
+from langchain_mem.memory.add import addition_of, changes_of, learn, result_of, writes_of
 from langchain_mem.memory.marks import edited, new_among, outdate, words
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.settings import Settings
@@ -37,11 +37,11 @@ async def _plan(settings: Settings, messages: Messages, *, source: Mapping[str, 
     before = planned.value if planned is not None else {}
     if "result" in before:
         return cast(AddResult, before["result"])
-    learning, changes = await asked(settings, addition), changes_of(settings, addition)
-    await learning.decide(changes)
+    changes = changes_of(settings, addition)
+    rejected = await learn(settings, addition, changes)
     await outdate(settings, addition, changes, await edited(settings, addition))
     writes = await writes_of(settings, addition, changes)
-    result = result_of(changes, learning.rejected)
+    result = result_of(changes, rejected)
     if "revised" in before:
         result["revised"] = before["revised"]
     value = {"result": copy.deepcopy(result), "saves": [_plain(write) for write in writes]}

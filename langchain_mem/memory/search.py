@@ -292,6 +292,7 @@ def raw_history(messages: Sequence[Any]) -> list[FoundMemory]:
                 "layer": str(Layer.CONVERSATION),
                 "metadata": {"role": turn.role},
                 "categories": [],
+                "importance": "normal",
                 "source": source_of(),
                 "version": 0,
                 "score": 0.0,

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from langchain_mem.backends.base import Address
 from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import InvalidRequest, StoreError
+from langchain_mem.extraction.judgement import Grounding
 from langchain_mem.extraction.redaction import redact_value
 from langchain_mem.memory.background import Background
 from langchain_mem.memory.events import Activity
@@ -55,6 +56,8 @@ class Settings:
     instructions: str | None
     agent_instructions: str | None
     min_confidence: float
+    grounding: Grounding
+    extraction_tokens: int
     redact: Callable[[str], str] | None
     schemas: Sequence[type[BaseModel]]
     reinforce: Reinforce

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.model.records import SNAPSHOT, Change, LogEntry, Snapshot, Source, StoredMemory, source_of
+from langchain_mem.model.records import SNAPSHOT, Change, LogEntry, Snapshot, Source, StoredMemory, complete, source_of
 
 
 def changed(
@@ -40,7 +40,7 @@ def changed(
         A new memory, one version on.
     """
     version = memory["log"][-1]["version"] + 1 if memory["log"] else 1
-    after = cast(StoredMemory, {**memory, **fields, "updated_at": now, "version": version})
+    after = cast(StoredMemory, {**complete(memory), **fields, "updated_at": now, "version": version})
     entry: LogEntry = {
         "event": event,
         "version": version,
@@ -56,7 +56,8 @@ def changed(
 
 def snapshot(memory: Mapping[str, Any]) -> Snapshot:
     """What a later change may alter, copied."""
-    return cast(Snapshot, copy.deepcopy({key: memory[key] for key in SNAPSHOT}))
+    whole: Mapping[str, Any] = complete(memory)
+    return cast(Snapshot, copy.deepcopy({key: whole[key] for key in SNAPSHOT}))
 
 
 def changes(memory: StoredMemory) -> list[Change]:

@@ -1,7 +1,8 @@
 """Dates, datetimes, durations and ISO text become one thing: an instant, an aware datetime in UTC.
 
 A naive datetime is local time, as `datetime.now()` means it. A date without a time stands for its whole UTC day:
-as an expiration it lasts through that day, as the date of an event it is that day's start.
+as an expiration it lasts through that day, as the date of an event it is that day's start. A year, a month, a week or
+a range stands for all of its days in the same way; see `langchain_mem.model.partial_dates`.
 
 Instants are stored as text of one width, `2024-07-04T09:30:00.000000Z`, so that the order of the text is the order
 of time and any engine that compares text by code point compares instants.
@@ -10,21 +11,35 @@ of time and any engine that compares text by code point compares instants.
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from langchain_mem.errors import InvalidRequest
+from langchain_mem.model.partial_dates import ALLOWED, TICK, Days, days_of, in_short
 
-TICK = timedelta(microseconds=1)
-"""The resolution of an instant: no two are closer, so a day's last instant is one tick before the next day."""
+__all__ = [
+    "LATEST",
+    "TICK",
+    "event_span",
+    "instant",
+    "iso",
+    "later",
+    "parse_iso",
+    "shown",
+    "span",
+    "to_instant",
+]
 
-_LATEST = datetime.max.replace(tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
+"""The last instant there is; what would lie beyond it, such as a day after 9999-12-31, is put there."""
+
+_ECHO = 80  # of what was given, in an error
 _DURATION = re.compile(
     r"P(?=.)(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?=.)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
     re.ASCII,
 )
-_DATES = "a date, a datetime, or ISO 8601 text of either, such as '2024-07-04' or '2024-07-04T09:30:00Z'"
+_DATES = f"a date, a datetime, or ISO 8601 text: {ALLOWED}, '2024-07-04T09:30:00Z'"
 
 
 def to_instant(value: date | datetime | timedelta | str, *, now: datetime) -> datetime:
@@ -43,13 +58,13 @@ def to_instant(value: date | datetime | timedelta | str, *, now: datetime) -> da
     """
     duration = _duration(value)
     if duration is not None:
-        return _later(now, duration, said=value)
+        return _after(now, duration, said=value)
     first, last = span(value, also=", a timedelta, or an ISO duration such as 'P7D'")
-    return first if first == last else min(last, _LATEST - TICK) + TICK
+    return first if first == last else min(last, LATEST - TICK) + TICK
 
 
 def instant(value: date | datetime | str) -> datetime:
-    """The instant of an event or a timestamp, in UTC; a date without a time is the start of its UTC day.
+    """The instant of an event or a timestamp, in UTC; a date or a partial date is the start of its first day.
 
     Raises:
         InvalidRequest: The value is not a date, a datetime or ISO text of either.
@@ -58,10 +73,10 @@ def instant(value: date | datetime | str) -> datetime:
 
 
 def span(value: Any, *, also: str = "") -> tuple[datetime, datetime]:
-    """The first and the last instant a value stands for: one and the same, or the two ends of a UTC day.
+    """The first and the last instant a value stands for: one and the same, or the two ends of its days in UTC.
 
     Args:
-        value: A date, a datetime, or ISO text of either.
+        value: A date, a datetime, or ISO text of either; also a partial date or a range as text.
         also: What else the caller takes, for the error to say.
 
     Returns:
@@ -75,8 +90,42 @@ def span(value: Any, *, also: str = "") -> tuple[datetime, datetime]:
         moment = _utc(moment, said=value)
         return moment, moment
     if isinstance(moment, date):
-        return datetime.combine(moment, time.min, UTC), datetime.combine(moment, time.max, UTC)
+        return Days(moment, moment).instants
+    if isinstance(moment, Days):
+        return moment.instants
     raise _no_date(value, also)
+
+
+def event_span(value: Any) -> tuple[str, str | None]:
+    """The date of an event as it is stored: its start, and the end where it is longer than a day. ISO text.
+
+    >>> event_span("2023-08")
+    ('2023-08-01T00:00:00.000000Z', '2023-08-31T23:59:59.999999Z')
+    >>> event_span("2023-08-19")
+    ('2023-08-19T00:00:00.000000Z', None)
+
+    Raises:
+        InvalidRequest: The value is no date.
+    """
+    first, last = span(value)
+    return iso(first), iso(last) if last - first > timedelta(days=1) else None
+
+
+def shown(start: str, end: str | None = None) -> str:
+    """A stored date as it was given: a day, or the month, week, year or range that it stands for.
+
+    >>> shown(*event_span("2023-W31"))
+    '2023-W31'
+    """
+    return in_short(parse_iso(start), parse_iso(end) if end else None)
+
+
+def later(start: datetime, duration: timedelta) -> datetime:
+    """An instant a while later, or the last there is where that lies beyond the calendar."""
+    try:
+        return start + duration
+    except OverflowError:
+        return LATEST
 
 
 def iso(instant: datetime) -> str:
@@ -93,13 +142,14 @@ def parse_iso(text: str) -> datetime:
     return instant(text)
 
 
-def _from_text(text: str, also: str) -> date | datetime:
-    for kind in (date, datetime):  # in this order: a datetime would read a date alone as midnight
-        try:
-            return kind.fromisoformat(text)
-        except ValueError:
-            continue
-    raise _no_date(text, also)
+def _from_text(text: str, also: str) -> Days | datetime:
+    days = days_of(text.strip())  # first: a datetime would read a date alone as midnight
+    if days is not None:
+        return days
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise _no_date(text, also) from None
 
 
 def _utc(moment: datetime, *, said: Any) -> datetime:
@@ -121,7 +171,7 @@ def _duration(value: Any) -> timedelta | None:
         raise _out_of_range(value) from error
 
 
-def _later(now: datetime, duration: timedelta, *, said: Any) -> datetime:
+def _after(now: datetime, duration: timedelta, *, said: Any) -> datetime:
     try:
         return now.astimezone(UTC) + duration
     except OverflowError as error:
@@ -129,8 +179,13 @@ def _later(now: datetime, duration: timedelta, *, said: Any) -> datetime:
 
 
 def _no_date(value: Any, also: str) -> InvalidRequest:
-    return InvalidRequest(f"{value!r} is no date. Allowed: {_DATES}{also}.")
+    return InvalidRequest(f"{_echoed(value)} is no date. Allowed: {_DATES}{also}.")
 
 
 def _out_of_range(value: Any) -> InvalidRequest:
-    return InvalidRequest(f"{value!r} is out of range. Allowed: the years 1 to 9999 in UTC.")
+    return InvalidRequest(f"{_echoed(value)} is out of range. Allowed: the years 1 to 9999 in UTC.")
+
+
+def _echoed(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _ECHO else f"{text[:_ECHO]}…"

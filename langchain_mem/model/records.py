@@ -14,10 +14,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NotRequired, TypedDict, cast
 
-from langchain_mem.model.instants import parse_iso
+from langchain_mem.model.instants import later, parse_iso
 
 Event = Literal["ADD", "UPDATE", "SUPERSEDE", "DELETE", "NONE"]
 """What an `add` did with one fact."""
+
+Importance = Literal["always", "normal"]
+"""Whether a memory belongs into every prompt (health, safety, names, instructions), or where it is relevant."""
 
 State = Literal["live", "superseded", "deleted"]
 """Whether a memory is shown, was replaced by a newer one, or was deleted and can still be restored."""
@@ -45,7 +48,11 @@ class ScoreDetails(TypedDict):
 
 
 class MemoryDict(TypedDict):
-    """One memory, as every operation returns it."""
+    """One memory, as every operation returns it.
+
+    `doubt` says why the conversation could not confirm it; `None` where nothing is in doubt. `event_date` is the start
+    of what it tells of; `event_end` the end where that is longer than a day: a month, a year, a range.
+    """
 
     id: str
     memory: str
@@ -58,10 +65,13 @@ class MemoryDict(TypedDict):
     metadata: dict[str, Any]
     categories: list[str]
     confidence: float | None
+    doubt: str | None
+    importance: Importance
     created_at: str
     updated_at: str
     expiration_date: str | None
     event_date: str | None
+    event_end: str | None
     superseded_by: str | None
     source: Source
     version: int
@@ -87,6 +97,7 @@ class AddedMemory(TypedDict):
     memory: str
     event: Event
     previous_memory: NotRequired[str]
+    doubt: NotRequired[str]
 
 
 class Rejected(TypedDict):
@@ -139,8 +150,11 @@ class Snapshot(TypedDict):
     metadata: dict[str, Any]
     categories: list[str]
     confidence: float | None
+    doubt: str | None
+    importance: Importance
     expiration_date: str | None
     event_date: str | None
+    event_end: str | None
     superseded_by: str | None
     state: State
 
@@ -183,12 +197,22 @@ STORED: Final = tuple(StoredMemory.__annotations__)
 SNAPSHOT: Final = tuple(Snapshot.__annotations__)
 """The keys that a change may alter."""
 
+_ADDED_LATER: Final[dict[str, Any]] = {"doubt": None, "importance": "normal", "event_end": None}
+
+
+def complete(value: Mapping[str, Any]) -> StoredMemory:
+    """A stored value with the keys that memories written by an earlier release do not have yet."""
+    known = "importance" in value or "memory" not in value  # what is no memory, such as a journal, lacks nothing
+    return cast(StoredMemory, value if known else {**_ADDED_LATER, **value})
+
+
 _IDS: Final = uuid.UUID("5f0c8f3e-8d43-4a5d-9b0e-6d1f6f2f7c11")
 
 
 def public(stored: Mapping[str, Any]) -> MemoryDict:
     """A memory as operations return it: the caller's own, who may change it."""
-    return cast(MemoryDict, {key: copy.deepcopy(stored[key]) for key in PUBLIC})
+    whole: Mapping[str, Any] = complete(stored)
+    return cast(MemoryDict, {key: copy.deepcopy(whole[key]) for key in PUBLIC})
 
 
 def source_of(
@@ -217,13 +241,25 @@ def digest(text: str) -> str:
     return hashlib.blake2b(fold(text).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def dated(text: str, when: datetime | None) -> str:
-    """The text to embed and to index: a memory's words, after the day they were said.
+def dated(text: str, when: datetime | None, until: datetime | None = None) -> str:
+    """The text to embed and to index: a memory's words, after the day, the month or the year they tell of.
 
     >>> dated("Alex moved to Oslo.", datetime(2023, 5, 8))
     '[8 May 2023] Alex moved to Oslo.'
+    >>> dated("Alex moved to Oslo.", datetime(2023, 5, 1), datetime(2023, 5, 31))
+    '[May 2023] Alex moved to Oslo.'
     """
-    return f"[{when.day} {_MONTHS[when.month - 1]} {when.year}] {text}" if when else text
+    return f"[{_day_or_longer(when, until)}] {text}" if when else text
+
+
+def _day_or_longer(when: datetime, until: datetime | None) -> str:
+    month = f"{_MONTHS[when.month - 1]} {when.year}"
+    if until is None:
+        return f"{when.day} {month}"
+    if when.year == until.year and (when.month, until.month) == (1, 12):
+        return str(when.year)
+    last = f"{_MONTHS[until.month - 1]} {until.year}"
+    return month if month == last else f"{month} to {last}"
 
 
 _MONTHS: Final = (  # not strftime, whose names depend on the locale
@@ -234,7 +270,12 @@ _MONTHS: Final = (  # not strftime, whose names depend on the locale
 
 def content(memory: Mapping[str, Any]) -> str:
     """What of a memory is embedded and searched for words: its text, after its date where it has one."""
-    return dated(memory["memory"], parse_iso(memory["event_date"]) if memory["event_date"] else None)
+    return filed(memory["memory"], memory["event_date"], memory.get("event_end"))
+
+
+def filed(text: str, event_date: str | None, event_end: str | None) -> str:
+    """A text after the date it tells of, as it is embedded."""
+    return dated(text, parse_iso(event_date) if event_date else None, parse_iso(event_end) if event_end else None)
 
 
 def is_live(memory: StoredMemory, now: str) -> bool:
@@ -246,7 +287,7 @@ def gone_at(memory: StoredMemory, purge_after: timedelta | None) -> datetime | N
     """When a memory may be removed for good: so long after it expired, was superseded or was deleted."""
     ends = [memory["expiration_date"]] if memory["expiration_date"] else []
     ends += [memory["updated_at"]] if memory["state"] != "live" else []
-    return None if purge_after is None or not ends else parse_iso(min(ends)) + purge_after
+    return None if purge_after is None or not ends else later(parse_iso(min(ends)), purge_after)
 
 
 def id_for(home: Sequence[str], text: str, attempt: int = 0) -> str:

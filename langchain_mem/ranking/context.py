@@ -14,6 +14,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_mem.errors import InvalidRequest
+from langchain_mem.model.instants import shown
 from langchain_mem.model.scopes import Layer
 
 OPENING: Final = "<recalled_memories>"
@@ -100,7 +101,7 @@ def _lines(memories: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 def _line(memory: Mapping[str, Any]) -> str:
     text = " ".join(_MARKER.sub("", str(memory["memory"])).split())
     when = memory.get("event_date")
-    return f"- {text} ({when[:10]})" if when else f"- {text}"
+    return f"- {text} ({shown(when, memory.get('event_end'))})" if when else f"- {text}"
 
 
 def strip_recalled(text: str) -> str:

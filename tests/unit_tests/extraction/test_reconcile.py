@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.reconcile import (
     SAME_MEANING,
     Action,
     Decision,
     Operation,
-    objection,
     reconcile,
     statements,
 )
 from langchain_mem.model.records import StoredMemory
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-TALK = [
-    Turn(role="user", text="I live in Oslo and like tea"),
-    Turn(role="assistant", text="Rome is nice"),
-    Turn(role="system", text="You are Alice"),
-]
 
 
 def known(text: str) -> StoredMemory:
@@ -34,54 +24,6 @@ def known(text: str) -> StoredMemory:
 
 def decide(operations: Sequence[Operation], live: Sequence[StoredMemory] = (), cosine: float = 0.0) -> list[Decision]:
     return reconcile(operations, live, lambda *_: cosine, lambda *_: True)
-
-
-def refused(action: str, text: str = "", *, evidence: Sequence[int] = (0,), **fields: Any) -> str | None:
-    by_speaker, least = fields.pop("by_speaker", True), fields.pop("least", 0.0)
-    operation = Operation(action=Action(action), text=text, evidence=tuple(evidence), **fields)
-    return objection(operation, TALK, observed=NOW, known=["alex"], min_confidence=least, by_speaker=by_speaker)
-
-
-class TestObjections:
-    @pytest.mark.parametrize(
-        "proposal",
-        [
-            {"action": "add", "text": "Lives in Oslo"},
-            {"action": "add", "text": "Lives in Oslo", "evidence": ()},
-            {"action": "add", "text": "Is called Alice", "evidence": (2,), "subject": "assistant"},
-            {"action": "add", "text": "Likes Rome", "evidence": (1,), "subject": "assistant"},
-            {"action": "add", "text": "Likes Rome", "evidence": (1,), "by_speaker": False},
-            {"action": "delete", "target": known("x")},
-            {"action": "update", "text": "Has a dog called Rex, likes tea", "target": known("Has a dog called Rex")},
-            {"action": "none", "confidence": 0.0, "least": 1.0},
-        ],
-        ids=str,
-    )
-    def test_what_may_be_done(self, proposal: dict[str, Any]) -> None:
-        """A fact that rests on the right words may be kept, and known words need no further ground."""
-        assert refused(**proposal) is None
-
-    @pytest.mark.parametrize(
-        ("proposal", "reason"),
-        [
-            ({"action": "add", "text": "Likes tea", "confidence": 0.2, "least": 0.5}, "confidence"),
-            ({"action": "add", "text": "Likes tea", "evidence": (3,)}, "0 to 2"),
-            ({"action": "add", "text": " "}, "empty"),
-            ({"action": "add", "text": "Lives in Rome"}, "rome"),
-            ({"action": "add", "text": "Lives in Rome", "evidence": (1,)}, "no message of the user"),
-            ({"action": "add", "text": "Is called Alice", "subject": "assistant"}, "no message of the assistant"),
-            ({"action": "update", "text": "Likes tea"}, "no known memory"),
-            ({"action": "supersede", "text": "Likes tea"}, "no known memory"),
-            ({"action": "delete"}, "no known memory"),
-            ({"action": "delete", "target": known("x"), "evidence": (1,)}, "only a user"),
-            ({"action": "delete", "target": known("x"), "evidence": ()}, "only a user"),
-            ({"action": "update", "text": "Likes tea", "target": known("x"), "evidence": (1,)}, "only a user"),
-        ],
-        ids=str,
-    )
-    def test_what_may_not(self, proposal: dict[str, Any], reason: str) -> None:
-        """Each refusal says why."""
-        assert reason in (refused(**proposal) or "")
 
 
 class TestDeciding:

@@ -1,0 +1,346 @@
+"""Whether a conversation supports a fact: its names, its figures, its words, and how they were said. No model is asked.
+
+    contradicted   the words it rests on say another number, date or name in its place, deny it, ask it, suppose it,
+                   tell it of somebody else or of the past; or nothing of it was said, and it names what nobody did
+    in doubt       some of its words were not said, or not in its language, or not in one breath
+    supported      the rest
+
+The comparison is of words, and knows a little of eight languages (`cues`, `languages`, `quantities`). It was tuned on
+half of the two sets in `benchmarks/data`, and is measured on the other half by `benchmarks/grounding.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from itertools import chain
+from typing import Final
+
+from langchain_mem.extraction.clauses import Clause, clauses, takes_back
+from langchain_mem.extraction.cues import AFFIRMATIONS, AVERSIONS, HEDGES, INTENTIONS, NEGATIONS, PAST_FACT, PEOPLE
+from langchain_mem.extraction.figures import Figures, Finding
+from langchain_mem.extraction.grounding import claims
+from langchain_mem.extraction.languages import alike, language_of, root, telling, words
+from langchain_mem.extraction.messages import Turn
+from langchain_mem.extraction.quantities import quantities
+
+__all__ = ["Finding", "Said", "weigh"]
+
+_LONGEST: Final = 300  # letters of a message that stand in for a fact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a fact is held against.
+
+    Attributes:
+        turns: The conversation.
+        cited: The numbers of the messages a fact rests on; none for all.
+        speakers: The roles whose words count; none for all.
+        known: What needs no evidence: ids, and memories.
+        observed: When it was said.
+    """
+
+    turns: Sequence[Turn]
+    cited: Sequence[int]
+    speakers: Sequence[str]
+    known: Sequence[str]
+    observed: datetime
+
+    @cached_property
+    def own(self) -> list[int]:
+        """The numbers of the cited messages whose words count, with questions that one of them affirms."""
+        wanted = [index for index in self.cited or range(len(self.turns)) if self._counts(index)]
+        asked = [index - 1 for index in wanted if index and not self._counts(index - 1) and self._affirms(index)]
+        return sorted({*wanted, *asked})
+
+    def _counts(self, index: int) -> bool:
+        return not self.speakers or self.turns[index].role in self.speakers
+
+    def _affirms(self, index: int) -> bool:
+        return any(word in AFFIRMATIONS for word in words(self.turns[index].text)[:3])
+
+    @cached_property
+    def clauses(self) -> list[Clause]:
+        """The clauses of the cited messages."""
+        return [clause for index in self.own for clause in self._clauses(index)]
+
+    def _clauses(self, index: int) -> list[Clause]:
+        """The clauses of a message; a question that was affirmed is no question."""
+        found = clauses(self.turns[index].text, index)
+        return list(found) if self._counts(index) else [_stated(clause) for clause in found]
+
+    @cached_property
+    def elsewhere(self) -> list[Clause]:
+        """The clauses of the other messages whose words count."""
+        others = [index for index in range(len(self.turns)) if index not in self.own and self._counts(index)]
+        return [clause for index in others for clause in clauses(self.turns[index].text, index)]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every word that was said or is known, by anybody: a name said anywhere is no invention."""
+        texts = [*(turn.spoken for turn in self.turns), *self.known]
+        return frozenset(part for text in texts for word in words(text) for part in (word, *re.split(r"['’-]", word)))
+
+    @cached_property
+    def text(self) -> str:
+        """The cited messages as one text."""
+        return " ".join(self.turns[index].text for index in self.own)
+
+    def about(self, memory: str) -> str | None:
+        """The message that speaks of a memory, shortened; `None` where none of the cited ones does."""
+        wanted = _roots(memory, language_of(memory))
+        for index in reversed(self.own):
+            said = {each for clause in clauses(self.turns[index].text) for each in clause.roots}
+            if any(alike(one, other) for one in wanted for other in said):
+                return self.turns[index].spoken[:_LONGEST]
+        return None
+
+
+def _stated(clause: Clause) -> Clause:
+    return Clause(clause.text, clause.turn, False, clause.language, False)
+
+
+def weigh(fact: str, said: Said) -> Finding:
+    """What a conversation says of a fact."""
+    findings = list(Weighing(fact, said).findings())
+    contradictions = [finding.contradiction for finding in findings if finding.contradiction]
+    doubts = list(dict.fromkeys(finding.doubt for finding in findings if finding.doubt))
+    return Finding(contradictions[0] if contradictions else None, "; ".join(doubts[:2]) or None)
+
+
+class Weighing:
+    """One fact, held against what was said."""
+
+    def __init__(self, fact: str, said: Said) -> None:
+        self._fact = fact
+        self._said = said
+        self._language = language_of(fact) or language_of(said.text)
+        self._words = words(fact)
+        self._stated = {word: _forms(word, self._language) for word in telling(_undated(fact), self._language)}
+
+    def findings(self) -> Iterator[Finding]:
+        """Everything that speaks against the fact."""
+        said = self._said
+        cited = [said.turns[index].spoken for index in said.own]
+        others = [turn.spoken for index, turn in enumerate(said.turns) if index not in said.own]
+        yield from Figures(cited, [*others, *said.known], said.observed).findings(self._fact)
+        yield from self._names()
+        if self._in_another_language():
+            yield Finding(doubt="said in another language")
+            yield from self._how_it_was_said(sure=False)
+            return
+        yield from self._coverage()
+        yield from self._how_it_was_said(sure=True)
+
+    # --- names
+
+    def _names(self) -> Iterator[Finding]:
+        new = [name for name in self._claimed_names() if not _named(name, self._said.names | self._spelled_out)]
+        if not self._anything_said() and (new or quantities(self._fact).numbers):
+            yield Finding(contradiction="nobody said anything of it")
+        elif not new:
+            return
+        elif (other := self._in_its_place(new)) is not None:
+            yield Finding(contradiction=f"says {new[0].title()} where {other.title()} was said")
+        else:
+            yield Finding(doubt=f"nobody said {new[0].title()}")
+
+    def _claimed_names(self) -> list[str]:
+        """Names; in a language that writes every noun like one, none can be told apart."""
+        found = claims(self._fact)
+        names = [*([] if self._language == "de" else sorted(found.names)), *sorted(found.identifiers)]
+        return [name for name in names if not _is_figure(name)]
+
+    def _anything_said(self) -> bool:
+        guessed = language_of(self._fact) is None and not self._said.text.isascii()
+        if self._in_another_language() or language_of(self._said.text) is None or guessed:
+            return True
+        said = {each for clause in self._clauses() for each in clause.roots}
+        said |= {each for turn in self._said.turns for each in _roots(turn.spoken, language_of(turn.text))}
+        said |= {each for text in self._said.known for each in _roots(text, self._language)}
+        return any(alike(form, other) for forms in self._stated.values() for form in forms for other in said)
+
+    def _in_its_place(self, new: Sequence[str]) -> str | None:
+        """The name that was said where a fact has another one, with everything else of the fact around it."""
+        rest = [forms for word, forms in self._stated.items() if word not in new and not _part_of(word, new)]
+        if not rest or self._in_another_language():
+            return None
+        for clause in self._said.clauses:
+            others = self._others_named(clause)
+            if others and all(_among(forms, clause.roots) for forms in rest):
+                return next((name for name in others if not any(_may_stand_for(name, each) for each in new)), None)
+        return None
+
+    @cached_property
+    def _spelled_out(self) -> frozenset[str]:
+        """Words of the fact whose initials were said: "machine learning" of "ML"."""
+        short = [word for word in self._said.names if 2 <= len(word) <= 5]
+        initials = "".join(word[0] for word in self._words)
+        found = [(initials.find(word), len(word)) for word in short]
+        return frozenset(word for at, length in found if at >= 0 for word in self._words[at : at + length])
+
+    # --- words
+
+    def _clauses(self) -> list[Clause]:
+        return [*self._said.clauses, *self._said.elsewhere]
+
+    def _in_another_language(self) -> bool:
+        return language_of(self._said.text) != self._language
+
+    def _coverage(self) -> Iterator[Finding]:
+        """Words that were not said; what is known counts as said."""
+        said = frozenset(chain.from_iterable(clause.roots for clause in self._clauses()))
+        known = frozenset(each for text in self._said.known for each in _roots(text, self._language))
+        speakers = frozenset(each for turn in self._said.turns for each in _roots(turn.name or "", None))
+        told = said | known | speakers
+        stated = {word: forms for word, forms in self._stated.items() if word not in self._spelled_out}
+        names = self._claimed_names()
+        missing = [word for word, forms in stated.items() if word not in names and not _among(forms, told)]
+        if len(missing) > self._spared():
+            yield Finding(doubt=f"not said: {', '.join(missing[:4])}")
+
+    def _spared(self) -> int:
+        """How many words of a fact may be the model's own."""
+        return len(self._stated) // 6
+
+    # --- how it was said
+
+    def _how_it_was_said(self, *, sure: bool) -> Iterator[Finding]:
+        """What the clauses that the fact rests on do with it."""
+        best = self._best()
+        if best is None:
+            return
+        full = sure and self._share(best) >= 0.99 and not self._elsewhere_plain(best)
+        for reason in self._against(best):
+            yield Finding(contradiction=reason) if full else Finding(doubt=reason)
+        if self._taken_back(best):
+            yield Finding(doubt="taken back in a later message")
+        yield from self._together()
+
+    def _best(self) -> Clause | None:
+        """The clause that says most of the fact; of several the one with least against it."""
+        found = [
+            (self._share(clause), -len(list(self._against(clause))), -at)
+            for at, clause in enumerate(self._said.clauses)
+        ]
+        if not found:
+            return None
+        share, _, place = max(found)
+        return self._said.clauses[-place] if share > 0 or len(found) == 1 else None
+
+    def _share(self, clause: Clause) -> float:
+        """The share of the fact's words that a clause says."""
+        if not self._stated:
+            return 1.0
+        return sum(_among(forms, clause.roots) for forms in self._stated.values()) / len(self._stated)
+
+    def _elsewhere_plain(self, best: Clause) -> bool:
+        """Whether another clause says half of the fact, with nothing against it."""
+        others = (clause for clause in self._clauses() if clause is not best)
+        return any(self._share(clause) >= 0.5 and not list(self._against(clause)) for clause in others)
+
+    def _against(self, clause: Clause) -> Iterator[str]:
+        fact = set(self._words)
+        own_words = fact - {"the", "a"}
+        if clause.denied and not self._denies():
+            yield "the message denies it"
+        if self._negates() and not (clause.denied or any(word in AVERSIONS for word in clause.words)):
+            yield "the message does not deny it"
+        if clause.asked:
+            yield "the message only asks it"
+        if clause.supposed and not own_words & (HEDGES | INTENTIONS) and "may" not in fact:
+            yield "the message only supposes it"
+        if clause.over and not own_words & PAST_FACT and not self._denies():
+            yield "the message tells of the past"
+        if clause.person is not None and not self._mentions(clause):
+            yield f"the message tells of somebody else ({clause.person})"
+
+    def _denies(self) -> bool:
+        return self._negates() or any(word in AVERSIONS for word in self._words)
+
+    def _negates(self) -> bool:
+        return any(word in NEGATIONS or word.endswith(("n't", "n’t")) for word in self._words)
+
+    def _mentions(self, clause: Clause) -> bool:
+        """Whether a fact says whom a clause tells of, or is about somebody by name."""
+        if any(word in PEOPLE for word in self._words) or (clause.person or "") in self._words:
+            return True
+        return bool(self._words) and self._words[0] in clause.words and self._words[0] in claims(self._fact).names
+
+    def _taken_back(self, best: Clause) -> bool:
+        later = range(best.turn + 1, len(self._said.turns))
+        return any(
+            self._said.turns[index].role == "user"
+            and index not in self._said.own
+            and takes_back(self._said.turns[index].text)
+            for index in later
+        )
+
+    def _together(self) -> Iterator[Finding]:
+        """A word that was said only beside other names than the fact's: "Bruno is the lab, Pippa is the beagle"."""
+        names = [name for name in self._claimed_names() if name in self._said.names]
+        if not names:
+            return
+        for word, forms in self._stated.items():
+            saying = [clause for clause in self._said.clauses if _among(forms, clause.roots)]
+            if word in names or not saying or any(set(names) & set(clause.words) for clause in saying):
+                continue
+            if all(self._others_named(clause) for clause in saying):
+                yield Finding(doubt=f"{word} was said of somebody else than {names[0].title()}")
+
+    def _others_named(self, clause: Clause) -> list[str]:
+        return [name for name in clause.names if name not in self._words and not _is_function(name)]
+
+
+_YEARS: Final = re.compile(r"\d")
+_CALENDAR: Final = frozenset(
+    """
+    january february march april june july august september october november december monday tuesday wednesday thursday
+    friday saturday sunday mondays tuesdays wednesdays thursdays fridays saturdays sundays jan feb mar apr jun jul
+    aug sep
+    oct nov dec st nd rd th am pm
+    """.split()
+)
+
+
+def _undated(fact: str) -> str:
+    return quantities(fact).rest
+
+
+def _is_figure(name: str) -> bool:
+    return name in _CALENDAR or bool(_YEARS.search(name) and not re.search(r"[@/]", name))
+
+
+def _forms(word: str, language: str | None) -> frozenset[str]:
+    return frozenset(root(part, language) for part in (word, *re.split(r"['’-]", word)) if len(part) > 1)
+
+
+def _roots(text: str, language: str | None) -> frozenset[str]:
+    return frozenset(form for word in telling(text, language) for form in _forms(word, language))
+
+
+def _among(forms: frozenset[str], roots: frozenset[str]) -> bool:
+    return bool(forms & roots) or any(alike(form, other) for form in forms for other in roots)
+
+
+def _named(name: str, said: frozenset[str]) -> bool:
+    """Whether a name was said: as it is, as a form of another word, or by its initial letters."""
+    parts = [part for part in re.split(r"['’-]", name) if part]
+    return name in said or all(any(alike(root(part, None), root(word, None)) for word in said) for part in parts)
+
+
+def _may_stand_for(said: str, name: str) -> bool:
+    """Whether a name may be another writing of one that was said: NYC of New York City, München of Munich."""
+    return said[0] == name[0] and (len(said) <= 4 or alike(root(said, None), root(name, None)))
+
+
+def _part_of(word: str, names: Sequence[str]) -> bool:
+    return any(word in re.split(r"['’-]", name) for name in names)
+
+
+def _is_function(name: str) -> bool:
+    return name in ("i", "i'm", "i've", "i'd", "i'll") or name in _CALENDAR

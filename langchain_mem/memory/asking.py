@@ -1,0 +1,264 @@
+"""What a model proposes to remember of one portion of a conversation, judged. Bodies.
+
+A portion that the model refuses, cuts off or answers with nonsense is halved and asked again; what fails by itself is
+skipped and reported among the rejected. An error that says nothing of the portion, such as a timeout, is raised.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langchain_mem.backends.base import Row
+from langchain_mem.extraction.judgement import Judge
+from langchain_mem.extraction.known_memories import passages, relevant
+from langchain_mem.extraction.messages import Role, Turn
+from langchain_mem.extraction.model_call import Proposals, Request, Unprocessable, propose
+from langchain_mem.extraction.portions import EARLIER
+from langchain_mem.extraction.reconcile import Action, Operation
+from langchain_mem.filters.conditions import matches
+from langchain_mem.memory.documents import Patching
+from langchain_mem.memory.drafts import Addition
+from langchain_mem.memory.queries import live, places
+from langchain_mem.memory.settings import Settings
+from langchain_mem.model.instants import iso
+from langchain_mem.model.records import Rejected, StoredMemory, complete
+from langchain_mem.model.scopes import Namespace, Scope, owner_of
+from langchain_mem.store.items import Scan
+
+SHOWN: Final = 50
+"""At most so many known memories are shown to the model."""
+
+SPLITS: Final = 4
+"""So often a portion that fails is halved: what is left is a sixteenth of it, or a message."""
+
+_LOG: Final = logging.getLogger("langchain_mem")
+
+
+class Asking:
+    """Asks a model about one portion of a conversation.
+
+    Args:
+        settings: Parts and policies.
+        addition: The portion.
+        patching: The documents to keep up to date.
+        patient: Whether a portion that fails is worth halving; not where the one before failed whole.
+
+    Attributes:
+        turns: What facts may rest on.
+        known: The memories that the model was shown.
+        operations: What may be carried out.
+        rejected: What may not, and what was skipped.
+        understood: Whether the model gave any answer that could be read.
+    """
+
+    def __init__(self, settings: Settings, addition: Addition, patching: Patching, *, patient: bool) -> None:
+        self._settings = settings
+        self._addition = addition
+        self._patching = patching
+        self._splits = SPLITS if patient else 0
+        self.turns, self.positions = _heard(addition)
+        self.known: list[Row] = []
+        self.operations: list[Operation] = []
+        self.rejected: list[Rejected] = []
+        self.understood = True
+
+    async def ask(self) -> None:
+        """Asks, and judges what comes of it.
+
+        Raises:
+            ExtractionError: The model failed in a way that may pass.
+        """
+        if self._settings.model is None or not self._worth_asking(self.turns):
+            return
+        self.known = await self._shown()
+        await self._patching.read()
+        self.understood = False
+        await self._ask(0, len(self.turns), self._splits)
+        self._report()
+
+    async def _ask(self, start: int, stop: int, splits: int) -> None:
+        """Asks about the turns from `start` to `stop`, in halves where they fail whole."""
+        model, turns = self._settings.model, self.turns[start:stop]
+        if model is None or not self._worth_asking(turns):
+            return
+        try:
+            proposals = await propose(model, self._request(start, stop))
+        except Unprocessable as error:
+            middle = (start + stop) // 2
+            if splits and middle > start:
+                await self._ask(start, middle, splits - 1)
+                await self._ask(middle, stop, splits - 1)
+            else:
+                self.rejected.append(_skipped(turns, str(error)))
+            return
+        self.understood = True
+        self._take(proposals, start, stop)
+
+    def _request(self, start: int, stop: int) -> Request:
+        settings, before = self._settings, [*self._addition.earlier, *self.turns[:start]]
+        return Request(
+            turns=self.turns[start:stop],
+            known=[row.value for row in self.known],
+            observed=self._addition.at,
+            subjects=self._subjects(),
+            categories=settings.categories,
+            instructions=self._instructions(),
+            schemas={name: schema.model_json_schema() for name, schema in self._patching.schemas.items()},
+            documents=self._patching.current,
+            earlier=before[-EARLIER:],
+        )
+
+    def _take(self, proposals: Proposals, start: int, stop: int) -> None:
+        self.rejected += proposals.rejected
+        self.rejected += self._patching.take(proposals.documents, self.turns[start:stop])
+        for proposed in proposals.operations:
+            operation = replace(proposed, evidence=tuple(_place(index, start, stop) for index in proposed.evidence))
+            self.operations += self._judged(operation)
+
+    def _report(self) -> None:
+        """Says in the log how much was refused or is in doubt; what it was is in the result and in `events`."""
+        doubts = sum(operation.doubt is not None for operation in self.operations)
+        if self.rejected or doubts:
+            told = "; ".join(dict.fromkeys(each["reason"] for each in self.rejected))
+            _LOG.info(
+                "Of what the model proposed %d are carried out, %d of them in doubt, and %d refused: %s",
+                *(len(self.operations), doubts, len(self.rejected), told[:500]),
+            )
+
+    # --- judging
+
+    def _judged(self, operation: Operation) -> Iterator[Operation]:
+        """An operation as it may be carried out; where it may not, the reason is noted among the rejected."""
+        refused = self._outdated(operation)
+        if refused is None:
+            judged = self._judge(self._within_reach(operation))
+            refused = judged.refused
+            if refused is None:
+                yield judged.operation
+                return
+        self.rejected.append(
+            {"operation": {"action": str(operation.action), "text": operation.text}, "reason": refused}
+        )
+
+    @property
+    def _judge(self) -> Judge:
+        settings, addition = self._settings, self._addition
+        known = [row.value["memory"] for row in self.known]
+        return Judge(
+            turns=self.turns,
+            observed=addition.at,
+            known=[*addition.scope.ids().values(), *known, *(turn.spoken for turn in addition.earlier)],
+            min_confidence=settings.min_confidence,
+            grounding=settings.grounding,
+            by_speaker=addition.scope.owner()[0] in ("user", "agent"),
+        )
+
+    def _within_reach(self, operation: Operation) -> Operation:
+        """An operation on a memory that lies elsewhere, such as one a whole organization shares, as a fact of its own.
+
+        A conversation changes only what lies where its own facts go; what others share stays as it is.
+        """
+        target = operation.target
+        if target is None or operation.action is Action.KEEP or self.same_home(operation, self._address(target)):
+            return operation
+        if operation.action is Action.DELETE:
+            return replace(operation, target=None)
+        return replace(operation, action=Action.ADD, target=None)
+
+    def _address(self, memory: StoredMemory) -> Namespace:
+        return next(row.address.namespace for row in self.known if row.value["id"] == memory["id"])
+
+    def same_home(self, operation: Operation, address: Namespace) -> bool:
+        """Whether a memory at an address lies where an operation's fact would."""
+        home = self.home(operation)
+        return address == home or (address[:3] == home[:3] and owner_of(address)[2] is None)
+
+    def home(self, operation: Operation) -> Namespace:
+        """Where an operation's fact goes."""
+        role: Role = "assistant" if operation.subject == "assistant" else "user"
+        return self._addition.home(role, session=operation.layer == "session")
+
+    def _outdated(self, operation: Operation) -> str | None:
+        """Why an import of older messages must not change what was learned since."""
+        target, said = operation.target, iso(self._addition.at)
+        imported = self._addition.at < self._addition.now and operation.action is not Action.KEEP
+        later = imported and target is not None and target["updated_at"] > said
+        return "it was said before what it would change" if later else None
+
+    # --- what is known
+
+    async def live(self) -> list[Row]:
+        """The memories this addition may be about: its owners', and of sessions only its own."""
+        rows, shown = (await self._view("\n".join(turn.text for turn in self.turns))).rows, live(self._addition.now)
+        return [row for row in rows if row.value["schema"] is None and matches(shown, row.value)]
+
+    async def _view(self, query: str) -> Scan:
+        repo, addition = self._settings.repo, self._addition
+        scope = addition.scope
+        session = scope.run_id or addition.source["thread_id"]
+        seen = Scope(**{**scope.ids(), "run_id": session}) if session else scope
+        within = await places(repo, seen.patterns(), addition.now)
+        view = await repo.load(within, addition.now)
+        if view is not None:
+            return view
+        return await repo.nearest(within, live(addition.now), query, query.split(), addition.now)
+
+    async def _shown(self) -> list[Row]:
+        """The live memories to show to the model: all where they are few, else those the conversation may be about."""
+        rows = [replace(row, value=complete(row.value)) for row in await self.live()]
+        if len(rows) <= SHOWN:
+            return rows
+        said = passages(self.turns)
+        cosines = await self._cosines(rows, [passage.text for passage in said])
+        memories = [row.value for row in rows]
+        return [rows[place] for place in relevant(memories, said, cosines, at=self._addition.at, limit=SHOWN)]
+
+    async def _cosines(self, rows: Sequence[Row], said: Sequence[str]) -> NDArray[np.float32] | None:
+        """How near each memory is to each passage: shape (memories, passages); `None` without an embedder."""
+        vectors = [row.vector for row in rows]
+        if all(vector is not None for vector in vectors):
+            asked = await self._settings.repo.embed(said)
+            return None if asked is None else np.stack([v for v in vectors if v is not None]) @ np.asarray(asked).T
+        whole = await self._settings.repo.cosines(rows, "\n".join(said))
+        return None if whole is None else np.array([[cosine or 0.0] * len(said) for cosine in whole], dtype=np.float32)
+
+    # --- whose facts
+
+    def _worth_asking(self, turns: Sequence[Turn]) -> bool:
+        return any(turn.role == "user" for turn in turns) if self._subjects() == "user" else bool(turns)
+
+    def _subjects(self) -> Literal["user", "assistant", "both"]:
+        scope = self._addition.scope
+        if scope.user_id is not None:
+            return "user" if scope.agent_id is None else "both"
+        return "assistant" if scope.agent_id is not None else "both"
+
+    def _instructions(self) -> str | None:
+        settings = self._settings
+        wanted = [settings.instructions] + [settings.agent_instructions] * (self._addition.scope.agent_id is not None)
+        return "\n".join(text for text in wanted if text) or None
+
+
+def _heard(addition: Addition) -> tuple[list[Turn], list[str]]:
+    """The turns that facts may rest on, and their places: system messages configure an agent, tools only work."""
+    roles = {"user", "assistant"} | ({"system"} if addition.scope.user_id is None else set())
+    heard = [(t, p) for t, p in zip(addition.turns, addition.positions, strict=True) if t.role in roles]
+    return [turn for turn, _ in heard], [position for _, position in heard]
+
+
+def _place(index: int, start: int, stop: int) -> int:
+    """A message's number in the whole portion; of one that was not shown, a number that is none."""
+    return start + index if 0 <= index < stop - start else -1
+
+
+def _skipped(turns: Sequence[Turn], reason: str) -> Rejected:
+    """The report of messages that no model could be brought to read."""
+    told: Mapping[str, Any] = {"action": "skip", "messages": [turn.id or turn.place for turn in turns]}
+    _LOG.warning("%d messages are skipped and will not be tried again: %s", len(turns), reason)
+    return {"operation": dict(told), "reason": reason}
