@@ -11,7 +11,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from langchain_mem._flow import run
+from langchain_mem.backends.base import Backend
+from langchain_mem.backends.encrypted import EncryptedBackend
 from langchain_mem.backends.postgres.backend import EXACT_LIMIT, PostgresBackend
+from langchain_mem.backends.sealing import Encryption
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing.backends import LongTermStoreConformance
 from langchain_mem.testing.clock import FakeClock
@@ -24,6 +27,10 @@ Opener = Callable[..., LongTermStore]
 class _Postgres(Suite):
     exact: ClassVar[int] = EXACT_LIMIT
 
+    def wrapped(self, backend: PostgresBackend) -> Backend:
+        """The backend that the store gets."""
+        return backend
+
     @pytest.fixture
     def open_store(self, clock: FakeClock, postgres_dsn: str) -> Iterator[Opener]:
         schema = f"store_{uuid.uuid4().hex}"
@@ -33,7 +40,7 @@ class _Postgres(Suite):
             def open_store(**config: Any) -> LongTermStore:
                 backend = PostgresBackend(dsn, schema=schema, exact=self.exact)
                 stack.callback(lambda: run(backend.close()))
-                return LongTermStore(backend, clock=clock, **config)
+                return LongTermStore(self.wrapped(backend), clock=clock, **config)
 
             yield open_store
 
@@ -47,3 +54,14 @@ class TestBroadScopes(_Postgres, Searching):
 
     exact: ClassVar[int] = 0
     forms = ("sync",)
+
+
+class TestEncrypted(_Postgres, LongTermStoreConformance):
+    """The tables hold nothing but sealed values and hashed words."""
+
+    examples: ClassVar[int] = 3
+    forms = ("sync",)
+
+    def wrapped(self, backend: PostgresBackend) -> Backend:
+        """The backend, and before it what seals its rows."""
+        return EncryptedBackend(backend, Encryption(key=b"sixteen bytes or more"))
