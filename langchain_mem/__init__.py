@@ -18,6 +18,7 @@ from langchain_mem._lazy import lazily
 
 if TYPE_CHECKING:
     from langchain_mem._version import __version__
+    from langchain_mem.backends.sealing import Encryption
     from langchain_mem.checkpointers import (
         InMemoryCheckpointer,
         PostgresCheckpointer,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         StoreError,
         StoreLocked,
     )
+    from langchain_mem.extraction.personal_data import Hash, Mask
     from langchain_mem.extraction.redaction import redact_secrets
     from langchain_mem.integrations.chat_history import MemoryChatHistory
     from langchain_mem.integrations.identity import MemoryContext
@@ -54,11 +56,14 @@ _HOMES = {
     "Conflict": "errors",
     "Decay": "decay",
     "EmbeddingMismatch": "errors",
+    "Encryption": "backends.sealing",
     "ExtractionError": "errors",
     "FilterError": "errors",
+    "Hash": "extraction.personal_data",
     "InMemoryCheckpointer": "checkpointers",
     "InvalidRequest": "errors",
     "LongTermStore": "store",
+    "Mask": "extraction.personal_data",
     "MemError": "errors",
     "Memory": "memory",
     "MemoryChatHistory": "integrations",
@@ -88,11 +93,14 @@ __all__ = [
     "Conflict",
     "Decay",
     "EmbeddingMismatch",
+    "Encryption",
     "ExtractionError",
     "FilterError",
+    "Hash",
     "InMemoryCheckpointer",
     "InvalidRequest",
     "LongTermStore",
+    "Mask",
     "MemError",
     "Memory",
     "MemoryChatHistory",

@@ -170,7 +170,7 @@ class EncryptedBackend:
     async def _reseal(self, row: Row, now: datetime) -> bool:
         opened = self._open(row)
         # a row that was not sealed comes without its text; all that its value says has the same words, or more
-        whole = opened if _sealed_in(row.value) else replace(opened, text="\n".join(_texts(opened.value)))
+        whole = opened if _sealed_in(row.value) else replace(opened, texts=tuple(_texts(opened.value)))
         try:
             await self._inner.write([Write(address=row.address, row=self._seal(whole), expects=row.revision)], now)
         except Conflict:
@@ -182,19 +182,19 @@ class EncryptedBackend:
         return sealed is not None and self._encryption.is_current(sealed)
 
     def _seal(self, row: Row) -> Row:
-        content = {"value": row.value, "digests": row.digests, "text": row.text}
+        content = {"value": row.value, "digests": row.digests, "texts": row.texts}
         return replace(
             row,
             value={_SEALED: self._encryption.seal(row.address, content)},
             digests=(),
-            text=self._encryption.hidden_text(row.text),
+            texts=(self._encryption.hidden_text(row.text),),
         )
 
     def _open(self, row: Row) -> Row:
         content = self._content(row.address, _sealed_in(row.value))
         if content is None:
             return row
-        return replace(row, value=content["value"], digests=tuple(content["digests"]), text=content["text"])
+        return replace(row, value=content["value"], digests=tuple(content["digests"]), texts=tuple(content["texts"]))
 
     def _content(self, address: Address, sealed: str | None) -> dict[str, Any] | None:
         """What is in a sealed value, made anew each time, so that whoever gets it may change it."""

@@ -35,6 +35,8 @@ from langgraph.store.base.embed import AEmbeddingsFunc, EmbeddingsFunc
 from langchain_mem._flow import arun, run
 from langchain_mem.backends.base import Backend, Namespace
 from langchain_mem.backends.dictionary import DictionaryBackend
+from langchain_mem.backends.encrypted import EncryptedBackend
+from langchain_mem.backends.sealing import Encryption
 from langchain_mem.store import operations
 from langchain_mem.store.items import Clock, Items, utc_now
 from langchain_mem.store.sweeper import Sweeper
@@ -62,6 +64,8 @@ class LongTermStore(BaseStore):
         embed: The same as `embed` of the index. Neither: a store without vectors.
         ttl: LangGraph's configuration of sliding expiry, in minutes.
         embedder_id: What to remember the embedder by; its class and model where unset.
+        encryption: The keys with which what is kept is encrypted before the backend sees it; see `EncryptedBackend`
+            for what stays readable.
         clock: Gives the present instant.
 
     Attributes:
@@ -78,6 +82,7 @@ class LongTermStore(BaseStore):
         embed: Embed | None = None,
         ttl: TTLConfig | None = None,
         embedder_id: str | None = None,
+        encryption: Encryption | None = None,
         clock: Clock = utc_now,
     ) -> None:
         index = index or {}
@@ -85,7 +90,7 @@ class LongTermStore(BaseStore):
         embeddings = None if embed is None else ensure_embeddings(embed)
         self.ttl_config = ttl
         self.items = Items(
-            backend,
+            backend if encryption is None else EncryptedBackend(backend, encryption),
             embeddings=embeddings,
             dims=index.get("dims") or getattr(embeddings, "dims", None),
             fields=index.get("fields") or ["$"],
@@ -102,10 +107,19 @@ class LongTermStore(BaseStore):
         embed: Embed | None = None,
         ttl: TTLConfig | None = None,
         embedder_id: str | None = None,
+        encryption: Encryption | None = None,
         clock: Clock = utc_now,
     ) -> LongTermStore:
         """Opens a store that lives as long as the process; without vectors unless an embedder is given."""
-        return cls(DictionaryBackend(), index=index, embed=embed, ttl=ttl, embedder_id=embedder_id, clock=clock)
+        return cls(
+            DictionaryBackend(),
+            index=index,
+            embed=embed,
+            ttl=ttl,
+            embedder_id=embedder_id,
+            encryption=encryption,
+            clock=clock,
+        )
 
     @classmethod
     def chroma(
@@ -118,6 +132,7 @@ class LongTermStore(BaseStore):
         embed: Embed | None = None,
         ttl: TTLConfig | None = None,
         embedder_id: str | None = None,
+        encryption: Encryption | None = None,
         clock: Clock = utc_now,
     ) -> LongTermStore:
         """Opens a store in a folder, or in a Chroma server.
@@ -130,6 +145,7 @@ class LongTermStore(BaseStore):
             embed: See the class.
             ttl: See the class.
             embedder_id: See the class.
+            encryption: See the class.
             clock: See the class.
 
         Raises:
@@ -139,7 +155,9 @@ class LongTermStore(BaseStore):
 
         embed = _embedder(index, embed)
         backend = ChromaBackend(path, client=client, collection=collection)
-        return cls(backend, index=index, embed=embed, ttl=ttl, embedder_id=embedder_id, clock=clock)
+        return cls(
+            backend, index=index, embed=embed, ttl=ttl, embedder_id=embedder_id, encryption=encryption, clock=clock
+        )
 
     @classmethod
     def postgres(
@@ -148,10 +166,12 @@ class LongTermStore(BaseStore):
         *,
         pool: ConnectionPool[Any] | AsyncConnectionPool[Any] | None = None,
         schema: str = "langchain_mem",
+        row_security: bool | int = False,
         index: IndexConfig | None = None,
         embed: Embed | None = None,
         ttl: TTLConfig | None = None,
         embedder_id: str | None = None,
+        encryption: Encryption | None = None,
         clock: Clock = utc_now,
     ) -> LongTermStore:
         """Opens a store in Postgres with pgvector. It connects at the first use.
@@ -160,24 +180,33 @@ class LongTermStore(BaseStore):
             dsn: Where the database is.
             pool: Instead of a DSN: a pool, sync or async. Its owner closes it.
             schema: Where in that database the tables are.
+            row_security: Whether Postgres itself keeps owners apart, by policies on the tables and a role that they
+                apply to; see `langchain_mem.backends.postgres.row_security`. A number says how many labels of a
+                namespace name an owner: 3 in those of `Memory`.
             index: See the class. Without an embedder, the local one is used.
             embed: See the class.
             ttl: See the class.
             embedder_id: See the class.
+            encryption: See the class.
             clock: See the class.
 
         Raises:
             MissingDependency: psycopg or pgvector is not installed.
         """
         from langchain_mem.backends.postgres.backend import PostgresBackend
+        from langchain_mem.backends.postgres.row_security import OwnersApart, setting
 
         embed = _embedder(index, embed)
+        backend: Backend = PostgresBackend(dsn, pool=pool, schema=schema, before=setting if row_security else None)
+        if row_security:
+            backend = OwnersApart(backend, schema=schema, depth=3 if row_security is True else row_security)
         return cls(
-            PostgresBackend(dsn, pool=pool, schema=schema),
+            backend,
             index=index,
             embed=embed,
             ttl=ttl,
             embedder_id=embedder_id,
+            encryption=encryption,
             clock=clock,
         )
 
@@ -286,6 +315,19 @@ class LongTermStore(BaseStore):
     async def adelete_namespace(self, namespace_prefix: Namespace, /) -> int:
         """Deletes every item in a namespace and below it; see `delete_namespace`."""
         return await arun(operations.delete_namespace(self.items, namespace_prefix))
+
+    def rotate_keys(self) -> int:
+        """Rewrites what is not encrypted with the key for new rows, and says how many items that were.
+
+        Raises:
+            InvalidRequest: The store is not encrypted.
+            StoreError: A key is missing, or the backend failed. What was rewritten stays so; it may be repeated.
+        """
+        return run(operations.rotate_keys(self.items))
+
+    async def arotate_keys(self) -> int:
+        """Rewrites what is not encrypted with the key for new rows; see `rotate_keys`."""
+        return await arun(operations.rotate_keys(self.items))
 
     def sweep_ttl(self) -> int:
         """Removes what has expired, and says how many items that were."""

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from langchain_mem._flow import gather
 from langchain_mem.backends.base import WILDCARD, Address, Namespace, NamespaceQuery, Query, Row, Write
+from langchain_mem.backends.encrypted import EncryptedBackend
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.language import parse_store
 from langchain_mem.model.instants import to_instant
@@ -90,6 +91,18 @@ async def count(items: Items, prefix: Sequence[str], filter: Mapping[str, Any] |
     """How many items are below a namespace and match a filter."""
     query = Query(now=items.now(), prefixes=(_namespace(prefix),), condition=parse_store(filter))
     return await items.count(query)
+
+
+async def rotate_keys(items: Items) -> int:
+    """Rewrites the items that are not encrypted with the key for new ones, and says how many.
+
+    Raises:
+        InvalidRequest: The store is not encrypted.
+    """
+    if not isinstance(items.backend, EncryptedBackend):
+        raise InvalidRequest("This store is not encrypted; LongTermStore(…, encryption=Encryption(key=…)) is.")
+    await items.ready()
+    return await items.backend.rotate(items.now())
 
 
 async def delete_namespace(items: Items, prefix: Sequence[str]) -> int:

@@ -79,6 +79,7 @@ class PostgresBackend:
         pool: A psycopg pool to use instead, sync or async; it stays open.
         schema: Where the tables are; several stores can share a database.
         exact: Scopes of up to so many rows are searched exactly, larger ones by the HNSW index.
+        before: Makes a statement that comes first in every transaction.
     """
 
     def __init__(
@@ -88,9 +89,10 @@ class PostgresBackend:
         pool: Pool | None = None,
         schema: str = "langchain_mem",
         exact: int = EXACT_LIMIT,
+        before: Callable[[], Statement] | None = None,
     ) -> None:
         self._exact = exact
-        self._pools = Pools(dsn, pool)
+        self._pools = Pools(dsn, pool, before)
         self._sql = Statements(schema)
         self._dims = 0
 
@@ -230,6 +232,14 @@ class PostgresBackend:
         The write-ahead log, replicas and backups keep what was deleted for as long as their owner says.
         """
         await self._pools.alone(self._sql.vacuum())
+
+    async def send(self, *statements: Statement) -> list[list[SqlRow]]:
+        """Runs statements in one transaction, for what is built upon this backend, and gives the answer to each."""
+        return await self._pools.transaction(_sends(*statements))
+
+    def lock(self) -> Statement:
+        """Lets one process at a time change the tables, until its transaction ends."""
+        return self._sql.lock()
 
     async def _is_ready(self, embedder: Embedder | None) -> bool:
         """Whether nothing has to be made or recorded: to open a store that exists needs no lock and no rights."""

@@ -163,9 +163,11 @@ class Pools:
         dsn: How to connect; `None` for what the environment says (`PGHOST` …).
         pool: A pool to use instead, which stays open. A `ConnectionPool` serves event loops from worker threads; beside
             an `AsyncConnectionPool` the sync forms open a pool of their own to the same place.
+        before: Makes a statement that comes first in every transaction.
     """
 
-    def __init__(self, dsn: str | None, pool: Pool | None) -> None:
+    def __init__(self, dsn: str | None, pool: Pool | None, before: Callable[[], Statement] | None = None) -> None:
+        self._before = before
         self._given = pool
         self._dsn, self._options = _place(pool) if isinstance(pool, AsyncConnectionPool) else (dsn or "", _OPTIONS)
         self._own: ConnectionPool[Any] | None = None
@@ -176,13 +178,22 @@ class Pools:
         """Runs one statement by itself. This is a body."""
 
         async def work(session: Session) -> list[SqlRow]:
-            return (await session.send(statement))[0]
+            return (await session.send(*self._first(), statement))[-1]
 
         return await call(self._within, self._awithin, work)
 
     async def transaction(self, work: Work[R]) -> R:
         """Drives a body in one transaction, again where it lost to another transaction. This is a body."""
-        return await call(self._transact, self._atransact, work)
+
+        async def whole(session: Session) -> R:
+            if self._before is not None:
+                await session.send(*self._first())
+            return await work(session)
+
+        return await call(self._transact, self._atransact, whole)
+
+    def _first(self) -> tuple[Statement, ...]:
+        return () if self._before is None else (self._before(),)
 
     async def alone(self, statement: Statement) -> None:
         """Runs what Postgres refuses to run in a transaction. This is a body."""

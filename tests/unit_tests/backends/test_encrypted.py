@@ -27,7 +27,7 @@ HERE = Address(("memories", "user", "alex"), "a")
 
 
 def _row(address: Address = HERE, text: str = "Likes green tea") -> Row:
-    return Row(address=address, value={"memory": text}, created_at=NOW, updated_at=NOW, revision="1", text=text)
+    return Row(address=address, value={"memory": text}, created_at=NOW, updated_at=NOW, revision="1", texts=(text,))
 
 
 def _put(backend: EncryptedBackend | DictionaryBackend, *rows: Row) -> None:
@@ -138,7 +138,7 @@ def test_rotation_keeps_all_else(inner: DictionaryBackend) -> None:
 
 def test_plain_rows_are_read_and_sealed(inner: DictionaryBackend) -> None:
     """Encryption can be turned on for a store that has rows: they are read, and a rotation seals them."""
-    _put(inner, replace(_row(), text=""))
+    _put(inner, replace(_row(), texts=()))
     backend = EncryptedBackend(inner, OLD)
     (row,) = run(backend.get([HERE], NOW))
     assert row is not None
