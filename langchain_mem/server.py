@@ -6,9 +6,8 @@ Those are paths in `langgraph.json`; a file of the project that imports the two 
 
 | variable | meaning | unless set |
 |---|---|---|
-| `LANGCHAIN_MEM_DSN` | a Postgres database for both | the folder |
-| `LANGCHAIN_MEM_PATH` | a folder for both: Chroma, and SQLite in `threads.sqlite` | `./memory` |
-| `LANGCHAIN_MEM_EMBEDDER` | an embedder for LangChain's `init_embeddings`, such as `openai:…` | local |
+| `LANGCHAIN_MEM_STORE` | a `postgresql://` address, or a folder: Chroma, and SQLite in `threads.sqlite` | `./memory` |
+| `LANGCHAIN_MEM_EMBEDDER` | an embedder by its name, such as `openai:…` or `multilingual` | `minilm` |
 | `LANGCHAIN_MEM_THREAD_TTL_DAYS` | a thread idle for longer goes | threads stay |
 | `LANGCHAIN_MEM_KEEP_LAST` | at most so many checkpoints of a thread | all stay |
 """
@@ -26,10 +25,9 @@ from typing import Any, TypeVar
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from langchain_mem.checkpointers import Retention
-from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.memory.facade import DEFAULT_PATH
-from langchain_mem.store.long_term import Embed, LongTermStore
+from langchain_mem.store.long_term import LongTermStore
+from langchain_mem.store.place import POSTGRES, default_place, open_place
 
 Number = TypeVar("Number", int, float)
 
@@ -53,24 +51,23 @@ async def checkpointer() -> AsyncIterator[BaseCheckpointSaver[Any]]:
 
 
 def _open_store() -> LongTermStore:
-    embed: Embed = os.environ.get("LANGCHAIN_MEM_EMBEDDER") or local_embeddings()
-    dsn = os.environ.get("LANGCHAIN_MEM_DSN")
-    return LongTermStore.postgres(dsn, embed=embed) if dsn else LongTermStore.chroma(_folder(), embed=embed)
+    return open_place(_place(), embed=os.environ.get("LANGCHAIN_MEM_EMBEDDER") or None)
 
 
 def _open_checkpointer() -> Any:
     from langchain_mem.checkpointers import PostgresCheckpointer, SqliteCheckpointer
 
-    dsn = os.environ.get("LANGCHAIN_MEM_DSN")
-    if dsn:
-        return PostgresCheckpointer.open(dsn, retention=_retention())
-    folder = _folder()
+    place = _place()
+    if POSTGRES.match(place):
+        return PostgresCheckpointer.open(place, retention=_retention())
+    folder = Path(place)
     folder.mkdir(parents=True, exist_ok=True)
     return SqliteCheckpointer.open(folder / "threads.sqlite", retention=_retention())
 
 
-def _folder() -> Path:
-    return Path(os.environ.get("LANGCHAIN_MEM_PATH") or DEFAULT_PATH)
+def _place() -> str:
+    """Where both are; `LANGCHAIN_MEM_DSN` and `LANGCHAIN_MEM_PATH` are the first release's names."""
+    return os.environ.get("LANGCHAIN_MEM_STORE") or os.environ.get("LANGCHAIN_MEM_DSN") or default_place()
 
 
 def _retention() -> Retention | None:

@@ -220,11 +220,14 @@ class Backend(Protocol):
     Raises, all methods: `StoreError` with the engine's own error as its cause, where the engine fails.
     """
 
-    async def setup(self, embedder: Embedder | None) -> None:
+    async def setup(self, embedder: Embedder | None) -> Embedder | None:
         """Makes the place ready; called before anything else, may be called again, by several processes at once.
 
         Args:
             embedder: Whose vectors will come, or `None` where there will be none.
+
+        Returns:
+            Whose vectors the place holds, `None` where it never held any.
 
         Raises:
             EmbeddingMismatch: The place holds another embedder's vectors; see `check_embedder`.
@@ -324,8 +327,8 @@ def check_embedder(recorded: Embedder | None, given: Embedder | None) -> None:
         return
     raise EmbeddingMismatch(
         f"This store was built with {recorded.name} ({recorded.dims} dimensions) and is opened with {given.name} "
-        f"({given.dims} dimensions). Their vectors cannot be compared: open it with the first, or copy the memories "
-        "to a new store with export() and import_()."
+        f"({given.dims} dimensions). Their vectors cannot be compared: open it with the first (embed=…), or copy the "
+        "memories to a new store with export() and import_()."
     )
 
 

@@ -72,11 +72,12 @@ class DictionaryBackend:
         self._lock = threading.RLock()
         self._log = Log()
 
-    async def setup(self, embedder: Embedder | None) -> None:
+    async def setup(self, embedder: Embedder | None) -> Embedder | None:
         """Remembers the first embedder and refuses another."""
         with self._lock:
             check_embedder(self._embedder, embedder)
             self._embedder = self._embedder or embedder
+            return self._embedder
 
     async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         """The unexpired rows at these addresses, in order; `None` where there is none."""

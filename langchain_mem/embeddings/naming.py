@@ -19,6 +19,31 @@ FORMS: Final = (
 )
 """What may stand where an embedder is named."""
 
+_CLASSES: Final = {
+    "AzureOpenAIEmbeddings": "azure_openai",
+    "CohereEmbeddings": "cohere",
+    "GoogleGenerativeAIEmbeddings": "google_genai",
+    "HuggingFaceEmbeddings": "huggingface",
+    "MistralAIEmbeddings": "mistralai",
+    "OllamaEmbeddings": "ollama",
+    "OpenAIEmbeddings": "openai",
+}
+
+
+def name_of_recorded(recorded: str) -> str | None:
+    """The name under which the embedder is made that a store remembers by its class and its model.
+
+    Args:
+        recorded: As `OpenAIEmbeddings:text-embedding-3-small`.
+
+    Returns:
+        As `openai:text-embedding-3-small`; `None` for an embedder of somebody's own.
+    """
+    kind, _, model = recorded.partition(":")
+    local = {"LocalEmbeddings": "minilm", "MultilingualEmbeddings": "multilingual"}.get(kind)
+    provider = _CLASSES.get(kind)
+    return local or (f"{provider}:{model}" if provider and model else None)
+
 
 def embedder_named(name: str) -> Embeddings:
     """The embedder that a name means.

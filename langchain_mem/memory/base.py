@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,10 +28,8 @@ from langchain_mem.memory.settings import Decays, Reinforce, Reranker, Settings,
 from langchain_mem.memory.touch_writer import Touches, TouchWriter
 from langchain_mem.ranking.context import render
 from langchain_mem.store.items import utc_now
-from langchain_mem.store.long_term import LongTermStore
-
-DEFAULT_PATH: Final = "./memory"
-"""Where the embedded store lies unless `$LANGCHAIN_MEM_PATH` says otherwise."""
+from langchain_mem.store.long_term import Embed, LongTermStore
+from langchain_mem.store.place import open_place
 
 
 class Operations:
@@ -68,9 +65,10 @@ class MemoryBase(Operations):
     """What `Memory` and `AsyncMemory` share: how they are made, and what needs no store.
 
     Args:
-        store: Any LangGraph store; a path opens the embedded default there (Chroma in a folder, a local MiniLM
-            embedder, no key and no server), `None` at `$LANGCHAIN_MEM_PATH` or `./memory`. A store given stays its
-            owner's to close.
+        store: Any LangGraph store, which stays its owner's to close; or a place to open one at: a folder (Chroma, no
+            server), a `postgresql://` address, or `":memory:"`. `None`: `$LANGCHAIN_MEM_STORE`, else `./memory`.
+        embed: For a place: a LangChain embedder, or its name, such as `"openai:text-embedding-3-small"` or
+            `"multilingual"`. `None` for the local MiniLM, which needs no key.
         model: For extraction: a chat model, or its name for `init_chat_model`, such as `"openai:gpt-5-mini"`. Without
             one, messages are stored verbatim.
         decay: A policy, or on or off; a mapping from app ids sets it for each.
@@ -104,6 +102,7 @@ class MemoryBase(Operations):
         self,
         store: BaseStore | str | Path | None = None,
         *,
+        embed: Embed | None = None,
         model: BaseChatModel | str | None = None,
         decay: Decays = True,
         session_ttl: timedelta | None = timedelta(hours=24),
@@ -127,7 +126,7 @@ class MemoryBase(Operations):
         _check_policies(decay, min_confidence, reinforce)
         _check_extraction(grounding, extraction_tokens)
         self._opened = not isinstance(store, BaseStore)
-        self.store: BaseStore = store if isinstance(store, BaseStore) else _open(store, embedder_id, clock)
+        self.store: BaseStore = _store(store, embed, embedder_id, clock)
         repo: Repository = self.store.items if isinstance(self.store, LongTermStore) else AnyStore(self.store)
         self.settings = Settings(
             repo=repo,
@@ -226,9 +225,15 @@ class MemoryBase(Operations):
             self.settings.touches.close()
 
 
-def _open(path: str | Path | None, embedder_id: str | None, clock: Callable[[], datetime]) -> LongTermStore:
-    place = path if path is not None else os.environ.get("LANGCHAIN_MEM_PATH", DEFAULT_PATH)
-    return LongTermStore.chroma(place, clock=clock, embedder_id=embedder_id)
+def _store(
+    store: BaseStore | str | Path | None, embed: Embed | None, embedder_id: str | None, clock: Callable[[], datetime]
+) -> BaseStore:
+    """The store that was given, or the one at the place that was."""
+    if not isinstance(store, BaseStore):
+        return open_place(store, embed=embed, embedder_id=embedder_id, clock=clock)
+    if embed is not None:
+        raise InvalidRequest("A store has its own embedder: give embed= to it, as LongTermStore.chroma(…, embed=…).")
+    return store
 
 
 def _chat_model(model: BaseChatModel | str | None) -> BaseChatModel | None:

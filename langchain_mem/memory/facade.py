@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
-from langchain_mem.memory.base import DEFAULT_PATH as DEFAULT_PATH
 from langchain_mem.memory.base import MemoryBase as MemoryBase
 from langchain_mem.memory.operation import OnLoop, OnThread
 from langchain_mem.model.scopes import Ids

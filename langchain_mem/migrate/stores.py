@@ -7,7 +7,6 @@ items live on. Nothing is written to where the items come from.
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -23,9 +22,7 @@ from langchain_mem.errors import InvalidRequest, MissingDependency
 from langchain_mem.model.json_values import json_object
 from langchain_mem.model.scopes import Namespace
 from langchain_mem.store.long_term import LongTermStore
-
-POSTGRES: Final = re.compile(r"postgres(ql)?://|(host|hostaddr|port|dbname|user|service)\s*=")
-"""How the address of a Postgres database begins: as a URL, or in libpq's words."""
+from langchain_mem.store.place import POSTGRES
 
 _PIECE: Final = 200  # items embedded and written at a time
 _READ: Final = "SELECT * FROM store ORDER BY prefix, key"  # older tables lack the two columns of expiry

@@ -33,6 +33,7 @@ from langchain_mem.backends.base import (
     Vectors,
     Write,
 )
+from langchain_mem.errors import EmbeddingMismatch
 from langchain_mem.filters.conditions import Condition
 from langchain_mem.store.vectorizer import Vector, Vectorizer, vectorized
 
@@ -97,6 +98,7 @@ class Items:
         self._vectorizer = None if embeddings is None else Vectorizer(embeddings, dims=dims, name=embedder_id)
         self._clock = clock
         self._ready = False
+        self._recorded: Embedder | None = None
         self._scanning = backend if isinstance(backend, Scanning) else None
         self._lexical = backend if isinstance(backend, Lexical) else None
         self._touching = backend if isinstance(backend, Touching) else None
@@ -123,7 +125,8 @@ class Items:
         """
         if self._ready:
             return
-        await self.backend.setup(await self._vectorizer.identify() if self._vectorizer else None)
+        given = await self._vectorizer.identify() if self._vectorizer else None
+        self._recorded = await self.backend.setup(given)
         self._ready = True
 
     async def close(self) -> None:
@@ -221,14 +224,17 @@ class Items:
         Passages whose vectors are at hand, in a write or in the row that it continues, are not embedded again.
 
         Raises:
-            EmbeddingMismatch: The embedder gave vectors of another length.
+            EmbeddingMismatch: The embedder gave vectors of another length; or the place holds vectors, a new passage
+                would need one, and there is no embedder here.
             Conflict: What a write expects is not there.
         """
         now = self.now(now)
         await self.ready()
         writes = await self._looked_up(list({write.address: write for write in batch}.values()), now)
         if writes:
-            await self.backend.write(await vectorized(writes, self._vectorizer), now)
+            whole = await vectorized(writes, self._vectorizer)
+            self._check_whole(whole)
+            await self.backend.write(whole, now)
 
     async def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
         """Notes that rows were used, and keeps the `keep` newest; does nothing where the backend cannot."""
@@ -271,6 +277,17 @@ class Items:
         found = (get_text_at_path(value, path if path == "$" else tokenize_path(path)) for path in paths)
         return tuple(text for texts in found for text in texts)
 
+    def _check_whole(self, writes: Sequence[Write]) -> None:
+        """Refuses a passage without a vector where the others have one: a search by meaning would never find it."""
+        if self._vectorizer is not None or self._recorded is None:
+            return
+        if any(map(_lacks_vectors, writes)):
+            raise EmbeddingMismatch(
+                f"This store was built with {self._recorded.name} ({self._recorded.dims} dimensions) and is open "
+                "without an embedder: it can be read, and memories can be removed. To write a text name the embedder, "
+                "as in Memory(place, embed=…)."
+            )
+
     async def _looked_up(self, writes: list[Write], now: datetime) -> list[Write]:
         """Writes that know the row they continue. Where one expects nothing, there is nothing to ask for."""
         asked = [
@@ -279,6 +296,10 @@ class Items:
         rows = await self.backend.get(asked, now) if asked else []
         found = {row.address: row for row in rows if row is not None}
         return [_continuing(write, found[write.address]) if write.address in found else write for write in writes]
+
+
+def _lacks_vectors(write: Write) -> bool:
+    return write.row is not None and len(write.row.digests) < sum(bool(text.strip()) for text in write.row.texts)
 
 
 def _continuing(write: Write, before: Row) -> Write:

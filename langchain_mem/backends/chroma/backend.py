@@ -71,14 +71,14 @@ class ChromaBackend:
         self._opened: Shelf | None = None
         self._opening = threading.Lock()
 
-    async def setup(self, embedder: Embedder | None) -> None:
+    async def setup(self, embedder: Embedder | None) -> Embedder | None:
         """Opens the folder or the collection, and records or compares the embedder.
 
         Raises:
             StoreLocked: Another process has the folder open.
             EmbeddingMismatch: The collection holds another embedder's vectors.
         """
-        await offload(self._setup, embedder)
+        return await offload(self._setup, embedder)
 
     async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         """The unexpired rows at these addresses, in order; `None` where there is none."""
@@ -163,11 +163,11 @@ class ChromaBackend:
             raise StoreError(_NOT_OPEN)
         return self._opened
 
-    def _setup(self, embedder: Embedder | None) -> None:
+    def _setup(self, embedder: Embedder | None) -> Embedder | None:
         with self._opening:
             if self._opened is not None:
                 self._opened.describe(embedder)
-                return
+                return self._opened.embedder
             try:
                 opened = self._open()
                 opened.describe(embedder)
@@ -175,6 +175,7 @@ class ChromaBackend:
                 self._let_go()
                 raise
             self._opened = opened
+            return opened.embedder
 
     def _open(self) -> Shelf:
         if self._client is not None:

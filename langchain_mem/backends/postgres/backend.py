@@ -94,9 +94,10 @@ class PostgresBackend:
         self._exact = exact
         self._pools = Pools(dsn, pool, before)
         self._sql = Statements(schema)
+        self._recorded: Embedder | None = None
         self._dims = 0
 
-    async def setup(self, embedder: Embedder | None) -> None:
+    async def setup(self, embedder: Embedder | None) -> Embedder | None:
         """Creates or migrates the tables, one process at a time, and records the embedder.
 
         Raises:
@@ -106,6 +107,7 @@ class PostgresBackend:
         if not await self._is_ready(embedder):
             await self._pools.transaction(lambda session: self._prepare(session, embedder))
             await self._is_ready(embedder)
+        return self._recorded
 
     async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         """The unexpired rows at these addresses, in order; `None` where there is none."""
@@ -247,6 +249,7 @@ class PostgresBackend:
             return False
         version, recorded = _meta(await self._pools.read(self._sql.meta()))
         check_embedder(recorded, embedder)
+        self._recorded = recorded
         self._dims = recorded.dims if recorded else 0
         return version == VERSION and (recorded is not None or embedder is None)
 

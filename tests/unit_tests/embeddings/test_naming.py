@@ -7,7 +7,9 @@ import re
 import pytest
 
 from langchain_mem.embeddings import LocalEmbeddings, MultilingualEmbeddings, embedder_named
+from langchain_mem.embeddings.naming import name_of_recorded
 from langchain_mem.errors import InvalidRequest, MissingDependency
+from langchain_mem.store.vectorizer import embedder_name
 from langchain_mem.testing import FakeEmbeddings, OpenAIPeer
 
 ONE = FakeEmbeddings()
@@ -84,3 +86,24 @@ def test_an_absent_key_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(InvalidRequest, match="OPENAI_API_KEY") as error:
         embedder_named("openai:text-embedding-3-small")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "name"),
+    [
+        ("LocalEmbeddings:all-MiniLM-L6-v2", "minilm"),
+        ("MultilingualEmbeddings:multilingual-e5-small-q4", "multilingual"),
+        ("OpenAIEmbeddings:text-embedding-3-small", "openai:text-embedding-3-small"),
+        ("Mine:model", None),
+        ("OpenAIEmbeddings", None),
+    ],
+)
+def test_what_a_store_remembers_leads_back_to_a_name(recorded: str, name: str | None):
+    """A store remembers a class and a model; where LangChain can make that, its name is known."""
+    assert name_of_recorded(recorded) == name
+
+
+@pytest.mark.parametrize("embedder", [LocalEmbeddings(), MultilingualEmbeddings()])
+def test_the_local_ones_are_found_again(embedder: LocalEmbeddings | MultilingualEmbeddings):
+    """The name that a store remembers leads to the same embedder."""
+    assert embedder_named(name_of_recorded(embedder_name(embedder)) or "").__class__ is embedder.__class__

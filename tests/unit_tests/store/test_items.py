@@ -32,9 +32,9 @@ class Telling(DictionaryBackend):
         super().__init__()
         self.asked: list[str] = []
 
-    async def setup(self, embedder: Embedder | None) -> None:
+    async def setup(self, embedder: Embedder | None) -> Embedder | None:
         self.asked.append("setup")
-        await super().setup(embedder)
+        return await super().setup(embedder)
 
     async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         self.asked.append("get")
