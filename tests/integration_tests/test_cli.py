@@ -11,10 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.base import empty_checkpoint
 from typer.testing import CliRunner, Result
 
-from langchain_mem import Memory
-from langchain_mem.cli import app, one_line
+import langchain_mem
+from langchain_mem import LongTermStore, Memory, SqliteCheckpointer
+from langchain_mem.cli import app
+from langchain_mem.cli.printing import one_line
+from langchain_mem.testing import FakeEmbeddings
+
+COMMANDS = set(
+    "demo add search get list update delete restore undo history users threads export import migrate purge sweep erase "
+    "stats doctor bench ui mcp".split()
+)
 
 HEAVY = {"chromadb", "langchain", "langchain_core", "langgraph", "numpy", "psycopg", "starlette", "torch"}
 
@@ -46,9 +55,35 @@ def test_help_is_quick():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     *shown, loaded = done.stdout.splitlines()
     assert not HEAVY & set(loaded.split())
-    assert {"demo", "search", "erase", "import-mem0", "copy-store", "ui"} <= {
-        line.split()[0] for line in shown if line.strip()
-    }
+    assert {word for line in shown for word in line.split()[1:2]} >= COMMANDS
+
+
+def test_no_help_is_cut_off():
+    """At 80 columns every command's help is whole: nothing ends in an ellipsis."""
+    for command in sorted(COMMANDS):
+        done = _run(command, "--help", env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+        assert done.exit_code == 0, done.stderr
+        assert "…" not in done.stdout
+        assert "Usage:" in done.stdout
+
+
+def test_version():
+    """The program says which version it is."""
+    assert _run("--version").stdout == f"langchain-mem {langchain_mem.__version__}\n"
+
+
+def test_as_a_module():
+    """`python -m langchain_mem` is the same program."""
+    done = subprocess.run(
+        [sys.executable, "-m", "langchain_mem", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"langchain-mem {langchain_mem.__version__}\n"
+
+
+def test_completion():
+    """A shell can be told how to complete commands and options."""
+    done = _run("--show-completion", "bash")
+    assert (done.exit_code, "_LANGCHAIN_MEM_COMPLETE" in done.stdout or "complete" in done.stdout) == (0, True)
 
 
 def test_as_a_process(folder: Path, ids: dict[str, str]):
@@ -56,7 +91,9 @@ def test_as_a_process(folder: Path, ids: dict[str, str]):
     environment = {**os.environ, "LANGCHAIN_MEM_STORE": str(folder)}
     program = [sys.executable, "-m", "langchain_mem.cli"]
     found = subprocess.run([*program, "list"], env=environment, capture_output=True, text=True, check=True)
-    assert f"{ids['Lives in Oslo']}  Lives in Oslo" in found.stdout
+    (line,) = [line for line in found.stdout.splitlines() if "Oslo" in line]
+    assert line.startswith(ids["Lives in Oslo"])
+    assert line.endswith("user alex  Lives in Oslo")
     wrong = subprocess.run([*program, "search", ""], env=environment, capture_output=True, text=True, check=False)
     assert (wrong.returncode, wrong.stdout, len(wrong.stderr.splitlines())) == (1, "", 1)
 
@@ -91,6 +128,13 @@ def test_search_explains(folder: Path):
 
 
 @pytest.mark.usefixtures("ids")
+def test_an_empty_search_says_so(folder: Path):
+    """What the result is not is said on the error stream, so that a pipe stays clean."""
+    done = _run("search", "tea", "--store", str(folder), "--user", "nobody")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "Nothing found.\n")
+
+
+@pytest.mark.usefixtures("ids")
 def test_list(folder: Path):
     """Live memories, and expired ones where asked for."""
     assert _run("list", "--store", str(folder), "--user", "alex").stdout.splitlines()[-1] == "2 in all"
@@ -103,10 +147,10 @@ def test_history(folder: Path, ids: dict[str, str]):
         memory.update(ids["Lives in Oslo"], "Lives in Bergen")
         memory.delete(ids["Lives in Oslo"])
     lines = _run("history", ids["Lives in Oslo"], "--store", str(folder)).stdout.splitlines()
-    assert [line.split(maxsplit=1)[1] for line in lines] == [
-        "ADD         Lives in Oslo",
-        "UPDATE      Lives in Bergen",
-        "DELETE      (gone)",
+    assert [line.split(maxsplit=2)[::2] for line in lines] == [
+        ["1", "ADD         Lives in Oslo"],
+        ["2", "UPDATE      Lives in Bergen"],
+        ["3", "DELETE      (gone)"],
     ]
 
 
@@ -116,9 +160,9 @@ def test_export_and_import(folder: Path, tmp_path: Path):
     lines = _run("export", "--store", str(folder)).stdout
     (tmp_path / "memories.jsonl").write_text(lines, encoding="utf-8")
     options = ("import", str(tmp_path / "memories.jsonl"), "--store", str(tmp_path / "other"))
-    assert _run(*options).stdout == "4 imported, 0 replaced, 0 skipped\n"
-    assert _run(*options).stdout == "0 imported, 0 replaced, 4 skipped\n"
-    assert _run(*options, "--replace").stdout == "0 imported, 4 replaced, 0 skipped\n"
+    assert _run(*options).stdout == "4 imported, 0 skipped, 0 replaced\n"
+    assert _run(*options).stdout == "0 imported, 4 skipped, 0 replaced\n"
+    assert _run(*options, "--replace", "--yes").stdout == "0 imported, 0 skipped, 4 replaced\n"
     assert _run("export", "--store", str(tmp_path / "other")).stdout == lines
 
 
@@ -135,9 +179,190 @@ def test_erase(folder: Path):
 @pytest.mark.usefixtures("ids")
 def test_purge(folder: Path):
     """What has expired goes for good; what lives stays."""
-    assert _run("purge", "--store", str(folder)).stdout == "0 memories removed\n"
-    assert _run("purge", "--store", str(folder), "--days", "0").stdout == "1 memories removed\n"
+    options = ("purge", "--store", str(folder), "--yes")
+    assert _run(*options).stdout == "0 memories removed\n"
+    assert _run(*options, "--days", "0").stdout == "1 memories removed\n"
     assert _run("list", "--store", str(folder), "--expired").stdout.splitlines()[-1] == "3 in all"
+
+
+@pytest.mark.usefixtures("ids")
+@pytest.mark.parametrize("command", ["purge", "erase alex", "sweep --threads t.db --keep-last 1", "import x --replace"])
+def test_what_cannot_be_undone_asks(folder: Path, command: str):
+    """Without an answer nothing happens, and the exit code is 1."""
+    done = _run(*command.split(), env={"LANGCHAIN_MEM_STORE": str(folder)})
+    assert (done.exit_code, done.stdout.strip()) == (1, "")
+    assert "This cannot be undone." in done.stderr
+
+
+@pytest.mark.usefixtures("ids")
+def test_days_are_not_negative(folder: Path):
+    """`purge --days -2` would remove what lives: it is a wrong argument."""
+    done = _run("purge", "--store", str(folder), "--days", "-2", "--yes")
+    assert done.exit_code == 2
+    assert "2 in all" in _run("list", "--store", str(folder), "--user", "alex").stdout
+
+
+def _json(*arguments: str) -> Any:
+    done = _run(*arguments, "--json")
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_memory_from_its_first_to_its_last_day(folder: Path):
+    """Added, shown, changed, found, deleted, brought back, undone: each step as JSON, by another process's means."""
+    at = ("--store", str(folder))
+    [added] = _json("add", "Likes tea", *at, "--user", "alex", "--category", "food", "--metadata", '{"from": "cli"}')[
+        "results"
+    ]
+    assert _json("get", added["id"], *at)["metadata"] == {"from": "cli"}
+    assert _json("update", added["id"], "Likes coffee", *at)["memory"] == "Likes coffee"
+    assert _json("search", "Which drink?", *at)["results"][0]["memory"] == "Likes coffee"
+    assert _json("restore", added["id"], "--version", "1", *at)["memory"] == "Likes tea"
+    gone = _json("delete", added["id"], *at)
+    assert gone["deleted"] == 1
+    assert _json("list", *at)["count"] == 0
+    assert _json("undo", gone["batch_id"], *at)["restored"] == [added["id"]]
+    assert [change["event"] for change in _json("history", added["id"], *at)][:3] == ["ADD", "UPDATE", "RESTORE"]
+    assert _json("stats", *at)["memories"] == 1
+    assert _json("users", *at)["total_users"] == 1
+    assert _json("purge", *at, "--yes") == {"purged": 0}
+
+
+def test_add_reads_standard_input(folder: Path):
+    """`-` stands for what is piped in."""
+    done = _run("add", "-", "--store", str(folder), "--user", "alex", input="Sails on weekends")
+    assert (done.exit_code, "Sails on weekends" in done.stdout) == (0, True)
+
+
+def test_exit_codes(folder: Path, ids: dict[str, str], tmp_path: Path):
+    """A wrong argument, an unknown memory, and a folder that another process has are told apart."""
+    assert _run("search").exit_code == 2
+    assert _run("add", "x", "--store", str(folder), "--user", "a", "--metadata", "{").exit_code == 2
+    assert _run("get", "no-such-id", "--store", str(folder)).exit_code == 3
+    assert _run("history", "no-such-id", "--store", str(folder)).exit_code == 3
+    hold = "import sys, langchain_mem as l; l.LongTermStore.chroma(sys.argv[1]).setup(); print(flush=True); input()"
+    command = [sys.executable, "-c", hold, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        held = _run("users", "--store", str(folder))
+        other.communicate("\n")
+    assert held.exit_code == 4
+    assert _run("get", ids["Lives in Oslo"], "--store", str(folder)).exit_code == 0
+
+
+@pytest.fixture
+def threads(tmp_path: Path) -> str:
+    """An SQLite file with a thread of alex."""
+    place = str(tmp_path / "threads.db")
+    with SqliteCheckpointer.open(place) as saver:
+        config: Any = {"configurable": {"thread_id": "monday", "checkpoint_ns": "", "user_id": "alex"}}
+        for _ in range(3):
+            config = saver.put(config, empty_checkpoint(), {"user_id": "alex"}, {})
+    return place
+
+
+def test_threads(threads: str):
+    """Threads with their owner and size, and a sweep cuts them."""
+    assert "monday  user alex  3 checkpoints" in _run("threads", "--threads", threads).stdout
+    done = _json("sweep", "--threads", threads, "--keep-last", "1", "--yes")
+    assert done["checkpoints"] == 2
+    assert _json("threads", "--threads", threads, "--user", "alex")[0]["checkpoints"] == 1
+
+
+@pytest.mark.usefixtures("ids")
+def test_erase_takes_threads_too(folder: Path, threads: str):
+    """With --threads, a person's threads go with their memories."""
+    assert _json("erase", "alex", "--store", str(folder), "--threads", threads, "--yes")["threads"] == ["monday"]
+    assert _json("threads", "--threads", threads) == []
+
+
+def test_a_sweep_that_says_nothing_is_refused(threads: str):
+    """Without a rule nothing may go, and the program says which rules there are."""
+    done = _run("sweep", "--threads", threads, "--yes")
+    assert (done.exit_code, "--keep-last" in done.stderr) == (2, True)
+
+
+class Own(FakeEmbeddings):
+    """An embedder of somebody's own, which the program cannot make by the name that the store remembers."""
+
+
+@pytest.fixture
+def own(folder: Path) -> dict[str, str]:
+    """A store that another embedder built; the ids of its memories by their texts."""
+    with Memory(LongTermStore.chroma(folder, embed=Own()), all_owners=True) as memory:
+        for text in ("Likes green tea", "Lives in Oslo"):
+            memory.add(text, user_id="alex")
+        found = {each["memory"]: each["id"] for each in memory.get_all()["results"]}
+        memory.store.close()
+    return found
+
+
+def test_any_store_opens(folder: Path, own: dict[str, str]):
+    """Reading, searching by words, deleting, exporting, checking and erasing need no embedder."""
+    at = ("--store", str(folder))
+    tea = own["Likes green tea"]
+    assert _json("list", *at)["count"] == 2
+    assert _json("users", *at)["total_users"] == 1
+    found = _run("search", "green tea", *at)
+    assert (found.exit_code, "Likes green tea" in found.stdout) == (0, True)
+    gone = _json("delete", tea, *at)
+    named = ("--embedder", f"{__name__}.Own")
+    assert _json("undo", gone["batch_id"], *at, *named)["restored"] == [tea]  # which embeds its text again
+    assert len(_run("export", *at).stdout.splitlines()) == 2
+    assert _json("doctor", *at)["findings"] == []
+    assert _run("erase", "nobody", *at, "--yes").exit_code == 0
+
+
+def test_a_text_is_not_written_without_its_vector(folder: Path, own: dict[str, str]):
+    """The error names the embedder that built the store and the option that names one; nothing is written."""
+    at = ("--store", str(folder))
+    changes = ("add", "Sails", "--user", "alex"), ("update", own["Lives in Oslo"], "Lives in Bergen")
+    for command in changes:
+        done = _run(*command, *at)
+        assert done.exit_code == 1
+        assert "Own" in done.stderr
+        assert "--embedder NAME" in done.stderr
+    assert _json("list", *at)["count"] == 2
+    added = _run("add", "Sails", "--user", "alex", *at, "--embedder", f"{__name__}.Own")
+    assert (added.exit_code, added.stderr) == (0, "")
+
+
+def test_an_embedder_that_cannot_be_made_leaves_the_words(folder: Path):
+    """Where the package of the store's embedder is absent, a search goes by words and says why."""
+    with LongTermStore.chroma(folder, embed=FakeEmbeddings(), embedder_id="CohereEmbeddings:x") as store:
+        Memory(store).add("Likes tea", user_id="alex")
+    done = _run("search", "tea", "--store", str(folder))
+    assert "Likes tea" in done.stdout
+    assert done.stderr.startswith("By words alone")
+    assert "pip install langchain-cohere" in done.stderr
+
+
+@pytest.mark.usefixtures("ids")
+def test_another_embedder_is_refused(folder: Path):
+    """Vectors of two embedders are not compared; the error names both."""
+    done = _run("list", "--store", str(folder))
+    assert done.exit_code == 0
+    done = _run("search", "tea", "--store", str(folder), "--embedder", f"{__name__}.Own")
+    assert done.exit_code == 1
+    assert "LocalEmbeddings" in done.stderr
+    assert "Own" in done.stderr
+
+
+@pytest.mark.usefixtures("ids")
+def test_the_older_name_of_the_variable(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """LANGCHAIN_MEM_PATH still names the store; LANGCHAIN_MEM_STORE comes first."""
+    monkeypatch.setenv("LANGCHAIN_MEM_PATH", str(folder))
+    assert "alex" in _run("users").stdout
+    monkeypatch.setenv("LANGCHAIN_MEM_STORE", str(tmp_path / "elsewhere"))
+    assert "elsewhere" in _run("users").stderr
+
+
+def test_bench():
+    """It measures what it says, in a store that is gone afterwards."""
+    done = _json("bench", "--memories", "20", "--searches", "3")
+    assert done["memories"] == 20
+    assert 0 < done["search, median ms"] <= done["search, 95 % within ms"]
 
 
 MEM0 = {"id": "m1", "memory": "Likes tea", "user_id": "alex", "created_at": "2024-07-01T10:00:00Z", "metadata": None}
@@ -157,13 +382,14 @@ def test_import_mem0(folder: Path, tmp_path: Path):
     assert not folder.exists()
     assert _run(*options).stdout == "1 imported, 0 here already, 1 say the same as another\n"
     assert _run(*options).stdout == "0 imported, 1 here already, 1 say the same as another\n"
-    assert "m1  Likes tea" in _run("list", "--store", str(folder), "--user", "alex").stdout
+    (line, _) = _run("list", "--store", str(folder), "--user", "alex").stdout.splitlines()
+    assert line.split("  ") == ["m1", "2024-07-01", "user alex", "Likes tea"]
 
 
 def test_import_mem0_names_what_is_bad(folder: Path, tmp_path: Path):
     """Good memories are taken, the bad are named one a line, and the exit code tells a script."""
     done = _run("import-mem0", _file(tmp_path, MEM0, {"memory": "Whose?"}, 5), "--store", str(folder))
-    assert (done.exit_code, done.stdout.split(",")[0]) == (1, "1 imported")
+    assert (done.exit_code, done.stdout.split(",")[0]) == (5, "1 imported")
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["line 2", "line 3"]
 
 
@@ -183,11 +409,13 @@ def test_import_mem0_for_an_owner(folder: Path, tmp_path: Path):
         ("list", "--page", "0"),
         ("search", ""),
         ("search", "tea", "--top-k", "0"),
-        ("history", "no-such-id"),
         ("import", "missing.jsonl"),
         ("import-mem0", "missing.json"),
-        ("import-langmem", "--from", "missing.db"),
-        ("copy-store", "--from", "missing.db", "--to", "copy"),
+        ("migrate", "langmem", "--from", "missing.db"),
+        ("migrate", "store", "--from", "missing.db", "--to", "copy"),
+        ("threads", "--threads", "missing.db"),
+        ("add", "x", "--user", "alex", "--embedder", "nobody"),
+        ("users", "--store", "redis://:secret@host"),
         ("demo", "missing.json"),
         ("ui",),
     ],

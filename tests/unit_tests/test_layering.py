@@ -17,7 +17,7 @@ ROOT = Path(langchain_mem.__file__).parent
 
 FLOORS = {
     # Doors: what people start.
-    7: "cli demo server ui",
+    7: "__main__ cli demo server ui",
     # Surfaces: what LangGraph and LangChain meet. A few lines a method; they decide nothing.
     6: "integrations migrate testing",
     # Operations on any LangGraph store.
