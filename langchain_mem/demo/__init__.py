@@ -11,11 +11,12 @@ import tempfile
 from pathlib import Path
 
 
-def main(source: Path | None = None) -> None:
+def main(source: Path | None = None, picture: Path | None = None) -> None:
     """Runs the demo: on its own conversation, or on one from a file.
 
     Args:
         source: JSON: a list of messages (`role`, `content`, perhaps `timestamp`), or LoCoMo samples.
+        picture: Where the picture of decay goes; `None` for beside the file, as `conversation.decay.svg`.
 
     Raises:
         InvalidRequest: The file is neither.
@@ -27,7 +28,7 @@ def main(source: Path | None = None) -> None:
             return
         from langchain_mem.demo.replay import replay
 
-        replay(source, Path(folder))
+        replay(source, Path(folder), picture or source.with_suffix(".decay.svg"))
 
 
 def _two_processes(folder: str) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from langchain_core.messages import BaseMessage
@@ -125,7 +126,7 @@ def test_replaying_locomo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Sessions are remembered turn by turn, and the questions' evidence is found."""
     done = _replay(_file(tmp_path, LOCOMO), monkeypatch)
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "conv-1: 3 memories of 2 sessions" in done.stdout
+    assert "conv-1: 3 memories of 3 messages in 2 sessions" in done.stdout
     assert "Kiwi" in done.stdout  # one word, for a narrow terminal wraps the rest
     assert "Of 2 turns that answer the questions, 2 were among the ten found." in done.stdout
 
@@ -139,7 +140,12 @@ def test_replaying_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ]
     done = _replay(_file(tmp_path, messages), monkeypatch)
     assert done.exit_code == 0
-    assert "[Bonn]" in _after(done.stdout, "The first answers")
+    assert "[Bonn]" in _after(done.stdout, "What is found for the questions")
+    assert "a question, asked below" in done.stdout
+    assert "what an agent said" in done.stdout
+    picture = ElementTree.fromstring((tmp_path / "conversation.decay.svg").read_text("utf-8"))
+    assert "My dentist is Dr. Weber in [Bonn]." in list(picture.itertext())
+    assert [each.tag.rpartition("}")[2] for each in picture].count("polyline") == 1
 
 
 @pytest.mark.parametrize("content", [[], {"a": 1}, [{"conversation": {"session_1": []}}], "text"])
