@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from langchain_mem.cli.opening import checkpointing, remembering
-from langchain_mem.cli.options import Agent, EmbedderName, Json, Store, User
+from langchain_mem.cli.options import Agent, EmbedderName, Ids, Json, Store, User
 from langchain_mem.cli.printing import saying_errors, show
 
 _PANEL = "Operation"
@@ -68,14 +68,16 @@ def ui(
         serve(memory, port=port, editable=editable, checkpointers=savers, announce=typer.echo)
 
 
-def mcp(store: Store = None, embedder: EmbedderName = None, user: User = None, agent: Agent = None) -> None:
-    """Serve memories to a model's host over the Model Context Protocol."""
-    with saying_errors():
-        from langchain_mem.errors import MissingDependency
+def mcp(
+    store: Store = None,
+    embedder: EmbedderName = None,
+    user: User = None,
+    agent: Agent = None,
+    http: Annotated[bool, typer.Option("--http", help="Over HTTP on this machine, not standard input.")] = False,
+    port: Annotated[int, typer.Option(metavar="N", help="Where, over HTTP.")] = 8765,
+) -> None:
+    """Serve one owner's memories to an assistant (Model Context Protocol)."""
+    with remembering(store, embedder, new=True) as memory:
+        from langchain_mem.integrations.mcp import serve
 
-        try:
-            from langchain_mem.integrations import mcp as protocol
-        except ModuleNotFoundError as absent:
-            raise MissingDependency('The MCP server needs: pip install "langchain-mem[mcp]"') from absent
-        with remembering(store, embedder, new=True) as memory:
-            protocol.serve(memory, user_id=user, agent_id=agent)
+        serve(memory, transport="http" if http else "stdio", port=port, **Ids(user=user, agent=agent).given())

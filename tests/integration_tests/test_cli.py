@@ -418,12 +418,13 @@ def test_import_mem0_for_an_owner(folder: Path, tmp_path: Path):
         ("users", "--store", "redis://:secret@host"),
         ("demo", "missing.json"),
         ("ui",),
+        ("mcp",),
     ],
 )
 def test_errors_are_one_line(arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Where there is no such store, file or memory, one line says so, and the exit code is 1."""
     monkeypatch.chdir(tmp_path)
-    if arguments[0] in ("list", "search", "history"):
+    if arguments[0] in ("list", "search", "history", "mcp"):
         (tmp_path / "memory").mkdir()
     done = _run(*arguments)
     assert (done.exit_code, done.stdout) == (1, "")
