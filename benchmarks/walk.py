@@ -1,7 +1,9 @@
 """How far a reader walks to follow one operation: files visited, and moves from one file to another.
 
-A profiler hook notes the file of each function of the package that an operation enters, each time it goes on after an
-`await` too. `_flow`, which every operation runs through, is left out. The store is open and holds a few memories.
+A profiler hook notes the file of each function of the package that an operation enters, on its own thread. A coroutine
+that goes on after an `await` is not entered again, and `_flow`, which every operation runs through, is left out. The
+store is open and holds a few memories. Each operation is done twice: the first time an owner's index is made, and
+taking in each column of each memory counts as moves; afterwards it is at hand.
 
     python benchmarks/walk.py           # the table for docs/architecture.md
     python benchmarks/walk.py search    # the files of one way, in the order in which they are visited
@@ -53,33 +55,35 @@ class Way(NamedTuple):
 
 
 def way_of(operation: Callable[[], object]) -> Way:
-    """The way of an operation, done for the first time: nothing is at hand from an earlier one."""
-    entered: list[str] = []
+    """The way of an operation, done once."""
+    entered: dict[FrameType, str] = {}  # the frames are kept, so that none is taken for another
 
     def note(frame: FrameType, event: str, _: Any) -> None:
         if event == "call" and frame.f_code.co_flags & inspect.CO_OPTIMIZED:  # no module that is being imported
             file = Path(frame.f_code.co_filename)
             if file.is_relative_to(PACKAGE) and file.relative_to(PACKAGE).parts[0] not in LEFT_OUT:
-                entered.append(str(file.relative_to(PACKAGE)))
+                entered.setdefault(frame, str(file.relative_to(PACKAGE)))
 
     sys.setprofile(note)
     try:
         operation()
     finally:
         sys.setprofile(None)
-    return Way([file for file, _ in itertools.groupby(entered)])
+    return Way([file for file, _ in itertools.groupby(entered.values())])
 
 
 def searching() -> Iterator[Callable[[], object]]:
     """A search of one owner's memories, in a dictionary."""
     with LongTermStore.in_memory(embed=FakeEmbeddings(), clock=FakeClock()) as store, _memory(store) as memory:
-        yield lambda: memory.search("Which drink?", user_id="alex")
+        numbers = itertools.count()
+        yield lambda: memory.search(f"green tea {next(numbers)}", user_id="alex")
 
 
 def searching_filtered() -> Iterator[Callable[[], object]]:
     """A search with a filter, in Chroma."""
     with _chroma() as store, _memory(store) as memory:
-        yield lambda: memory.search("Which drink?", filters={"metadata": {"stars": 4}}, user_id="alex")
+        numbers = itertools.count()
+        yield lambda: memory.search(f"green tea {next(numbers)}", filters={"metadata": {"stars": 4}}, user_id="alex")
 
 
 def adding() -> Iterator[Callable[[], object]]:
@@ -158,23 +162,27 @@ WAYS = {
 }
 
 
-def walk(name: str) -> Way:
-    """The way of this name."""
+def walk(name: str) -> tuple[Way, Way]:
+    """The way of this name the first time, and afterwards."""
     with contextmanager(WAYS[name][1])() as operation:
-        return way_of(operation)
+        return way_of(operation), way_of(operation)
 
 
 def table() -> str:
     """All ways as a table in Markdown."""
     ways = {said: walk(name) for name, (said, _) in WAYS.items()}
-    lines = [f"| {said} | {way.visited} | {way.moves} |" for said, way in ways.items()]
-    return "\n".join(["| operation | files | moves |", "|---|---|---|", *lines])
+    lines = [
+        f"| {said} | {then.visited} | {then.moves} | {first.visited} | {first.moves} |"
+        for said, (first, then) in ways.items()
+    ]
+    head = "| operation | files | moves | files, first time | moves, first time |"
+    return "\n".join([head, "|---|---|---|---|---|", *lines])
 
 
 @contextmanager
 def _memory(store: LongTermStore) -> Iterator[Memory]:
     """A memory with some facts of one owner in it. The model is for those calls that ask for it."""
-    with Memory(store, clock=store.items.now, model=ScriptedModel()) as memory:
+    with Memory(store, clock=FakeClock(), model=ScriptedModel()) as memory:
         for fact in FACTS:
             memory.add(fact, infer=False, metadata={"stars": 4}, categories=["food"], user_id="alex")
         yield memory
@@ -199,7 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("way", nargs="?", choices=list(WAYS))
     name = parser.parse_args().way
-    print(table() if name is None else "\n".join(walk(name).files))
+    print(table() if name is None else "\n".join(walk(name)[1].files))
 
 
 if __name__ == "__main__":

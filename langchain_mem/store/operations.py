@@ -68,7 +68,8 @@ async def batch(items: Items, ops: Sequence[Op]) -> list[Result]:
         ListNamespacesOp: iter(await gather(*(_namespaces(items, query) for query in listings))),
         PutOp: iter([None] * len(writes)),
     }
-    await items.write(writes, now)
+    if writes:
+        await items.write(writes, now)
     return [next(results[kind]) for kind in kinds]
 
 
@@ -123,6 +124,8 @@ async def delete_namespace(items: Items, prefix: Sequence[str]) -> int:
 
 
 async def _get(items: Items, gets: Sequence[tuple[GetOp, Address]], now: datetime) -> list[Item | None]:
+    if not gets:
+        return []
     found = await items.read([address for _, address in gets], now)
     await items.refresh([row for (op, _), row in zip(gets, found, strict=True) if row and op.refresh_ttl], now)
     return [None if row is None else Item(**_item(row)) for row in found]

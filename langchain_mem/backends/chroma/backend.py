@@ -13,8 +13,8 @@ from chromadb.api import ClientAPI
 from langchain_mem._flow import offload
 from langchain_mem.backends.base import Address, Embedder, Match, Namespace, NamespaceQuery, Query, Row, Write
 from langchain_mem.backends.changes import Changes
-from langchain_mem.backends.chroma.client import Table
-from langchain_mem.backends.chroma.collection import Shelf
+from langchain_mem.backends.chroma.client import CollectionClient
+from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.folder import Folder
 from langchain_mem.errors import InvalidRequest, StoreError
 from langchain_mem.filters.conditions import Path as Field
@@ -68,7 +68,7 @@ class ChromaBackend:
         self._collection = collection
         self._exact = exact
         self._folder: Folder | None = None
-        self._opened: Shelf | None = None
+        self._opened: SharedCollection | None = None
         self._opening = threading.Lock()
 
     async def setup(self, embedder: Embedder | None) -> Embedder | None:
@@ -82,31 +82,31 @@ class ChromaBackend:
 
     async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         """The unexpired rows at these addresses, in order; `None` where there is none."""
-        return await offload(self._shelf.get, addresses, now)
+        return await offload(self._shared.get, addresses, now)
 
     async def write(self, batch: Sequence[Write], now: datetime) -> None:
         """Does all of the batch or none of it, also where the process is killed meanwhile."""
-        await offload(self._shelf.write, batch, now)
+        await offload(self._shared.write, batch, now)
 
     async def search(self, query: Query) -> list[Match]:
         """The rows that the query describes, in its order."""
-        return await offload(self._shelf.search, query)
+        return await offload(self._shared.search, query)
 
     async def count(self, query: Query) -> int:
         """How many rows the query describes."""
-        return await offload(self._shelf.count, query)
+        return await offload(self._shared.count, query)
 
     async def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
         """The namespaces that the query describes."""
-        return await offload(self._shelf.namespaces, query)
+        return await offload(self._shared.namespaces, query)
 
     async def refresh(self, addresses: Sequence[Address], now: datetime) -> None:
         """Sets `expires_at` to `now + ttl` for those rows that have a `ttl` and have not expired."""
-        await offload(self._shelf.refresh, addresses, now)
+        await offload(self._shared.refresh, addresses, now)
 
     async def purge(self, now: datetime, limit: int | None = None) -> int:
         """Removes rows that have expired by `now`, at most `limit` of them, and says how many."""
-        return await offload(self._shelf.purge, now, limit)
+        return await offload(self._shared.purge, now, limit)
 
     async def close(self) -> None:
         """Lets go of the folder; a client that was given stays open."""
@@ -114,25 +114,25 @@ class ChromaBackend:
 
     async def scan(self, prefixes: tuple[Namespace, ...], now: datetime, limit: int) -> list[Row] | None:
         """Every unexpired row in scope in order of address; `None` where there are over `limit`."""
-        return await offload(self._shelf.scan, prefixes, now, limit)
+        return await offload(self._shared.scan, prefixes, now, limit)
 
     async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
         """What changes with each write in scope; `None` over HTTP, and for scopes too large to be held in memory."""
-        return await offload(self._shelf.stamp, prefixes)
+        return await offload(self._shared.stamp, prefixes)
 
     async def changes(
         self, scopes: tuple[Namespace, ...], paths: Sequence[Field], since: Hashable | None, limit: int
     ) -> Changes | None:
         """What was written in these scopes since a stamp, or all there is; `None` over HTTP, or over `limit` rows."""
-        return await offload(self._shelf.changes, scopes, paths, since, limit)
+        return await offload(self._shared.changes, scopes, paths, since, limit)
 
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words, those that hold more and rarer ones first."""
-        return await offload(self._shelf.lexical, query, words)
+        return await offload(self._shared.lexical, query, words)
 
     async def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
         """Adds these instants to the rows' touches and keeps the `keep` newest; absent rows are skipped."""
-        await offload(self._shelf.touch, touches, keep)
+        await offload(self._shared.touch, touches, keep)
 
     async def compact(self) -> None:
         """Rewrites the folder from what lives in it, so that deleted text and vectors can be read from no file.
@@ -158,7 +158,7 @@ class ChromaBackend:
         return self._folder
 
     @property
-    def _shelf(self) -> Shelf:
+    def _shared(self) -> SharedCollection:
         if self._opened is None:
             raise StoreError(_NOT_OPEN)
         return self._opened
@@ -177,12 +177,12 @@ class ChromaBackend:
             self._opened = opened
             return opened.embedder
 
-    def _open(self) -> Shelf:
+    def _open(self) -> SharedCollection:
         if self._client is not None:
-            table = Table.open(self._client, self._collection)
-            return Shelf(table, threading.RLock(), exclusive=False, small=self._exact)
+            table = CollectionClient.open(self._client, self._collection)
+            return SharedCollection(table, threading.RLock(), exclusive=False, small=self._exact)
         self._folder = Folder.acquire(self._path or ".")
-        return self._folder.shelf(self._collection, small=self._exact)
+        return self._folder.collection(self._collection, small=self._exact)
 
     def _close(self) -> None:
         with self._opening:

@@ -57,7 +57,7 @@ def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-class Table:
+class CollectionClient:
     """One collection. Ids and records may be many; each call to Chroma takes no more than it can.
 
     Attributes:
@@ -72,7 +72,7 @@ class Table:
         self.journals = journals
 
     @classmethod
-    def open(cls, client: ClientAPI, name: str) -> Table:
+    def open(cls, client: ClientAPI, name: str) -> CollectionClient:
         """The collection of this name, made if there is none."""
         cloud = (client.get_settings().chroma_server_host or "").endswith(_CLOUD)
         with engine_errors():
@@ -146,7 +146,7 @@ class Table:
             with engine_errors():
                 self._collection.delete(ids=list(page))
 
-    def rewritten(self, dims: int | None = None) -> Table:
+    def rewritten(self, dims: int | None = None) -> CollectionClient:
         """Copies the records into a new collection, which takes this one's place and name.
 
         Args:
@@ -157,7 +157,9 @@ class Table:
         """
         name = self._collection.name
         with engine_errors():
-            copy = Table(self._client, _collection(self._client, name + _COPY), self.batch, journals=self.journals)
+            copy = CollectionClient(
+                self._client, _collection(self._client, name + _COPY), self.batch, journals=self.journals
+            )
             copy.describe(self.metadata)
             for page in chunks(self.ids(None), self.batch):
                 copy.upsert([each if dims is None else _resized(each, dims) for each in self.read(page)])
@@ -165,11 +167,11 @@ class Table:
         recover(self._client, name)
         return copy
 
-    def anew(self) -> Table:
+    def anew(self) -> CollectionClient:
         """Drops this collection for an empty one of its name, which takes vectors of any length."""
         with engine_errors():
             self._client.delete_collection(self._collection.name)
-        return Table.open(self._client, self._collection.name)
+        return CollectionClient.open(self._client, self._collection.name)
 
     def _get(self, *, vectors: bool, **what: Any) -> list[Record]:
         include: Any = ["metadatas", "documents", *(["embeddings"] if vectors else [])]
@@ -178,7 +180,7 @@ class Table:
 
 
 def recover(client: ClientAPI, name: str) -> None:
-    """Finishes what a killed `Table.rewritten` began: names its copy, or drops one whose original is there."""
+    """Finishes what a killed `rewritten` began: names its copy, or drops one whose original is there."""
     with engine_errors():
         copy = _find(client, name + _COPY)
         if copy is not None and _find(client, name) is not None:

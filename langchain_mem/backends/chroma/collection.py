@@ -31,10 +31,10 @@ from langchain_mem.backends.base import (
 )
 from langchain_mem.backends.changes import Changes, Log, of_rows
 from langchain_mem.backends.chroma import records as rows
-from langchain_mem.backends.chroma.client import Table
+from langchain_mem.backends.chroma.client import CollectionClient
 from langchain_mem.backends.chroma.journal import ABANDONED, Journal
 from langchain_mem.backends.chroma.records import Record, record_id
-from langchain_mem.backends.chroma.scope_cache import EVER, Held
+from langchain_mem.backends.chroma.scope_cache import EVER, ScopeCache
 from langchain_mem.backends.chroma.where import Where, both, either, keys_where, where
 from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.errors import Conflict, EmbeddingMismatch, StoreError
@@ -50,8 +50,8 @@ _MOST_CANDIDATES = 2_000  # rows that words are looked for in
 _WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
 
 
-class Shelf:
-    """The rows of one collection.
+class SharedCollection:
+    """The rows of one collection, shared by all in this process who have it open.
 
     Args:
         table: The collection.
@@ -61,20 +61,22 @@ class Shelf:
         small: A scope of at most so many records is loaded and searched exactly.
     """
 
-    def __init__(self, table: Table, mutex: AbstractContextManager[Any], *, exclusive: bool, small: int) -> None:
+    def __init__(
+        self, table: CollectionClient, mutex: AbstractContextManager[Any], *, exclusive: bool, small: int
+    ) -> None:
         self.mutex = mutex
         self._small = small
-        self._held = Held() if exclusive else None
+        self._cache = ScopeCache() if exclusive else None
         self._log = Log() if exclusive else None
         self._broad: dict[Namespace, int] = {}  # at least so many records
         self._lane = rows.lane(shared=not exclusive)
         self.bind(table)
 
-    def bind(self, table: Table) -> None:
+    def bind(self, table: CollectionClient) -> None:
         """Goes on with this collection: the same rows, freshly opened."""
         self.table = table
         self._journal = Journal(table)
-        if self._held is not None:
+        if self._cache is not None:
             self._journal.repair()
 
     @property
@@ -142,8 +144,8 @@ class Shelf:
             expiries = {record_id(row.address): {"expires": rows.micros(now + row.ttl)} for row in sliding if row.ttl}
             self.table.update(expiries)
             self._note(row.address for row in sliding)
-            if self._held is not None:
-                run(self._held.rows.refresh([row.address for row in sliding], now))
+            if self._cache is not None:
+                run(self._cache.rows.refresh([row.address for row in sliding], now))
 
     def purge(self, now: datetime, limit: int | None = None) -> int:
         """`Backend.purge`."""
@@ -165,7 +167,7 @@ class Shelf:
 
     def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
         """`Scanning.stamp`."""
-        if self._held is None:
+        if self._cache is None:
             return None
         with self._loaded(prefixes) as loaded:
             return None if loaded is None else run(loaded.stamp(prefixes))
@@ -202,8 +204,8 @@ class Shelf:
             self.table.update(
                 {each.id: rows.touch(each.metadata, by_id[each.id], keep, lane=self._lane) for each in records}
             )
-            if self._held is not None:
-                run(self._held.rows.touch(touches, keep))
+            if self._cache is not None:
+                run(self._cache.rows.touch(touches, keep))
 
     def describe(self, embedder: Embedder | None) -> None:
         """Records whose vectors the collection holds, if it does not say yet; compares if it does.
@@ -223,7 +225,7 @@ class Shelf:
         """Lets a collection that had no embedder take vectors of this length: Chroma fixes it at the first record."""
         if "dims" not in self.table.metadata:
             return
-        if self._held is not None:
+        if self._cache is not None:
             self.bind(self.table.rewritten(dims))
         elif self.table.empty():
             self.bind(self.table.anew())
@@ -234,7 +236,7 @@ class Shelf:
             )
 
     def _holds(self, address: Address) -> bool:
-        return self._held is not None and self._held.covers(address.namespace)
+        return self._cache is not None and self._cache.covers(address.namespace)
 
     @contextmanager
     def _loaded(self, prefixes: Collection[Namespace], *, load: bool = True) -> Iterator[DictionaryBackend | None]:
@@ -242,24 +244,24 @@ class Shelf:
 
         Good for as long as the `with` lasts. Where the engine must be asked instead, nobody here writes meanwhile.
         """
-        if self._held is None:
+        if self._cache is None:
             yield self._load(prefixes) if load else None
             return
-        with self._held.lock:
-            if all(map(self._held.covers, prefixes)):
-                yield self._held.rows
+        with self._cache.lock:
+            if all(map(self._cache.covers, prefixes)):
+                yield self._cache.rows
                 return
         with self.mutex:
-            yield self._held.rows if self._take_in(self._held, prefixes, load=load) else None
+            yield self._cache.rows if self._take_in(self._cache, prefixes, load=load) else None
 
-    def _take_in(self, held: Held, prefixes: Collection[Namespace], *, load: bool) -> bool:
+    def _take_in(self, held: ScopeCache, prefixes: Collection[Namespace], *, load: bool) -> bool:
         """Whether all of the scope is held now."""
         for prefix in prefixes:
             if not held.covers(prefix) and not (load and self._hold(held, prefix)):
                 return False
         return all(map(held.covers, prefixes))  # one may have gone for another
 
-    def _hold(self, held: Held, prefix: Namespace) -> bool:
+    def _hold(self, held: ScopeCache, prefix: Namespace) -> bool:
         if prefix in self._broad:
             return False
         records = self.table.find(_scopes([prefix]), limit=self._small + 1)
@@ -285,8 +287,8 @@ class Shelf:
         """What is at these addresses now. What is known to be absent is not asked for."""
         asked = [write.address for write in batch if not self._holds(write.address)]
         held = [write.address for write in batch if self._holds(write.address)]
-        if self._held is not None:
-            asked += [each for each, row in zip(held, self._held.at(held), strict=True) if row is not None]
+        if self._cache is not None:
+            asked += [each for each, row in zip(held, self._cache.at(held), strict=True) if row is not None]
         records = self.table.read([record_id(address) for address in asked], vectors=False)
         return {record.id: record for record in records if rows.is_row(record)}
 
@@ -315,16 +317,16 @@ class Shelf:
         try:
             self._journal.apply(puts, dead, dims=self.dims, now=now)
         except StoreError:
-            if self._held is not None:  # how far the engine got is not known
-                self._held.clear()
+            if self._cache is not None:  # how far the engine got is not known
+                self._cache.clear()
             if self._log is not None:
                 self._log.lose()
             raise
 
     def _repeat(self, batch: Sequence[Write], now: datetime) -> None:
         """Keeps what is held in memory, and known of broad scopes, in step with a batch."""
-        if self._held is not None:
-            self._held.write(batch, now)
+        if self._cache is not None:
+            self._cache.write(batch, now)
         self._note(write.address for write in batch)
         for write in batch:
             if write.row is None:

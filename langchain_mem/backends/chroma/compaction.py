@@ -97,13 +97,13 @@ def _unknown_layout(what: str) -> StoreError:
 def rewrite(folder: Path, collections: Sequence[str]) -> None:
     """Copies each collection into a new one that takes its place."""
     from langchain_mem.backends.chroma.client import (  # only here: the other step wants no Chroma
-        Table,
+        CollectionClient,
         persistent_client,
     )
 
     with persistent_client(folder) as client:
         for name in collections:
-            Table.open(client, name).rewritten()
+            CollectionClient.open(client, name).rewritten()
 
 
 def _blank(file: Path, start: int) -> None:

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar
 
-from langchain_mem.backends.chroma.client import Table, persistent_client, recover
-from langchain_mem.backends.chroma.collection import Shelf
+from langchain_mem.backends.chroma.client import CollectionClient, persistent_client, recover
+from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.compaction import compact, scrub
 from langchain_mem.backends.chroma.lock import FolderLock
 from langchain_mem.backends.chroma.statistics import give_statistics
@@ -28,7 +28,7 @@ class Folder:
         self.path = path
         self.mutex = threading.RLock()
         self._users = 0
-        self._shelves: dict[str, Shelf] = {}
+        self._shared: dict[str, SharedCollection] = {}
         self._lock = FolderLock(path)
         self._lock.acquire()
         with ExitStack() as undo:
@@ -62,12 +62,14 @@ class Folder:
                 self._client.close()
                 self._lock.release()
 
-    def shelf(self, collection: str, *, small: int) -> Shelf:
+    def collection(self, collection: str, *, small: int) -> SharedCollection:
         """The rows of a collection, the same for all who ask; the first says how large a small scope is."""
         with self.mutex:
-            if collection not in self._shelves:
-                self._shelves[collection] = Shelf(self._table(collection), self.mutex, exclusive=True, small=small)
-            return self._shelves[collection]
+            if collection not in self._shared:
+                self._shared[collection] = SharedCollection(
+                    self._table(collection), self.mutex, exclusive=True, small=small
+                )
+            return self._shared[collection]
 
     def compact(self) -> None:
         """Rewrites the files from what lives, so that what was deleted can be read from them no more.
@@ -78,13 +80,13 @@ class Folder:
         with self.mutex:
             self._client.close()
             try:
-                compact(self.path, list(self._shelves))
+                compact(self.path, list(self._shared))
             finally:
                 self._client = persistent_client(self.path)
-                for name, shelf in self._shelves.items():
-                    shelf.bind(self._table(name))
+                for name, shared in self._shared.items():
+                    shared.bind(self._table(name))
             scrub(self.path)
 
-    def _table(self, collection: str) -> Table:
+    def _table(self, collection: str) -> CollectionClient:
         recover(self._client, collection)
-        return Table.open(self._client, collection)
+        return CollectionClient.open(self._client, collection)

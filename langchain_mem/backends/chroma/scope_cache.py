@@ -21,7 +21,7 @@ EVER: Final = datetime.min.replace(tzinfo=UTC)
 """An instant by which nothing has expired."""
 
 
-class Held:
+class ScopeCache:
     """Whole scopes, each with all its rows, in a `DictionaryBackend`.
 
     Valid only where every write goes through here too, which the lock on the folder makes so. Safe to use from many

@@ -1,7 +1,13 @@
 """Statistics for SQLite's query planner, without which Chroma's `where` looks at every record of a folder.
 
-Chroma does not run ANALYZE. SQLite then takes an index on metadata for a poor one and walks through all records: among
-100,000 that is 16 ms of processor time for a `where` that finds nothing; with statistics it is 1 ms.
+Chroma does not run ANALYZE. SQLite then takes an index on metadata for a poor one and walks through all records. With
+25,000 memories of 250 owners, processor time of one search of an owner by the engine (median of 40):
+
+    by a filter that ten fulfill        45 ms without statistics    27 ms with them
+    by a filter that none fulfills      21 ms                        8 ms
+    of an owner who has nothing        4.4 ms                      1.4 ms
+
+What is saved is what grows with everybody else's memories.
 
 Those below are what ANALYZE says of 100,000 memories of 1,000 users. A folder gets them before it has records, so that
 they need not be kept up to date: what they say is how much each index tells, which is the same in a small folder.

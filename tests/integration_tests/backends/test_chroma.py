@@ -36,8 +36,8 @@ from langchain_mem.backends.base import (
     Write,
 )
 from langchain_mem.backends.chroma.backend import ChromaBackend
-from langchain_mem.backends.chroma.client import CLOUD_BATCH, Table
-from langchain_mem.backends.chroma.collection import Shelf
+from langchain_mem.backends.chroma.client import CLOUD_BATCH, CollectionClient
+from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.compaction import scrub
 from langchain_mem.backends.chroma.statistics import STATISTICS
 from langchain_mem.errors import EmbeddingMismatch, InvalidRequest, StoreError, StoreLocked
@@ -208,14 +208,14 @@ def test_held_scopes_wait_for_no_write(tmp_path: Path) -> None:
     """A scope that is held in memory is read, searched and counted while somebody else writes to Chroma."""
     mutex = threading.RLock()
     with chromadb.PersistentClient(tmp_path, settings=Settings(anonymized_telemetry=False)) as client:
-        shelf = Shelf(Table.open(client, "memory"), mutex, exclusive=True, small=9)
-        shelf.write([Write(address=Address(ALEX, "a"), row=row("a"))], NOW)
-        assert len(shelf.scan((ALEX,), NOW, 9) or []) == 1
+        shared = SharedCollection(CollectionClient.open(client, "memory"), mutex, exclusive=True, small=9)
+        shared.write([Write(address=Address(ALEX, "a"), row=row("a"))], NOW)
+        assert len(shared.scan((ALEX,), NOW, 9) or []) == 1
         with ThreadPoolExecutor(1) as pool, mutex:
-            assert len(pool.submit(shelf.scan, (ALEX,), NOW, 9).result(60) or []) == 1
-            assert pool.submit(shelf.stamp, (ALEX,)).result(60) is not None
-            assert pool.submit(shelf.count, Query(now=NOW, prefixes=(ALEX,))).result(60) == 1
-            assert pool.submit(shelf.get, [Address(ALEX, "b")], NOW).result(60) == [None]
+            assert len(pool.submit(shared.scan, (ALEX,), NOW, 9).result(60) or []) == 1
+            assert pool.submit(shared.stamp, (ALEX,)).result(60) is not None
+            assert pool.submit(shared.count, Query(now=NOW, prefixes=(ALEX,))).result(60) == 1
+            assert pool.submit(shared.get, [Address(ALEX, "b")], NOW).result(60) == [None]
 
 
 # Embedders
@@ -613,7 +613,7 @@ def test_cloud_takes_smaller_calls(chroma_client: ClientAPI) -> None:
     """For Chroma Cloud calls are of a size that its quota allows, without a journal, and a batch is still complete."""
     client: Any = CloudLike(chroma_client)
     name = f"test-{uuid.uuid4().hex}"
-    assert Table.open(client, name).batch == CLOUD_BATCH
+    assert CollectionClient.open(client, name).batch == CLOUD_BATCH
     backend = ChromaBackend(client=client, collection=name)
     run(backend.setup(None))
     put(backend, *(row(str(n)) for n in range(700)))

@@ -15,7 +15,7 @@ from chromadb.config import Settings
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Query
 from langchain_mem.backends.chroma.backend import ChromaBackend
-from langchain_mem.backends.chroma.client import Table
+from langchain_mem.backends.chroma.client import CollectionClient
 from langchain_mem.backends.chroma.journal import Journal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,10 +49,10 @@ import chromadb
 from chromadb.config import Settings
 from langchain_mem.backends.chroma.journal import Journal
 from langchain_mem.backends.chroma.records import Record, placeholder
-from langchain_mem.backends.chroma.client import Table
+from langchain_mem.backends.chroma.client import CollectionClient
 now = datetime(2026, 1, 1, tzinfo=UTC)
 client = chromadb.PersistentClient(sys.argv[1], settings=Settings(anonymized_telemetry=False))
-table = Table(client, client.get_or_create_collection("journaled", embedding_function=None), 20)
+table = CollectionClient(client, client.get_or_create_collection("journaled", embedding_function=None), 20)
 journal = Journal(table)
 ids = [str(i) for i in range(150)]
 for n in itertools.count(1):
@@ -94,7 +94,7 @@ def test_large_batches_are_whole(tmp_path: Path, seed: int) -> None:
     """After a kill and a repair, a batch of many calls is all there or not at all."""
     acknowledged = killed(JOURNALED, tmp_path, seed, 1)
     with chromadb.PersistentClient(tmp_path, settings=Settings(anonymized_telemetry=False)) as client:
-        table = Table(client, client.get_collection("journaled", embedding_function=None), 20)
+        table = CollectionClient(client, client.get_collection("journaled", embedding_function=None), 20)
         Journal(table).repair()
         records = table.find(None)
     assert len(records) == 150

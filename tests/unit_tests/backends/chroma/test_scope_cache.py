@@ -9,7 +9,7 @@ import pytest
 
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Address, Namespace, Query, Row, Write
-from langchain_mem.backends.chroma.scope_cache import Held
+from langchain_mem.backends.chroma.scope_cache import ScopeCache
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ALEX, BO, ALEXANDER = ("user", "alex"), ("user", "bo"), ("user", "alexander")
@@ -20,17 +20,17 @@ def row(namespace: Namespace, key: str = "k", **attributes: Any) -> Row:
     return Row(address=address, value={}, created_at=NOW, updated_at=NOW, revision=key, **attributes)
 
 
-def held_keys(held: Held, prefix: Namespace) -> list[str]:
+def held_keys(held: ScopeCache, prefix: Namespace) -> list[str]:
     return [match.row.address.key for match in run(held.rows.search(Query(now=NOW, prefixes=(prefix,))))]
 
 
 @pytest.fixture
-def held() -> Held:
+def held() -> ScopeCache:
     """Room for two scopes of 40 bytes, and not for a third."""
-    return Held(most=100)
+    return ScopeCache(most=100)
 
 
-def test_covers_what_is_below(held: Held) -> None:
+def test_covers_what_is_below(held: ScopeCache) -> None:
     """A scope that is held covers all below it, by whole labels, and nothing else."""
     held.hold(ALEX, [row(ALEX)], size=40)
     assert [held.covers(each) for each in (ALEX, (*ALEX, "own"), ALEXANDER, ("user",), ())] == [True, True] + [
@@ -38,7 +38,7 @@ def test_covers_what_is_below(held: Held) -> None:
     ] * 3
 
 
-def test_least_used_goes_first(held: Held) -> None:
+def test_least_used_goes_first(held: ScopeCache) -> None:
     """Where there is no room for another scope, the one that was not used for longest goes, with its rows."""
     held.hold(ALEX, [row(ALEX)], size=40)
     held.hold(BO, [row(BO)], size=40)
@@ -48,7 +48,7 @@ def test_least_used_goes_first(held: Held) -> None:
     assert held_keys(held, BO) == []
 
 
-def test_wider_scope_takes_in_narrower(held: Held) -> None:
+def test_wider_scope_takes_in_narrower(held: ScopeCache) -> None:
     """A scope above one that is held replaces it, and is counted instead of it."""
     held.hold(ALEX, [row(ALEX)], size=90)
     held.hold(("user",), [row(ALEX), row(BO)], size=100)
@@ -58,7 +58,7 @@ def test_wider_scope_takes_in_narrower(held: Held) -> None:
 
 def test_writes_are_repeated_where_they_belong() -> None:
     """A write in a scope that is held is repeated there, and any other is not."""
-    held = Held()
+    held = ScopeCache()
     held.hold(ALEX, [row(ALEX)], size=40)
     other = row((*ALEX, "own"), "new")
     stranger = row(ALEXANDER)
@@ -67,7 +67,7 @@ def test_writes_are_repeated_where_they_belong() -> None:
     assert held_keys(held, ()) == ["new"]
 
 
-def test_growing_scope_makes_room(held: Held) -> None:
+def test_growing_scope_makes_room(held: ScopeCache) -> None:
     """A scope that writes have made too large for the room there is goes."""
     held.hold(ALEX, [], size=0)
     held.write([Write(address=Address(ALEX, "k"), row=row(ALEX))], NOW)
@@ -77,13 +77,13 @@ def test_growing_scope_makes_room(held: Held) -> None:
 
 def test_expired_rows_are_held_too() -> None:
     """What has expired is known to be there, so that a put over it is told from a put where nothing is."""
-    held = Held()
+    held = ScopeCache()
     held.hold(ALEX, [row(ALEX, expires_at=NOW - timedelta(1))], size=40)
     assert held_keys(held, ALEX) == []
     assert [each is not None for each in held.at([Address(ALEX, "k"), Address(ALEX, "none")])] == [True, False]
 
 
-def test_clear(held: Held) -> None:
+def test_clear(held: ScopeCache) -> None:
     """Clearing forgets every scope."""
     held.hold(ALEX, [row(ALEX)], size=40)
     held.clear()
