@@ -24,9 +24,11 @@ from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner
 from langchain_mem.integrations.place import Place
 from langchain_mem.memory.base import MemoryBase
 from langchain_mem.memory.search import check_search
+from langchain_mem.model.instants import iso
 from langchain_mem.model.records import FoundMemory
 from langchain_mem.model.scopes import Ids, Layer
 from langchain_mem.ranking.context import render
+from langchain_mem.watching.tracing import retriever_run
 
 TOP_K: Final = 5
 """How many memories are recalled for a question unless an option says otherwise."""
@@ -96,7 +98,7 @@ class Recalling:
         memory, query = self.place.of(runtime), self._query(state)
         owner = whose(runtime, config, owner=self.owner, beside=self.beside)
         try:
-            return await self._recall(memory, owner, query)
+            return await self._traced(memory, owner, query, config)
         except MISTAKES:
             raise
         except Exception as error:
@@ -121,6 +123,16 @@ class Recalling:
         if self.query is not None:
             return self.query(state)
         return last_said(messages_in(state, self.messages_key))
+
+    async def _traced(self, memory: MemoryBase, owner: Identity, query: str, config: Any) -> Recall:
+        """Recalls, as a retriever run of the trace that is under way. A body."""
+        recall = await retriever_run(
+            "recall_memories", query, lambda: self._recall(memory, owner, query), found=_memories, config=config
+        )
+        told = [{"id": one["id"], "score": one["score"]} for one in recall.memories]
+        ids = cast(dict[str, str], owner.owners)
+        memory.activity.record("recall", iso(memory.clock()), ids, core=len(recall.core), results=told)
+        return recall
 
     async def _recall(self, memory: MemoryBase, owner: Identity, query: str) -> Recall:
         await memory.operations.note_thread(owner.thread_id, **owner.owners)
@@ -160,6 +172,10 @@ def recalling(place: Place, **options: Any) -> Recalling:
 
 _OWN: Final = ("token_budget", "query", "pinned", "template", "owner", "messages_key", "on_error")
 _SEARCH: Final = frozenset(inspect.signature(MemoryBase.search).parameters) - {"self", "query", "ids"}
+
+
+def _memories(recall: Recall) -> list[FoundMemory]:
+    return recall.memories
 
 
 def _tokens(text: str) -> int:

@@ -32,6 +32,7 @@ from langchain_mem.model.scopes import (
     escape,
     reroot,
 )
+from langchain_mem.watching.log import log_event
 
 _PIECE: Final = 500
 
@@ -61,8 +62,10 @@ async def _reset(settings: Settings, confirm: bool = True) -> int:
     now = settings.now()
     settings.touches.drop()
     settings.noted.clear()
+    await offload(settings.activity.clear)
     removed = await _remove(settings, [(root,) for root in ROOTS], now)
     settings.activity.clear()
+    log_event("reset", {}, {"removed": removed})
     return removed
 
 
@@ -88,10 +91,12 @@ async def _erase(settings: Settings, user_id: str, *, checkpointer: Threads | No
     if checkpointer is not None:
         threads = await _delete_threads(checkpointer, user_id, threads)
     settings.touches.drop(user_id=escape(user_id))
+    await offload(settings.activity.forget, {"user_id": user_id})
     erased = await _remove(settings, [(root, "user", escape(user_id)) for root in ROOTS], now)
     settings.activity.forget({"user_id": user_id})
     if settings.owners is not None:
         settings.owners.forget()
+    log_event("erase", {}, {"removed": erased, "threads": sorted(threads)})  # the log outlives the person's data: no id
     return {"erased": erased, "threads": sorted(threads)}
 
 
@@ -122,6 +127,7 @@ async def _purge_expired(settings: Settings, *, older_than: timedelta = timedelt
     gone = turns.union(row.address for row in [*rows, *retired, *batches])
     await _delete(settings, sorted(gone), now)
     await settings.repo.purge(now)
+    settings.activity.record("purge", iso(now), scope.ids(), removed=len(gone), memories=len(rows))
     return len(rows)
 
 

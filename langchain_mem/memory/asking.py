@@ -122,8 +122,17 @@ class Asking:
             self.operations += self._judged(operation)
 
     def _report(self) -> None:
-        """Says in the log how much was refused or is in doubt; what it was is in the result and in `events`."""
+        """Says how much was taken, refused or is in doubt, in an event and with the reasons in the log."""
         doubts = sum(operation.doubt is not None for operation in self.operations)
+        self._settings.activity.record(
+            "extraction",
+            iso(self._addition.now),
+            self._addition.scope.ids(),
+            messages=len(self.turns),
+            accepted=len(self.operations),
+            doubted=doubts,
+            refused=len(self.rejected),
+        )
         if self.rejected or doubts:
             told = "; ".join(dict.fromkeys(each["reason"] for each in self.rejected))
             _LOG.info(

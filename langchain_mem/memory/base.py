@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,8 @@ from langchain_mem.extraction.prompts import DEFAULT_CATEGORIES
 from langchain_mem.extraction.redaction import redact_secrets
 from langchain_mem.memory.any_store import AnyStore
 from langchain_mem.memory.background import Background
-from langchain_mem.memory.events import Activity, Watching
+from langchain_mem.memory.events import Activity, OnEvent, Watching
+from langchain_mem.memory.kept_events import KeptEvents
 from langchain_mem.memory.operation import Undriven
 from langchain_mem.memory.owners import owners_of
 from langchain_mem.memory.repository import Repository
@@ -91,6 +93,11 @@ class MemoryBase(Operations):
         reranker: A query and texts to one score a text, 0 to 1; used where a search asks for it.
         cache_bytes: How much memory the indexes of owners who were searched last may take on this store; 512 MB by
             default. An owner who needs more is answered by the database's own candidates.
+        on_event: Called with each event as it happens, on the thread of the operation, once its changes are written. An
+            error of its own is logged and fails nothing. For a coroutine, use `watch`.
+        keep_events: Keeps so many events of each owner in the store, as ids and numbers without texts, so that
+            `events()` tells of other and earlier processes too; 0 keeps none.
+        log_text: Whether log lines hold queries too; ids and numbers are there always.
         clock: Where the time comes from.
 
     Raises:
@@ -121,13 +128,19 @@ class MemoryBase(Operations):
         purge_after: timedelta | None = timedelta(days=30),
         reranker: Reranker | None = None,
         cache_bytes: int | None = None,
+        on_event: OnEvent | None = None,
+        keep_events: int = 0,
+        log_text: bool = False,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         _check_policies(decay, min_confidence, reinforce)
         _check_extraction(grounding, extraction_tokens)
+        _check_watching(on_event, keep_events)
         self._opened = not isinstance(store, BaseStore)
         self.store: BaseStore = _store(store, embed, embedder_id, clock)
         repo: Repository = self.store.items if isinstance(self.store, LongTermStore) else AnyStore(self.store)
+        background = Background()
+        kept = KeptEvents(repo, background, keep_events, clock) if keep_events else None
         self.settings = Settings(
             repo=repo,
             model=_chat_model(model),
@@ -147,6 +160,9 @@ class MemoryBase(Operations):
             keep_sources=keep_sources,
             purge_after=purge_after,
             reranker=reranker,
+            activity=Activity(on_event=on_event, log_text=log_text, keeper=kept),
+            kept_events=kept,
+            background=background,
             touches=TouchWriter(functools.partial(_touch, repo)),
             owners=owners_of(self.store.items, cache_bytes) if isinstance(self.store, LongTermStore) else None,
         )
@@ -266,6 +282,13 @@ def _check_policies(decay: Decays, min_confidence: float, reinforce: str) -> Non
         raise InvalidRequest(f"min_confidence must be a number from 0 to 1, not {min_confidence!r}.")
     if reinforce not in ("returned", "used", "none"):
         raise InvalidRequest(f'reinforce is "returned", "used" or "none", not {reinforce!r}.')
+
+
+def _check_watching(on_event: object, keep_events: object) -> None:
+    if on_event is not None and (not callable(on_event) or inspect.iscoroutinefunction(on_event)):
+        raise InvalidRequest("on_event is a plain function of one event; a coroutine reads memory.watch() instead.")
+    if isinstance(keep_events, bool) or not isinstance(keep_events, int) or keep_events < 0:
+        raise InvalidRequest(f"keep_events must be a whole number, 0 or more, not {keep_events!r:.200}.")
 
 
 def _check_decay(decay: Decays) -> None:

@@ -1,7 +1,8 @@
 """The event feed: what the operations of this process did.
 
-The feed lies in memory, bounded, and hands each event on as it happens: to a callback, and to whoever watches. It is
-for looking and debugging, and nothing depends on it. What must last is in each memory's history.
+The feed lies in memory, bounded, and hands each event on as it happens: to the log, to OpenTelemetry, to a callback, to
+whoever watches, and to the store where events are kept. It is for looking and debugging, and nothing depends on it.
+What must last is in each memory's history.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ import asyncio
 import copy
 import logging
 import threading
+import uuid
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextvars import ContextVar
+from itertools import count
 from types import TracebackType
-from typing import Any, Final, TypeAlias, TypedDict
+from typing import Any, Final, Protocol, TypeAlias, TypedDict
+
+from langchain_mem.watching import telemetry
+from langchain_mem.watching.log import log_event
 
 CAPACITY: Final = 1_000
 """How many events a feed keeps, and how many wait for one who watches."""
@@ -24,8 +30,9 @@ _LOG: Final = logging.getLogger("langchain_mem")
 
 
 class ActivityEvent(TypedDict):
-    """One operation: what it was, when (ISO text), for whom, and its details."""
+    """One operation: its own id, what it was, when (ISO text), for whom, and its details."""
 
+    id: str
     type: str
     created_at: str
     ids: dict[str, str]
@@ -38,26 +45,54 @@ OnEvent: TypeAlias = Callable[[ActivityEvent], object]
 _telling: Final = ContextVar("langchain_mem_telling", default=False)
 
 
+class Keeper(Protocol):
+    """What keeps events beyond their process; see `langchain_mem.memory.kept_events`."""
+
+    def take(self, event: ActivityEvent) -> None:
+        """Keeps an event."""
+
+    def forget(self, ids: Mapping[str, str] | None = None) -> None:
+        """Drops what is not kept yet: all, or what names one of these ids."""
+
+
 class Activity:
     """A bounded feed, safe to write from several threads.
 
     Args:
         capacity: How many events it keeps.
-        on_event: Called with each event on the thread of the operation, after the operation is done.
+        on_event: Called with each event on the thread of the operation, once its changes are written.
+        log_text: Whether log lines hold the texts of events, such as queries.
+        keeper: Keeps events beyond this process.
     """
 
-    def __init__(self, capacity: int = CAPACITY, on_event: OnEvent | None = None) -> None:
+    def __init__(
+        self,
+        capacity: int = CAPACITY,
+        on_event: OnEvent | None = None,
+        *,
+        log_text: bool = False,
+        keeper: Keeper | None = None,
+    ) -> None:
         self._events: deque[ActivityEvent] = deque(maxlen=capacity)
         self._lock = threading.Lock()
         self._on_event = on_event
+        self._log_text = log_text
+        self._keeper = keeper
+        self._process = uuid.uuid4().hex[:8]
+        self._order = count()
         self._watching: weakref.WeakSet[Watching] = weakref.WeakSet()
 
     def record(self, type_: str, at: str, ids: Mapping[str, str], **details: Any) -> None:
         """Notes one operation, and hands it on."""
-        event: ActivityEvent = {"type": type_, "created_at": at, "ids": dict(ids), "details": details}
+        id_ = f"{at}|{next(self._order):09d}|{self._process}"
+        event: ActivityEvent = {"id": id_, "type": type_, "created_at": at, "ids": dict(ids), "details": details}
         with self._lock:
             self._events.append(event)
             watching = list(self._watching)
+        log_event(type_, ids, details, with_text=self._log_text, ms=telemetry.elapsed_ms())
+        telemetry.count_event(type_, ids, details)
+        if self._keeper is not None:
+            self._keeper.take(event)
         for one in watching:
             one.take(event)
         if self._on_event is not None:
@@ -94,6 +129,8 @@ class Activity:
         """Removes every event."""
         with self._lock:
             self._events.clear()
+        if self._keeper is not None:
+            self._keeper.forget()
 
     def forget(self, ids: Mapping[str, str]) -> None:
         """Removes every event that names one of these ids, or no one: whose such an event is cannot be known."""
@@ -102,6 +139,8 @@ class Activity:
             left = [event for event in named if not (event["ids"].items() & ids.items())]
             self._events.clear()
             self._events.extend(left)
+        if self._keeper is not None:
+            self._keeper.forget(ids)
 
     def _tell(self, on_event: OnEvent, event: ActivityEvent) -> None:
         """Calls the callback. What it does itself with the memory makes no calls again, or they would never end."""

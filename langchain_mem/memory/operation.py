@@ -11,6 +11,9 @@ name. Beneath it one line makes both its forms, which `facade` takes into the cl
 `search` is a method that does it on the calling thread in `Memory`, and a coroutine in `AsyncMemory`; `asearch` is a
 coroutine in both. `search.body` is the `async def` itself, for other operations. What only surfaces call is made with
 `Operation` alone, and is a method of `memory.operations`.
+
+Every form is watched: its duration and its errors (see `langchain_mem.watching`). What people are returned draws
+itself as a table in a notebook, and is otherwise the plain dict or list.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, ove
 
 from langchain_mem._flow import Body, arun, run
 from langchain_mem.memory.settings import Settings
+from langchain_mem.rendering.tables import shown
+from langchain_mem.watching.operations import watched
+from langchain_mem.watching.tracing import traced
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,12 +57,14 @@ _Memory: TypeAlias = OnThread | OnLoop | Undriven
 class Operation(Generic[P, R]):
     """An operation as a method, in the form that the plain names of its class have."""
 
-    def __init__(self, body: Callable[Concatenate[Settings, P], Body[R]]) -> None:
+    def __init__(self, body: Callable[Concatenate[Settings, P], Body[R]], *, run_name: str | None = None) -> None:
         self.body = body
         self.__doc__ = body.__doc__
-        self._undriven = _of_a_memory(body, body)
-        self._sync = _of_a_memory(body, lambda *args, **kwargs: run(body(*args, **kwargs)))
-        self.coroutine = CoroutineForm(body)
+        seen = watched(body.__name__.strip("_"), body)
+        public = seen if run_name is None else traced(run_name, seen)
+        self._undriven = _of_a_memory(body, seen)
+        self._sync = _of_a_memory(body, lambda *args, **kwargs: shown(run(public(*args, **kwargs))))
+        self.coroutine = CoroutineForm(body, public)
 
     @overload
     def __get__(self, memory: None, owner: type) -> Callable[Concatenate[Any, P], Any]: ...
@@ -74,11 +82,13 @@ class Operation(Generic[P, R]):
 class CoroutineForm(Generic[P, R]):
     """An operation as a coroutine method."""
 
-    def __init__(self, body: Callable[Concatenate[Settings, P], Body[R]]) -> None:
+    def __init__(
+        self, body: Callable[Concatenate[Settings, P], Body[R]], public: Callable[Concatenate[Settings, P], Body[R]]
+    ) -> None:
         self.__doc__ = body.__doc__
 
         async def form(memory: _Memory, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            return await arun(body(memory.settings, *args, **kwargs))
+            return shown(await arun(public(memory.settings, *args, **kwargs)))
 
         self._form: Any = _described(form, body)
 
@@ -91,10 +101,15 @@ class CoroutineForm(Generic[P, R]):
 
 
 def operation(
-    body: Callable[Concatenate[Settings, P], Body[R]],
+    body: Callable[Concatenate[Settings, P], Body[R]], *, run_name: str | None = None
 ) -> tuple[Operation[P, R], CoroutineForm[P, R]]:
-    """Both forms of an operation, to be taken into a class under its name and under its name with an `a` before it."""
-    made = Operation(body)
+    """Both forms of an operation, to be taken into a class under its name and under its name with an `a` before it.
+
+    Args:
+        body: What it does.
+        run_name: Of the retriever run that a trace of LangChain shows for it; `None` for none.
+    """
+    made = Operation(body, run_name=run_name)
     return made, made.coroutine
 
 

@@ -16,6 +16,7 @@ from langchain_mem.filters.conditions import Condition, Path
 from langchain_mem.memory.living import Living
 from langchain_mem.model.scopes import Namespace
 from langchain_mem.store.items import Items
+from langchain_mem.watching import telemetry
 
 CACHE_BYTES: Final = 512 * 1024**2
 """How much the indexes of a store take at most, where nobody says otherwise."""
@@ -129,6 +130,8 @@ class Owners:
             if changes is None:
                 self._leave(key)
                 return False
+            outcome = "miss" if changes.whole else "stale" if changes.addresses else "hit"
+            telemetry.count("cache", 1, {"cache": "index", "outcome": outcome})
             taken = living.take(changes, since)
             if changes.addresses or changes.whole:
                 self._make_room(key)

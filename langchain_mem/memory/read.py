@@ -205,18 +205,38 @@ stats, astats = operation(_stats)
 
 
 async def _events(
-    settings: Settings, *, types: Collection[str] | None = None, since: Any = None, limit: int | None = 100
+    settings: Settings,
+    *,
+    types: Collection[str] | None = None,
+    since: Any = None,
+    limit: int | None = 100,
+    **ids: Unpack[Ids],
 ) -> list[ActivityEvent]:
     """What the operations of this `Memory` did, newest first; a search's event keeps how each score came about.
+
+    With `Memory(keep_events=…)` the events of other and earlier processes are there too, as ids and numbers without
+    texts: those of the owner that is named, and to an administrator's memory everyone's.
 
     Args:
         settings: Parts and policies; given by the memory.
         types: Only these: add, search, update, delete and so on.
         since: Only from this instant on: a date, a datetime or ISO text.
         limit: At most so many.
+        **ids: Only what named one of these owners.
     """
     start = None if since is None else iso(instant(since))
-    return settings.activity.events(types=types, since=start, limit=limit)
+    scope = Scope.of(ids)
+    own = settings.activity.events(types=types, since=start, limit=None)
+    events = [event for event in own if not scope or event["ids"].items() & scope.ids().items()]
+    if settings.kept_events is not None and (scope or settings.all_owners):
+        here = {event["id"] for event in events}
+        kept = await settings.kept_events.read(types=types, since=start, limit=limit, ids=ids)
+        events = sorted([*events, *(one for one in kept if one["id"] not in here)], key=_event_id, reverse=True)
+    return events[:limit]
+
+
+def _event_id(event: ActivityEvent) -> str:
+    return event["id"]
 
 
 events, aevents = operation(_events)

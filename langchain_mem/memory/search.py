@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, Literal, Unpack, cast
 
+from langchain_core.runnables import RunnableConfig
+
 from langchain_mem._flow import offload
 from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import InvalidRequest
@@ -57,6 +59,7 @@ async def _search(
     limit: int | None = None,
     version: str | None = None,
     output_format: str | None = None,
+    config: RunnableConfig | None = None,
     **ids: Unpack[Ids],
 ) -> SearchResult:
     """Finds the memories that answer a query.
@@ -85,6 +88,7 @@ async def _search(
         limit: Older code's `top_k`.
         version: Accepted from older code, and means nothing.
         output_format: Accepted from older code, and means nothing.
+        config: The run of LangChain in whose trace the search is a retriever run; the one that is under way if unset.
         **ids: Whose memories: `user_id`, `agent_id`, `app_id`, `org_id`, and `run_id` (or `session_id`).
 
     Returns:
@@ -129,7 +133,7 @@ async def _search(
     return {"results": results}
 
 
-search, asearch = operation(_search)
+search, asearch = operation(_search, run_name="search_memories")
 
 
 async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:

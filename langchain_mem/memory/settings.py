@@ -20,11 +20,14 @@ from langchain_mem.extraction.judgement import Grounding
 from langchain_mem.extraction.redaction import redact_value
 from langchain_mem.memory.background import Background
 from langchain_mem.memory.events import Activity
+from langchain_mem.memory.kept_events import KeptEvents
 from langchain_mem.memory.owners import Owners
 from langchain_mem.memory.repository import Repository
 from langchain_mem.memory.touch_writer import TouchWriter
 from langchain_mem.model.instants import iso, to_instant
 from langchain_mem.model.scopes import Scope
+from langchain_mem.watching import telemetry
+from langchain_mem.watching.log import log_event
 
 Reinforce: TypeAlias = Literal["returned", "used", "none"]
 """Which memories a search counts as used: those returned, those an answer drew on, or none."""
@@ -67,6 +70,7 @@ class Settings:
     reranker: Reranker | None
     touches: TouchWriter
     activity: Activity = field(default_factory=Activity)
+    kept_events: KeptEvents | None = None
     background: Background = field(default_factory=Background)
     noted: set[Address] = field(default_factory=set)
     owners: Owners | None = None
@@ -134,10 +138,14 @@ class Settings:
             return
         self._tidied = now
         try:
-            await self.repo.purge(now, limit=_TIDY_LIMIT)
-        except StoreError:
+            removed = await self.repo.purge(now, limit=_TIDY_LIMIT)
+        except StoreError as error:
             # what was asked for is written, and must not be reported as failed
+            telemetry.count("store.errors", 1, {"error.type": type(error).__name__})
             _LOG.warning("What may go for good could not be removed; trying again later.", exc_info=True)
+        else:
+            if removed:
+                log_event("tidy", {}, {"removed": removed})
 
 
 def decay_of(chosen: object) -> Decay | None:

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from langchain_mem.backends.base import Address
 from langchain_mem.errors import StoreError
+from langchain_mem.watching import telemetry
 
 Touches: TypeAlias = Mapping[Address, Sequence[datetime]]
 """Uses to record: when each memory was used."""
@@ -103,6 +104,7 @@ class TouchWriter:
                 return
             try:
                 self.flush()
-            except StoreError:
+            except StoreError as error:
+                telemetry.count("store.errors", 1, {"error.type": type(error).__name__})
                 # the uses stay pending and go with the next ones, or with flush(), which raises
                 _LOG.warning("Uses of memories could not be written; trying again later.", exc_info=True)

@@ -48,7 +48,10 @@ THREADS: Final = "threads"
 TOUCHES: Final = "touches"
 """The root of uses, on stores that cannot keep them beside what was used."""
 
-ROOTS: Final = (MEMORIES, TURNS, BATCHES, EXTRACTED, PLANS, THREADS, TOUCHES)
+EVENTS: Final = "events"
+"""The root of events, where they are kept."""
+
+ROOTS: Final = (MEMORIES, TURNS, BATCHES, EXTRACTED, PLANS, THREADS, TOUCHES, EVENTS)
 """Every root under which something of an owner may lie."""
 
 _OWNERS: Final[tuple[Owner, ...]] = ("user", "agent", "app", "org", "run")

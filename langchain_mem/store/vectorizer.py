@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from langchain_mem._flow import call
 from langchain_mem.backends.base import Embedder, Row, Unread, Vectors, Write, no_vectors
 from langchain_mem.errors import EmbeddingMismatch, StoreError
+from langchain_mem.watching import telemetry
 
 Vector: TypeAlias = NDArray[np.float32]
 """Shape (dims,), of length 1; or all zeros, where an embedder knows no direction for a text."""
@@ -66,7 +67,9 @@ class Vectorizer:
 
     async def query(self, text: str) -> Vector:
         """Shape (dims,): what `embed_query` gives; raises as `documents`. The last query is remembered."""
-        if self._asked is None or self._asked[0] != text:
+        hit = self._asked is not None and self._asked[0] == text
+        telemetry.count("cache", 1, {"cache": "query", "outcome": "hit" if hit else "miss"})
+        if self._asked is None or not hit:
             embedder = await self.identify()
             given = await call(self._embeddings.embed_query, self._embeddings.aembed_query, text)
             self._asked = (text, unit([given], 1, embedder)[0])

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-_IDS: Final = ("batch_id", "thread_id", "checkpoint_id", "memory_id", "reason_code", "error")
+_IDS: Final = ("batch_id", "thread_id", "checkpoint_id", "memory_id", "reason_code")
 
 
 def measures(details: Mapping[str, Any]) -> dict[str, Any]:
     """The details of an event without its texts.
 
-    Numbers and ids stay, a list becomes its length, and a text becomes the count of its characters.
+    Numbers and ids stay, a list becomes its length, a text becomes the count of its characters, and an error, told as
+    `StoreError: …`, becomes its type.
 
     Args:
         details: An event's `details`.
@@ -47,6 +48,8 @@ _DONE: Final = {"ADD": "added", "UPDATE": "updated", "SUPERSEDE": "superseded", 
 def _measured(name: str, value: Any) -> dict[str, Any]:
     if value is None or isinstance(value, bool | int | float) or name in _IDS:
         return {name: value}
+    if name == "error" and isinstance(value, str):
+        return {name: kind} if (kind := value.partition(":")[0]).isidentifier() else {}
     if isinstance(value, str):
         return {f"{name}_chars": len(value)}
     if isinstance(value, Sequence):

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import functools
-import inspect
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
+from langchain_mem._flow import Body
 from langchain_mem.watching import telemetry
 
-C = TypeVar("C", bound=type)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def watched(operations: C) -> C:
-    """A class of which every public body is an operation that is watched.
+def watched(name: str, body: Callable[P, Body[R]]) -> Callable[P, Body[R]]:
+    """A body that is watched while it runs.
 
     Args:
-        operations: A class whose coroutine functions are bodies; see `langchain_mem._flow`.
-
-    Returns:
-        The same class.
+        name: The operation, such as "search".
+        body: What it does; see `langchain_mem._flow`.
     """
-    for name, body in inspect.getmembers(operations, inspect.iscoroutinefunction):
-        if not name.startswith("_"):
-            setattr(operations, name, _watched(name, body))
-    return operations
 
-
-def _watched(name: str, body: Any) -> Any:
     @functools.wraps(body)
-    async def operation(*args: Any, **kwargs: Any) -> Any:
+    async def operation(*args: P.args, **kwargs: P.kwargs) -> R:
         with telemetry.operation(name):
             return await body(*args, **kwargs)
 

@@ -7,7 +7,7 @@ Every operation is a span `langchain_mem.<operation>`, a child of the span it is
     langchain_mem.search.results       results that searches returned
     langchain_mem.refusals             proposals of a model that were not taken
     langchain_mem.purged               records removed for good
-    langchain_mem.cache                look-ups in a cache, by cache and outcome (hit, miss)
+    langchain_mem.cache                look-ups in a cache (index, query), by outcome (hit, stale, miss)
     langchain_mem.store.errors         errors of the store, by error.type; also those that no operation raises
 
 Metrics carry no ids. Spans carry the ids and numbers of what happened, and no texts. Without the API nothing is

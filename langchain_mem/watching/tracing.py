@@ -18,7 +18,8 @@ from langchain_core.runnables.config import (
 from langchain_mem._flow import Body, call
 
 P = ParamSpec("P")
-R = TypeVar("R", bound=Mapping[str, Any])
+R = TypeVar("R")
+Memories = Sequence[Mapping[str, Any]]
 
 
 async def retriever_run(
@@ -26,7 +27,7 @@ async def retriever_run(
     query: str,
     search: Callable[[], Body[R]],
     *,
-    found: str = "results",
+    found: Callable[[R], Memories],
     config: RunnableConfig | None = None,
 ) -> R:
     """Does a search as a run of LangChain, where a trace or a callback listens. A body.
@@ -35,7 +36,7 @@ async def retriever_run(
         name: Of the run.
         query: What is searched for.
         search: Does it.
-        found: The key of the result that holds the memories.
+        found: Takes the memories from the result.
         config: The configuration the run belongs to; that of the running step if unset.
 
     Returns:
@@ -49,28 +50,30 @@ async def retriever_run(
     except Exception as error:
         await call(run.on_retriever_error, run.on_retriever_error, error)
         raise
-    await call(run.on_retriever_end, run.on_retriever_end, documents(result[found]))
+    await call(run.on_retriever_end, run.on_retriever_end, documents(found(result)))
     return result
 
 
 def traced(name: str, body: Callable[P, Body[R]]) -> Callable[P, Body[R]]:
-    """The body of a search that is a run of LangChain; its `query` and its `config` tell which.
+    """The body of a search that is a run of LangChain.
 
     Args:
         name: Of the run.
-        body: Takes itself, the query, and keywords.
+        body: Its second argument is the query, and one named `config` is the configuration the run belongs to. It
+            returns `{"results": …}`.
     """
 
     @functools.wraps(body)
     async def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        given: Mapping[str, Any] = kwargs
-        query = given["query"] if "query" in given else args[1]
-        return await retriever_run(name, str(query), lambda: body(*args, **kwargs), config=given.get("config"))
+        named: Mapping[str, Any] = kwargs
+        query = str(named.get("query", args[1] if len(args) > 1 else ""))
+        config = named.get("config")
+        return await retriever_run(name, query, lambda: body(*args, **kwargs), found=_results, config=config)
 
     return run
 
 
-def documents(memories: Sequence[Mapping[str, Any]]) -> list[Document]:
+def documents(memories: Memories) -> list[Document]:
     """Memories as a retriever's documents: the text as content, everything else as metadata."""
     return [
         Document(
@@ -80,6 +83,11 @@ def documents(memories: Sequence[Mapping[str, Any]]) -> list[Document]:
         )
         for memory in memories
     ]
+
+
+def _results(result: Any) -> Memories:
+    found: Memories = result["results"]
+    return found
 
 
 def _start(name: str, query: str, config: RunnableConfig | None) -> Any:
