@@ -38,6 +38,16 @@ def test_async_memory_has_the_same_operations() -> None:
         assert inspect.iscoroutinefunction(getattr(AsyncMemory, name)), name
 
 
+def test_an_operation_is_found_by_its_name() -> None:
+    """Each operation's body is a function of its name in a file of the memory room, which is where its source is found."""
+    for name in set(OPERATIONS) - {"close"}:
+        for method in (getattr(Memory, name), getattr(Memory, f"a{name}"), getattr(AsyncMemory, name)):
+            body = inspect.unwrap(method)
+            assert body.__name__ == f"_{name.rstrip('_')}"
+            assert body.__module__.rpartition(".")[0] == "langchain_mem.memory"
+            assert f"async def {body.__name__}(" in inspect.getsource(method)
+
+
 def test_context_waits_for_nothing() -> None:
     """`context` needs no store, so it is plain in both."""
     assert not inspect.iscoroutinefunction(AsyncMemory.context)

@@ -1,0 +1,24 @@
+"""How far a reader walks to follow an operation does not grow unnoticed."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.walk import walk
+
+
+@pytest.mark.parametrize(
+    ("way", "files", "moves"), [("put", 8, 15), ("checkpoint", 2, 2), ("where", 3, 14), ("sql", 4, 20)]
+)
+def test_short_ways_stay_short(way: str, files: int, moves: int) -> None:
+    """A put, a checkpoint and the compilation of a filter visit few files, and go between them a few times."""
+    _, afterwards = walk(way)
+    assert 0 < afterwards.visited <= files
+    assert afterwards.moves <= moves
+
+
+def test_the_way_of_an_operation_begins_in_its_file() -> None:
+    """From the line that makes its two forms an operation goes to the file of its name, and to no facade."""
+    for way, file in {"search": "search.py", "add": "add.py"}.items():
+        _, afterwards = walk(way)
+        assert afterwards.files[:2] == ["memory/operation.py", f"memory/{file}"]
