@@ -127,7 +127,7 @@ def clauses(text: str, turn: int = 0) -> tuple[Clause, ...]:
 
 def _clauses(sentence: str, turn: int, language: str | None) -> Iterator[Clause]:
     """The clauses of a sentence; of a question, those from the first on that begins as one are asked."""
-    parts = [part for part in _CLAUSE.split(sentence) if part.strip(" .!?;…¿¡")]
+    parts = [part.strip() for part in _CLAUSE.split(sentence) if part.strip(" .!?;…¿¡")]
     is_question, began = sentence.rstrip(" \"'”").endswith("?"), False
     told_of = next((word for word in words(sentence) if word in FICTION), None)
     supposed = any(_CONDITION.match(part) for part in parts)

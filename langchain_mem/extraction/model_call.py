@@ -191,8 +191,11 @@ async def propose(model: BaseChatModel, request: Request) -> Proposals:
     messages = request.messages(as_json=structured is None)
     reply = await ask(structured or model, messages)
     ended = _ended_early(reply)
-    if ended is not None and not (ended in _CUT_OFF and len(request.turns) == 1):
-        raise Unprocessable(f"the model ended its answer early: {ended}")
+    if ended is not None:
+        whole = _whole_operations(reply) if ended in _CUT_OFF and len(request.turns) == 1 else []
+        if not whole:
+            raise Unprocessable(f"the model ended its answer early: {ended}")
+        return Proposals(*_checked(whole, request), {})
     try:
         answer = read(reply)
     except ValueError as error:
@@ -282,6 +285,12 @@ def read(reply: AIMessage) -> Answer:
         raise ValueError('Expected a JSON object with a list "operations".')
     operations = [operation for answer in answers for operation in answer.operations]
     return Answer(operations, {name: patch for answer in answers for name, patch in answer.documents.items()})
+
+
+def _whole_operations(reply: AIMessage) -> list[Any]:
+    """The operations that are whole in an answer that was cut off."""
+    found = [part for each in _objects(_said(reply)) for part in (each if isinstance(each, list) else [each])]
+    return [part for part in found if isinstance(part, Mapping) and "action" in part]
 
 
 def numbers(reply: AIMessage, count: int) -> list[int]:

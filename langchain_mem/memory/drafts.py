@@ -90,7 +90,8 @@ class Draft:
             "schema": self.schema,
             **self.told(),
         }
-        return changed(cast(StoredMemory, empty), "ADD", now=now, batch_id=batch_id, source=source)
+        first = cast(StoredMemory, empty)
+        return changed(first, "ADD", now=now, batch_id=batch_id, source=source, reason=self.doubt)
 
 
 def layer_of(home: Namespace) -> Layer:

@@ -101,7 +101,7 @@ class Learning:
             changes.update(target, reason=operation.reason or None, **self._refined(operation, target, changes))
         elif decision.action is Action.KEEP:
             if target is not None:
-                changes.keep(target)
+                _keep(operation, target, changes)
         else:
             draft = self._draft(operation, changes)
             (memory,) = await changes.enter([draft])
@@ -205,6 +205,19 @@ class Learning:
             return []
         dates = target["event_date"], target.get("event_end")
         return [filed(text, *dates) for text in statements(target["memory"])]
+
+
+def _keep(operation: Operation, target: Row, changes: Changes) -> None:
+    """Notes that a fact is known. Said again it may settle a doubt and add importance, and takes neither away."""
+    memory, news = complete(changes.current(target)), dict[str, Any]()
+    if memory["doubt"] and operation.text and operation.doubt is None:
+        news |= _sureness(operation)
+    if operation.importance == "always" and memory["importance"] != "always":
+        news["importance"] = "always"
+    if news:
+        changes.update(target, reason="said again", **news)
+    else:
+        changes.keep(target)
 
 
 def _sureness(operation: Operation) -> Sureness:

@@ -68,7 +68,7 @@ def in_short(first: datetime, last: datetime | None) -> str:
     '2023-08-19/2023-08-20'
     """
     if last is None:
-        return f"{first:%Y-%m-%d}"
+        return first.date().isoformat()
     start, end = first.date(), last.date()
     names = [_year_name(start, end), _month_name(start, end), _week_name(start, end)]
     ends = f"{start.isoformat()}/{end.isoformat()}" if start != end else start.isoformat()
@@ -116,7 +116,7 @@ def _year_name(start: date, end: date) -> str | None:
 
 def _month_name(start: date, end: date) -> str | None:
     same = (start.year, start.month) == (end.year, end.month)
-    return f"{start:%Y-%m}" if same and start.day == 1 and end == _month_end(end.year, end.month) else None
+    return _month_of(start) if same and start.day == 1 and end == _month_end(end.year, end.month) else None
 
 
 def _week_name(start: date, end: date) -> str | None:
@@ -126,4 +126,8 @@ def _week_name(start: date, end: date) -> str | None:
 
 def _whole_months(start: date, end: date) -> str | None:
     whole = start.day == 1 and end == _month_end(end.year, end.month)
-    return f"{start:%Y-%m}/{end:%Y-%m}" if whole else None
+    return f"{_month_of(start)}/{_month_of(end)}" if whole else None
+
+
+def _month_of(day: date) -> str:
+    return day.isoformat()[:7]
