@@ -22,6 +22,7 @@ from langchain_mem.errors import InvalidRequest, MissingDependency
 from langchain_mem.model.json_values import json_object
 from langchain_mem.model.scopes import Namespace
 from langchain_mem.store.long_term import LongTermStore
+from langchain_mem.store.operations import passages
 from langchain_mem.store.place import POSTGRES
 
 _PIECE: Final = 200  # items embedded and written at a time
@@ -128,7 +129,7 @@ def _row(store: LongTermStore, item: StoredItem, fields: Sequence[str] | None, d
         updated_at=item.updated_at.astimezone(UTC),
         expires_at=_ends(item, store.items.now()),
         ttl=item.ttl,
-        texts=store.items.texts(value, fields),
+        texts=passages(value, store.items.fields if fields is None else fields),
     )
 
 

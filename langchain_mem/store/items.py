@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
-from langgraph.store.base import get_text_at_path, tokenize_path
 
 from langchain_mem.backends.base import (
     UNREAD,
@@ -270,12 +269,6 @@ class Items:
         """Shape (dims,); `None` where there is no embedder. See `Vectorizer.query`."""
         await self.ready()
         return None if self._vectorizer is None else await self._vectorizer.query(text)
-
-    def texts(self, value: Mapping[str, Any], fields: Sequence[str] | None = None) -> tuple[str, ...]:
-        """The passages of a value at these paths, or at the store's own, as LangGraph reads paths."""
-        paths = self.fields if fields is None else fields
-        found = (get_text_at_path(value, path if path == "$" else tokenize_path(path)) for path in paths)
-        return tuple(text for texts in found for text in texts)
 
     def _check_whole(self, writes: Sequence[Write]) -> None:
         """Refuses a passage without a vector where the others have one: a search by meaning would never find it."""

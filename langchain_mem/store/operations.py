@@ -24,6 +24,8 @@ from langgraph.store.base import (
     Result,
     SearchItem,
     SearchOp,
+    get_text_at_path,
+    tokenize_path,
 )
 from numpy.typing import NDArray
 
@@ -212,8 +214,14 @@ def _row(items: Items, op: PutOp, now: datetime) -> Row:
         updated_at=now,
         expires_at=None if ttl is None else now + ttl,
         ttl=ttl,
-        texts=() if op.index is False else items.texts(value, op.index),
+        texts=() if op.index is False else passages(value, items.fields if op.index is None else op.index),
     )
+
+
+def passages(value: Mapping[str, Any], paths: Sequence[str]) -> tuple[str, ...]:
+    """The texts of a value at some paths, as LangGraph reads paths."""
+    found = (get_text_at_path(value, path if path == "$" else tokenize_path(path)) for path in paths)
+    return tuple(text for texts in found for text in texts)
 
 
 def _ttl(minutes: float | None) -> timedelta | None:

@@ -15,10 +15,3 @@ def test_short_ways_stay_short(way: str, files: int, moves: int) -> None:
     _, afterwards = walk(way)
     assert 0 < afterwards.visited <= files
     assert afterwards.moves <= moves
-
-
-def test_the_way_of_an_operation_begins_in_its_file() -> None:
-    """From the line that makes its two forms an operation goes to the file of its name, and to no facade."""
-    for way, file in {"search": "search.py", "add": "add.py"}.items():
-        _, afterwards = walk(way)
-        assert afterwards.files[:2] == ["memory/operation.py", f"memory/{file}"]

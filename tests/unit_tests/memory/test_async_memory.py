@@ -39,7 +39,7 @@ def test_async_memory_has_the_same_operations() -> None:
 
 
 def test_an_operation_is_found_by_its_name() -> None:
-    """Each operation's body is a function of its name in a file of the memory room, which is where its source is found."""
+    """Each operation's body is a function of its name in a file of the memory room, where its source is found."""
     for name in set(OPERATIONS) - {"close"}:
         for method in (getattr(Memory, name), getattr(Memory, f"a{name}"), getattr(AsyncMemory, name)):
             body = inspect.unwrap(method)
