@@ -1,8 +1,8 @@
 """A scripted model behind the OpenAI protocol, on this machine.
 
 The real `openai` client and LangChain's `ChatOpenAI` and `OpenAIEmbeddings` talk to it over HTTP, so their own retries,
-timeouts, errors, streaming and parsing are what a test sees. Spoken are `POST /chat/completions` (tools, structured
-output, server-sent events) and `POST /embeddings` (numbers or base64).
+timeouts, errors, streaming and parsing are what a test sees. Spoken are `POST /chat/completions` and `POST /responses`
+(each with tools, structured output and server-sent events) and `POST /embeddings` (numbers or base64).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, convert_to_messag
 from langchain_core.messages.ai import UsageMetadata
 from numpy.typing import NDArray
 
+from langchain_mem.testing import responses
 from langchain_mem.testing.embeddings import FakeEmbeddings
 from langchain_mem.testing.model import Reply, ScriptedModel, ScriptExhausted
 
@@ -115,8 +116,8 @@ class OpenAIPeer:
     beyond the script is refused with status 400, which clients do not retry.
 
     Args:
-        *replies: The script of the chat completions, in order.
-        otherwise: The reply to every chat completion after the script.
+        *replies: The script of the chat completions and responses, in order.
+        otherwise: The reply to every one of them after the script.
         embeddings: Computes the vectors of `/embeddings`; by default `FakeEmbeddings()`.
     """
 
@@ -168,10 +169,12 @@ class OpenAIPeer:
         match request.path:
             case "/chat/completions":
                 return self._chat(request.body)
+            case "/responses":
+                return self._respond(request.body)
             case "/embeddings":
                 return self._embed(request.body)
             case path:
-                raise Fault(404, message=f"This peer speaks /chat/completions and /embeddings, not {path}.")
+                raise Fault(404, message=f"This peer speaks /chat/completions, /responses and /embeddings, not {path}.")
 
     def _chat(self, body: dict[str, Any]) -> dict[str, Any] | list[dict[str, Any]]:
         messages, tools = convert_to_messages(body["messages"]), body.get("tools")
@@ -179,6 +182,15 @@ class OpenAIPeer:
             if body.get("stream"):
                 return list(_events(body, self.model.stream(messages, tools=tools)))
             return _completion(body, self.model.invoke(messages, tools=tools))
+        except (ScriptExhausted, TypeError) as error:  # the test's own mistakes
+            raise Fault(400, message=str(error)) from error
+
+    def _respond(self, body: dict[str, Any]) -> dict[str, Any] | list[dict[str, Any]]:
+        messages, tools = responses.messages_of(body), responses.tools_of(body)
+        try:
+            if body.get("stream"):
+                return list(responses.events(body, self.model.stream(messages, tools=tools)))
+            return responses.response(body, self.model.invoke(messages, tools=tools))
         except (ScriptExhausted, TypeError) as error:  # the test's own mistakes
             raise Fault(400, message=str(error)) from error
 
@@ -245,8 +257,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, events: list[dict[str, Any]]) -> None:
         """Server-sent events, each an HTTP chunk of its own."""
         self._head(200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
-        for data in [*map(_json, events), b"[DONE]"]:
-            event = b"data: " + data + b"\n\n"
+        named = [b"event: %s\ndata: %s" % (one["type"].encode(), _json(one)) for one in events if "type" in one]
+        for lines in named or [*(b"data: " + _json(one) for one in events), b"data: [DONE]"]:
+            event = lines + b"\n\n"
             self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
         self.wfile.write(b"0\r\n\r\n")
 
