@@ -1,41 +1,19 @@
-"""A graph for LangGraph Server: its store and checkpointer are those of memory.py, see langgraph.json.
+"""An agent for LangGraph Server that remembers its users across threads.
 
     pip install "langgraph-cli[inmem]" langchain-mem
-    cd examples/server && OPENAI_API_KEY=... langgraph dev
+    cd examples/server && OPENAI_API_KEY=... TOKENS=secret-of-alex=alex langgraph dev
 
-The server opens the store and hands it to every run, so `Memory(runtime.store)` is made where it is used. Whose memory
-it is comes from the authenticated user, or from the run's context.
+The server opens the store and the checkpointer of memory.py and hands them to every run, so the middleware needs no
+memory of its own. auth.py says who is calling: whoever has authenticated is the owner of the memories, and a client
+that names another user is refused.
 """
 
 import os
-from typing import Any
 
-from langchain.chat_models import init_chat_model
-from langchain_core.messages import SystemMessage
-from langchain_mem.nodes import arecalled
-from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.runtime import Runtime
+from langchain.agents import create_agent
 
-from langchain_mem import Memory, MemoryContext, MemoryState, extraction_node
+from langchain_mem import MemoryContext, MemoryMiddleware
 
 MODEL = os.environ.get("MODEL", "openai:gpt-4.1-mini")
 
-
-async def reply(state: MemoryState, runtime: Runtime[MemoryContext]) -> dict[str, Any]:
-    known = (await arecalled(state, runtime, top_k=5))["memory_context"]
-    instructions = [SystemMessage(known)] if known else []
-    return {"messages": await init_chat_model(MODEL).ainvoke([*instructions, *state["messages"]])}
-
-
-async def remember(state: MemoryState, runtime: Runtime[MemoryContext]) -> dict[str, Any]:
-    memory = Memory(runtime.store, model=MODEL)
-    return await extraction_node(memory).ainvoke(state)
-
-
-builder = StateGraph(MemoryState, context_schema=MemoryContext, output_schema=MessagesState)
-builder.add_node("reply", reply)
-builder.add_node("remember", remember)
-builder.add_edge(START, "reply")
-builder.add_edge("reply", "remember")
-builder.add_edge("remember", END)
-graph = builder.compile()
+graph = create_agent(MODEL, middleware=[MemoryMiddleware(model=MODEL)], context_schema=MemoryContext)

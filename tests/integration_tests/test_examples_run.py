@@ -96,7 +96,7 @@ def test_the_server_project(peer: OpenAIPeer, monkeypatch: pytest.MonkeyPatch):
                 await graph.ainvoke(said, config, context=MemoryContext(user_id="alex"))
 
     asyncio.run(serve())
-    assert "Prefers window seats" in json.dumps(peer.requests[2].body["messages"][0])
+    assert "Prefers window seats" in json.dumps(peer.requests[2].body["messages"][-1])
     assert os.path.isdir("memory")
 
 
