@@ -16,7 +16,9 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
+from langchain_mem.embeddings.scales import scale_of
 from langchain_mem.errors import InvalidRequest, MissingDependency
+from langchain_mem.ranking.scale import Scale
 
 Encoder: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
 """n texts, at least one -> shape (n, 384), rows of unit length."""
@@ -57,6 +59,11 @@ class LocalEmbeddings(Embeddings):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model!r}, dims={self.dims})"
 
+    @property
+    def scale(self) -> Scale:
+        """What the model gives unrelated texts, measured once (`langchain_mem.ranking.scale`)."""
+        return scale_of(self.model)
+
 
 class MultilingualEmbeddings(Embeddings):
     """multilingual-e5-small (Wang et al., arXiv:2402.05672) as a LangChain embedder, for about a hundred languages.
@@ -93,6 +100,11 @@ class MultilingualEmbeddings(Embeddings):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model!r}, dims={self.dims})"
+
+    @property
+    def scale(self) -> Scale:
+        """What the model gives unrelated texts, measured once (`langchain_mem.ranking.scale`)."""
+        return scale_of(self.model)
 
 
 def local_embeddings(name: Literal["minilm", "multilingual"] = "minilm") -> Embeddings:

@@ -37,7 +37,10 @@ from langchain_mem.filters.conditions import Condition, matches
 from langchain_mem.memory.repository import Repository
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.scopes import ROOTS, TOUCHES, Namespace, reroot
+from langchain_mem.ranking.ordinary import ORDINARY
+from langchain_mem.ranking.scale import Scale
 from langchain_mem.store.items import Scan
+from langchain_mem.store.vectorizer import stated_scale
 
 R = TypeVar("R")
 
@@ -58,6 +61,7 @@ class AnyStore(Repository):
     def __init__(self, store: BaseStore) -> None:
         self.store = store
         self._embeddings: Embeddings | None = getattr(store, "embeddings", None)
+        self._scale: Scale | None = None
         self._gone: dict[Address, None] = {}
         self._writing = threading.Lock()
         self._writing_on: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -171,6 +175,17 @@ class AnyStore(Repository):
         if self._embeddings is None:
             return None
         return _unit(await call(self._embeddings.embed_query, self._embeddings.aembed_query, text))
+
+    @override
+    async def scale(self) -> Scale | None:
+        if self._embeddings is None:
+            return None
+        if self._scale is None:
+            self._scale = stated_scale(self._embeddings)
+        if self._scale is None:
+            vectors = await self.embed(ORDINARY)
+            self._scale = None if vectors is None else Scale.of(vectors)
+        return self._scale
 
     @override
     async def namespaces(self, query: NamespaceQuery) -> list[Namespace]:

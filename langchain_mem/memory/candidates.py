@@ -29,6 +29,7 @@ from langchain_mem.ranking.bm25 import tokenize
 from langchain_mem.ranking.candidates import Ranked, rank
 from langchain_mem.ranking.parts import Floats, Mask
 from langchain_mem.ranking.relevance import Evidence
+from langchain_mem.ranking.scale import Scale
 from langchain_mem.ranking.union import Together
 from langchain_mem.store.items import Scan
 from langchain_mem.store.vectorizer import Vector
@@ -112,10 +113,12 @@ async def candidates(settings: Settings, search: Search, as_of: str | None) -> t
     livings = None if as_of or settings.owners is None else await settings.owners.current(search.places, asked, states)
     if livings is None:
         return await _by_rows(settings, search, as_of)
-    vector = await settings.repo.embed_query(search.query)
+    vector, scale = await settings.repo.embed_query(search.query), await settings.repo.scale()
     size = sum(living.index.size for living in livings)
     facts, turns = (
-        await offload(_by_index, livings, search, vector) if size > _HEAVY else _by_index(livings, search, vector)
+        await offload(_by_index, livings, search, vector, scale)
+        if size > _HEAVY
+        else _by_index(livings, search, vector, scale)
     )
     rows = await settings.repo.read([address for address, _ in (*facts, *turns)], search.now)
     present = {row.address: row for row in rows if row is not None and row.value["state"] in states}
@@ -131,26 +134,37 @@ def _states(search: Search) -> frozenset[str]:
     return LIVE if search.latest_only else _WITH_SUPERSEDED
 
 
-def _by_index(livings: Sequence[Living], search: Search, vector: Vector | None) -> tuple[Found, Found]:
+def _by_index(
+    livings: Sequence[Living], search: Search, vector: Vector | None, scale: Scale | None
+) -> tuple[Found, Found]:
     with locked(livings):
         together = Together([living.index for living in livings])
-        return _weighed(livings, together, search, together.cosines(vector))
+        return _weighed(livings, together, search, together.cosines(vector, scale))
 
 
 async def _by_rows(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:
     """The same by an index that is made of rows for this search. A body."""
     scan = await _scan(settings, search, as_of)
-    cosines = await settings.repo.cosines(scan.rows, search.query)
     living = living_of(scan.rows, _states(search), _asked(search))
     together = Together([living.index])
-    near = np.full(together.size, np.nan)
-    for row, cosine in zip(scan.rows, cosines or (), strict=False):
-        number = living.index.number(row.address)
-        if number is not None and cosine is not None:
-            near[number] = cosine
+    near = await _near(settings, search, scan.rows, together)
     facts, turns = _weighed([living], together, search, near)
     present = {row.address: row for row in scan.rows}
     return _hits(facts, present), _hits(turns, present)
+
+
+async def _near(settings: Settings, search: Search, rows: Sequence[Row], together: Together) -> Floats:
+    """The cosine of each document, of its vector where the store tells it and else as the store found it. A body."""
+    scale = await settings.repo.scale()
+    if any(len(row.vectors) for row in rows):
+        return together.cosines(await settings.repo.embed_query(search.query), scale)
+    cosines = await settings.repo.cosines(rows, search.query)
+    near = np.full(together.size, np.nan)
+    for row, cosine in zip(rows, cosines or (), strict=False):
+        number = together.indexes[0].number(row.address)
+        if number is not None and cosine is not None:
+            near[number] = cosine
+    return near if scale is None else scale.bare(near)
 
 
 def _weighed(livings: Sequence[Living], together: Together, search: Search, cosines: Floats) -> tuple[Found, Found]:

@@ -13,6 +13,7 @@ from typing import Protocol
 from langchain_mem.backends.base import Address, NamespaceQuery, Row, Vectors, Write
 from langchain_mem.filters.conditions import Condition
 from langchain_mem.model.scopes import Namespace
+from langchain_mem.ranking.scale import Scale
 from langchain_mem.store.items import Scan
 from langchain_mem.store.vectorizer import Vector
 
@@ -50,6 +51,9 @@ class Repository(Protocol):
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """The unit-length embeddings of texts in one batch, shape (len(texts), dims); `None` without an embedder."""
+
+    async def scale(self) -> Scale | None:
+        """That of the embedder, measured where it is not known yet; `None` without an embedder."""
 
     async def embed_query(self, text: str) -> Vector | None:
         """The unit-length embedding of a query, shape (dims,); `None` without an embedder."""

@@ -85,19 +85,27 @@ class Vectors:
         for block, at, rows in self._spans(start, count):
             block[rows] = vectors[at]
 
-    def products(self, query: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float64]:
-        """Shape (documents,): of each vector and this one; NaN where there is none."""
-        found = np.full(self._has.size, np.nan)
+    def products(self, query: npt.NDArray[np.float32] | None, start: int = 0) -> npt.NDArray[np.float64]:
+        """Shape (documents,): of each vector and this one; NaN where there is none.
+
+        Args:
+            query: The one.
+            start: Documents before this one are left out.
+        """
+        size = self._has.size - start
+        found = np.full(size, np.nan)
         if query is None or not self._blocks:
             return found
-        start = 0
-        for block in self._blocks:
-            rows = min(len(block), self._has.size - start)
-            if rows > 0:
-                found[start : start + rows] = block[:rows] @ query
-            start += len(block)
-        found[~self._has.all] = np.nan
+        for block, at, rows in self._spans(start, size):
+            found[at] = block[rows] @ query
+        found[~self._has.all[start:]] = np.nan
         return found
+
+    def total(self, which: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.float64], int]:
+        """The sum of these documents' vectors, and how many of them have one."""
+        counted = which & self._has.all
+        sums = [counted[at].astype(np.float32) @ block[rows] for block, at, rows in self._spans(0, len(counted))]
+        return np.sum(sums, axis=0, dtype=np.float64), int(np.count_nonzero(counted))
 
     def keep(self, which: npt.NDArray[np.bool_]) -> None:
         """Drops the other documents."""

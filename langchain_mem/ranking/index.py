@@ -29,12 +29,14 @@ from langchain_mem.ranking.order import Order, Place
 from langchain_mem.ranking.parts import Mask, Places
 from langchain_mem.ranking.postings import Postings
 from langchain_mem.ranking.relevance import is_question
+from langchain_mem.ranking.scale import Scale
 from langchain_mem.ranking.widths import Layout
 
 Handle = TypeVar("Handle")
 
 _DEAD_SHARE: Final = 4  # one in so many documents may be dead before they are dropped …
 _DEAD_LEAST: Final = 1_000  # … and at least so many
+_STEADY: Final = 16  # one document in so many may come or go before the center moves
 
 
 class Entry(NamedTuple, Generic[Handle]):
@@ -54,6 +56,22 @@ class Entry(NamedTuple, Generic[Handle]):
     """Keys of the documents it rests on."""
     fields: tuple[Any, ...] = ()
     """A value for each column of the index."""
+
+
+class _Centered(NamedTuple):
+    """Where cosines are measured from.
+
+    Attributes:
+        scale: Of the embedder.
+        size: How many documents there were when the center was worked out.
+        center: The mean.
+        toward: Shape (size,): of each document's vector and the center.
+    """
+
+    scale: Scale
+    size: int
+    center: npt.NDArray[np.float32]
+    toward: npt.NDArray[np.float64]
 
 
 class Index(Generic[Handle]):
@@ -82,6 +100,7 @@ class Index(Generic[Handle]):
         self._links: list[tuple[int, int]] = []
         self._citing: dict[str, list[int]] = {}
         self._linked: tuple[Places, Places] | None = None
+        self._centered: _Centered | None = None
 
     def __len__(self) -> int:
         """How many documents there are."""
@@ -182,9 +201,29 @@ class Index(Generic[Handle]):
         """The postings of each of a query's words, dead documents included."""
         return [self._postings.of(token) for token in sorted(set(tokenize(query)))]
 
-    def cosines(self, vector: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float64]:
-        """Shape (size,): of each document's embedding and this one; NaN without."""
-        return self._vectors.products(vector)
+    def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> npt.NDArray[np.float64]:
+        """Shape (size,): of each document's embedding and this one; NaN without.
+
+        Args:
+            vector: The query's embedding; `None` where there is none.
+            scale: Of the embedder; `None` for cosines as they are.
+        """
+        products = self._vectors.products(vector)
+        if vector is None or scale is None or np.isnan(products).all():
+            return products
+        centered = self._centered = self._around(scale)
+        return scale.cosines(products, centered.toward, vector, centered.center)
+
+    def _around(self, scale: Scale) -> _Centered:
+        """The center of what there is, moved where that has grown or shrunk by a sixteenth."""
+        held, count = self._centered, len(self)
+        if held is None or held.scale is not scale or abs(count - held.size) > held.size // _STEADY:
+            center = scale.center(*self._vectors.total(self.living))
+            return _Centered(scale, count, center, self._vectors.products(center))
+        if len(held.toward) == self.size:
+            return held
+        fresh = self._vectors.products(held.center, len(held.toward))
+        return held._replace(toward=np.concatenate([held.toward, fresh]))
 
     def links(self) -> tuple[Places, Places]:
         """Which documents rest on which: the numbers of the one and of the other."""

@@ -23,7 +23,7 @@ overwhelmed" after "I have learned to say no"), a common word that happens to ma
 Relevance is how good the best of the store is, times how near to the best this memory comes:
 
     share      = strength / highest strength of a memory that may be found            0 where negative
-    confidence = σ(25·(max(semantic, 0.2) + neighbors - 0.4))         of the memory for which it is highest
+    confidence = σ(25·(max(semantic, 0.2) + 0.75·neighbors - 0.37))      of the memory for which it is highest
     relevance  = confidence · e^(-4·(2 - trust)·(1 - share))          σ(x) = 1 / (1 + e^-x)
 
 The exponential spreads relevance by far more than decay's five-fold band, so that decay reorders near ties only; more
@@ -54,7 +54,8 @@ INFORMATIVE = 30  # words from which a memory is not short
 LENDING = 0.5  # of what the best cited memory has more
 FALL = 4.0  # of relevance with the distance from the best: where words are trusted, a tenth at a share of 0.42
 UNRELATED_COSINE = 0.2  # about the most random letters get; lower ones say no more against a memory than this
-CERTAINTY, HALF_SURE = 25.0, 0.4  # half sure at a cosine of 0.4, or 0.2 with a fifth of the query's rare words
+CERTAINTY, HALF_SURE = 25.0, 0.37  # half sure at a cosine of 0.37, or 0.2 with a quarter of the query's rare words
+SURE_WORDS = 0.75  # of their share, against a cosine's 1
 
 # The cosine from which two memories are about the same thing: MiniLM gave ten of twelve pairs of an old and a new value
 # at least this much, and no two different facts more than 0.55.
@@ -305,7 +306,7 @@ def _shares(strengths: Floats, parts: Parts) -> tuple[Floats, Floats]:
 def _confidence(parts: Parts) -> float:
     """How good the best document is by itself, from 0 to 1; a missing embedding says neither yes nor no."""
     meaning = np.fmax(parts.cosine, UNRELATED_COSINE)
-    sure = 1 / (1 + np.exp(-CERTAINTY * (meaning + _near(parts) - HALF_SURE)))
+    sure = 1 / (1 + np.exp(-CERTAINTY * (meaning + SURE_WORDS * _near(parts) - HALF_SURE)))
     return float(sure[parts.weighed].max(initial=0.0))
 
 

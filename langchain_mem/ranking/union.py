@@ -12,6 +12,7 @@ import numpy.typing as npt
 from langchain_mem.ranking.index import Index
 from langchain_mem.ranking.order import NOBODY
 from langchain_mem.ranking.parts import Mask, Places
+from langchain_mem.ranking.scale import Scale
 from langchain_mem.ranking.widths import Layout, Postings
 
 
@@ -45,9 +46,9 @@ class Together:
         each = [index.words(query) for index in self.indexes]
         return [self._shifted(several) for several in zip(*each, strict=True)]
 
-    def cosines(self, vector: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float64]:
-        """Shape (size,): of each document's embedding and this one; NaN without."""
-        return np.concatenate([index.cosines(vector) for index in self.indexes])
+    def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> npt.NDArray[np.float64]:
+        """Shape (size,): of each document's embedding and this one, as `Index.cosines` gives it."""
+        return np.concatenate([index.cosines(vector, scale) for index in self.indexes])
 
     def asks(self) -> Mask:
         """Which documents are questions."""

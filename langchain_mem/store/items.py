@@ -34,7 +34,8 @@ from langchain_mem.backends.base import (
 )
 from langchain_mem.errors import EmbeddingMismatch
 from langchain_mem.filters.conditions import Condition
-from langchain_mem.store.vectorizer import Vector, Vectorizer, vectorized
+from langchain_mem.ranking.scale import Scale
+from langchain_mem.store.vectorizer import SCALES, Vector, Vectorizer, vectorized
 
 Clock: TypeAlias = Callable[[], datetime]
 """Where the time comes from: gives the present instant, timezone-aware."""
@@ -184,7 +185,7 @@ class Items:
         await self.ready()
         if query.vector is not None and not query.vector.any():
             return []
-        return await self.backend.search(query)
+        return [match for match in await self.backend.search(query) if match.row.address.namespace != SCALES]
 
     async def count(self, query: Query) -> int:
         """How many rows a query describes."""
@@ -194,7 +195,7 @@ class Items:
     async def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
         """The namespaces that a query describes."""
         await self.ready()
-        return await self.backend.namespaces(query)
+        return [namespace for namespace in await self.backend.namespaces(query) if namespace != SCALES]
 
     async def scan(self, prefixes: Sequence[Namespace], now: datetime | None = None, *, limit: int) -> Scan | None:
         """A whole scope; `None` where the backend cannot, or where it holds over `limit` rows."""
@@ -264,6 +265,11 @@ class Items:
         """Shape (len(texts), dims); `None` where there is no embedder. See `Vectorizer.documents`."""
         await self.ready()
         return None if self._vectorizer is None else await self._vectorizer.documents(texts)
+
+    async def scale(self) -> Scale | None:
+        """That of the embedder, measured and kept where it is not known yet; `None` where there is no embedder."""
+        await self.ready()
+        return None if self._vectorizer is None else await self._vectorizer.scale(self.backend, self.now())
 
     async def embed_query(self, text: str) -> Vector | None:
         """Shape (dims,); `None` where there is no embedder. See `Vectorizer.query`."""

