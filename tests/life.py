@@ -15,11 +15,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from langchain_core.messages import BaseMessage
 
 from langchain_mem import Memory
-from langchain_mem.errors import InvalidRequest, NotFound
 from langchain_mem.testing import FakeClock, ScriptedModel
 
 OWNERS = ("alex", "sam.o")
@@ -129,6 +128,13 @@ class Life(RuleBasedStateMachine):
         if event == "NONE":
             assert same == [key], (same, key)
             return
+        if event == "UPDATE":  # a note said again lives on
+            assert same == [key], (same, key)
+            assert session is not None
+            assert self.facts[key].now.expires != at + SESSION_TTL
+            self.facts[key].change(at, batch, Version(text, "live", session, at + SESSION_TTL))
+            self._note(batch, key, owner, source)
+            return
         assert event == "ADD"
         assert not same, "there was a live memory of this text"
         fact = self.facts.get(key)
@@ -186,16 +192,24 @@ class Life(RuleBasedStateMachine):
         source = {"thread_id": thread, "checkpoint_id": message["at"], "message_ids": [message["id"]]}
         done = self.done.setdefault((owner, thread), {})
         known = message["id"] in done
+        if known and self.batches[done[message["id"]]]["at"] + PURGE_AFTER <= self.clock.now:
+            return  # the batch was purged: whether it was this very call is known no more
         assert self.call("pending", [message["id"]], thread, user_id=owner) == ([] if known else [message["id"]])
         added = self.call("add", message["text"], infer=False, user_id=owner, source=source)
-        if known:
+        if known and not self._deleted(done[message["id"]]):
             return
         (result,) = added["results"]
         self._enters(added["batch_id"], result["id"], owner, None, message["text"], result["event"], source)
         done[message["id"]] = added["batch_id"]
+        self.batches.get(added["batch_id"], {}).update(added=result["id"] if result["event"] == "ADD" else None)
         self.batches.setdefault(
             added["batch_id"], {"keys": set(), "owner": owner, "at": self.clock.now, "source": source}
         )
+
+    def _deleted(self, batch: str) -> bool:
+        """Whether what a batch added was deleted since: the same call then adds it again."""
+        fact = self.facts.get(self.batches[batch].get("added") or "")
+        return fact is not None and fact.now.state == "deleted" and not fact.gone(self.clock.now)
 
     @rule(owner=st.sampled_from(OWNERS), text=st.sampled_from(TEXTS), data=st.data())
     def learn_what_supersedes(self, owner: str, text: str, data: st.DataObject) -> None:
@@ -248,9 +262,7 @@ class Life(RuleBasedStateMachine):
 
     def _delete(self, key: str, batch: str) -> None:
         fact, was = self.facts[key], self.facts[key].now
-        fact.change(
-            self.clock.now, batch, Version(was.text, "deleted", was.session, was.expires, was.successor)
-        )
+        fact.change(self.clock.now, batch, Version(was.text, "deleted", was.session, was.expires, was.successor))
         self._note(batch, key, fact.owner)
 
     @rule(owner=st.sampled_from(OWNERS), session=st.sampled_from((None, *SESSIONS)))
@@ -282,10 +294,10 @@ class Life(RuleBasedStateMachine):
         (event,) = self._events()[: len(self._events()) - before] or self._events()[:1]
         back = shown[-1]
         fact.change(
-            self.clock.now, event["batch_id"], Version(back.text, "live", fact.now.session, back.expires)
+            self.clock.now, event["details"]["batch_id"], Version(back.text, "live", fact.now.session, back.expires)
         )
-        self._note(event["batch_id"], key, fact.owner)
-        self._live_by_change(event["batch_id"], key)
+        self._note(event["details"]["batch_id"], key, fact.owner)
+        self._live_by_change(event["details"]["batch_id"], key)
 
     def _events(self) -> list[Any]:
         return self.memory.events(types=["restore"], limit=None)
@@ -337,7 +349,8 @@ class Life(RuleBasedStateMachine):
                 if self.facts[key].now.state == "superseded"
                 and before[key]
                 and before[key][-1][1].state == "live"
-                and self._stays(self.facts[key].now.successor, keys - skipped, before)
+                and self.facts[key].now.successor in skipped
+                and self.facts[self.facts[key].now.successor or ""].now.state == "live"
             }
             if not kept_back:
                 break
@@ -357,14 +370,6 @@ class Life(RuleBasedStateMachine):
         for batch in batches:
             self.batches.pop(batch, None)
 
-    def _stays(self, successor: str | None, undone: set[str], before: dict[str, Any]) -> bool:
-        fact = self.facts.get(successor or "")
-        if fact is None:
-            return False
-        if successor in undone:
-            return bool(before[successor]) and before[successor][-1][1].state == "live"
-        return fact.live(self.clock.now)
-
     @staticmethod
     def _without(fact: Fact, batches: list[str]) -> list[tuple[str, Version]]:
         standing = list(fact.standing)
@@ -383,7 +388,7 @@ class Life(RuleBasedStateMachine):
         self.call("promote", ids=sorted(notes), run_id=session, user_id=owner)
         event = self.memory.events(types=["promote"], limit=None)[0]
         assert len(self.memory.events(types=["promote"], limit=None)) == len(before) + 1
-        at, batch = self.clock.now, event["batch_id"]
+        at, batch = self.clock.now, event["details"]["batch_id"]
         for key in sorted(notes):
             fact = self.facts[key]
             known = [k for k, other in self._live(owner).items() if other.now.text == fact.now.text]
@@ -414,14 +419,10 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.exports)
     @rule(data=st.data())
     def import_an_old_export(self, data: st.DataObject) -> None:
-        """An old export brings back what was deleted or purged since, and revives nothing that was replaced."""
+        """Of what is still there, an old export changes nothing: what was replaced since stays replaced."""
         lines = [json.loads(line) for line in data.draw(st.sampled_from(self.exports))]
         at = self.clock.now
-        known = {
-            line["memory"]["id"]
-            for line in lines
-            if line["memory"]["id"] in self.facts and not self.facts[line["memory"]["id"]].gone(at)
-        }
+        known = {key for key, fact in self.facts.items() if fact.now.state != "deleted" and not fact.gone(at)}
         kept = [json.dumps(line) for line in lines if line["memory"]["id"] in known]
         before = self._shown()
         counts = self.call("import_", kept)

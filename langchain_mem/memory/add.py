@@ -7,10 +7,11 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any, Unpack, cast
 
-from langchain_mem.backends.base import Write
+from langchain_mem.backends.base import Address, Write
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.extraction.messages import Messages, turns_of
-from langchain_mem.memory.changes import Changes, journal_address, settled
+from langchain_mem.memory.changes import Changes, journal_address
+from langchain_mem.memory.contention import settled
 from langchain_mem.memory.drafts import Addition
 from langchain_mem.memory.learn import Learning
 from langchain_mem.memory.marks import Words, edited, mark_of, marked, outdate
@@ -135,7 +136,7 @@ async def _added(settings: Settings, addition: Addition, former: Words, infers: 
     patient = True
     for portion in await _unsettled(settings, portions):
         learning = await asked(settings, portion, patient=patient) if infers else None
-        part = await settled(partial(_write_portion, settings, portion, former, learning))
+        part = await settled(settings.turnstile, partial(_write_portion, settings, portion, former, learning))
         results += part["results"]
         rejected += part.get("rejected", ())
         patient = learning is None or learning.understood
@@ -200,6 +201,7 @@ def addition_of(
         event_end=end,
         source=_source(source),
         positions=[settings.position(at) for _ in turns],
+        plain=isinstance(messages, str),
     )
 
 
@@ -222,9 +224,19 @@ async def _done(settings: Settings, addition: Addition) -> AddResult | None:
     if not addition.repeatable:
         return None
     entry = await _journal(settings, addition)
-    if entry is None or entry.get("unfinished"):
+    if entry is None or entry.get("unfinished") or entry.get("undone"):
+        return None
+    if await _deleted(settings, entry, addition.now):
         return None
     return {"results": entry["results"], "batch_id": entry["batch_id"]}
+
+
+async def _deleted(settings: Settings, entry: Mapping[str, Any], now: datetime) -> bool:
+    """Whether something that a batch added was deleted since, so that the same call has to add it again. A body."""
+    added = {result["id"] for result in entry["results"] if result["event"] == "ADD"}
+    places = [Address(tuple(namespace), key) for namespace, key in entry["memories"] if key in added]
+    rows = await settings.repo.read(places, now) if places else []
+    return any(row is not None and row.value["state"] == "deleted" for row in rows)
 
 
 async def asked(settings: Settings, addition: Addition, *, patient: bool = True) -> Learning:

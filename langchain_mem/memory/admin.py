@@ -108,12 +108,14 @@ async def _purge_expired(settings: Settings, *, older_than: timedelta = timedelt
 
     Args:
         settings: Parts and policies; given by the memory.
-        older_than: How long ago; zero for all of it.
+        older_than: How long ago; zero for all of it. Not below zero: what is live is never removed.
         **ids: Whose; without any, everyone's.
 
     Returns:
         How many memories went.
     """
+    if not isinstance(older_than, timedelta) or older_than < timedelta(0):
+        raise InvalidRequest("older_than is a timedelta of zero or more: how long ago a memory must have ended.")
     now = settings.now()
     scope, limit = Scope.of(ids), iso(now - older_than)
     within = await places(settings.repo, scope.patterns(), now) if scope else ((MEMORIES,),)

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeVar, cast
 
 from langchain_mem.backends.base import Address, Row, Write, no_vectors
-from langchain_mem.errors import Conflict
 from langchain_mem.memory.drafts import Draft, layer_of
 from langchain_mem.memory.places import find_places
-from langchain_mem.memory.queries import has_any
+from langchain_mem.memory.queries import has_any, is_in
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import changed
-from langchain_mem.model.instants import iso, later, parse_iso
+from langchain_mem.model.instants import TICK, iso, later, parse_iso
 from langchain_mem.model.records import (
     AddedMemory,
     Event,
@@ -52,7 +52,6 @@ from langchain_mem.store.vectorizer import Vector
 
 R = TypeVar("R")
 
-_ATTEMPTS: Final = 8
 _REPEATABLE: Final = ("metadata", "categories", "expiration_date", "event_date", "event_end")
 
 
@@ -98,6 +97,7 @@ class Changes:
         self._after: dict[Address, StoredMemory] = {}
         self._used: dict[Address, None] = {}
         self._moved: list[tuple[Namespace, Namespace, str]] = []
+        self._shown_anew: dict[Address, None] = {}
         self._others: list[Write] = []
 
     # What an operation does
@@ -132,6 +132,8 @@ class Changes:
     def update(self, row: Row, /, *, event: str = "UPDATE", reason: str | None = None, **fields: Any) -> StoredMemory:
         """Changes a memory; a new text is a use of it, and embedded."""
         before = self.current(row)["memory"]
+        if fields.get("memory", before) != before:
+            self._shown_anew[row.address] = None
         memory = self._change(row, event, use=fields.get("memory", before) != before, reason=reason, **fields)
         self._note(memory, "UPDATE", before)
         return memory
@@ -155,18 +157,22 @@ class Changes:
         self._used[row.address] = None
         self._note(row.value, "NONE")
 
-    def revert(self, row: Row, to: Snapshot, *, event: str) -> StoredMemory:
-        """Puts a memory back to what it was."""
-        return self._change(row, event, use=to["state"] == "live", **to)
+    def revert(self, row: Row, to: Snapshot, *, event: str, version: int | None = None) -> StoredMemory:
+        """Puts a memory back to what it was; an undo says to which version."""
+        self._shown_anew[row.address] = None
+        return self._change(row, event, use=to["state"] == "live", back_to=version, **to)
 
-    def move(self, row: Row, home: Namespace, *, event: str = "PROMOTE", **fields: Any) -> StoredMemory:
-        """Puts a memory in another home, with its id and history."""
+    def move(
+        self, row: Row, home: Namespace, *, event: str = "PROMOTE", version: int | None = None, **fields: Any
+    ) -> StoredMemory:
+        """Puts a memory in another home, with its id and history; an undo says to which version it goes back."""
         ids: dict[str, Any] = dict.fromkeys(IDS) | ids_of(home)
-        moved = self._change(row, event, **{**fields, **ids, "layer": str(layer_of(home))})
+        moved = self._change(row, event, back_to=version, **{**fields, **ids, "layer": str(layer_of(home))})
         del self._after[row.address]
         self._moved.append((row.address.namespace, home, row.address.key))
         self._others.append(Write.delete(row.address, expects=row.revision))
         address = Address(home, row.address.key)
+        self._shown_anew[address] = None
         self._rows[address], self._before[address], self._after[address] = row, moved, moved
         self._note(moved, "UPDATE", moved["memory"])
         return moved
@@ -188,6 +194,10 @@ class Changes:
         """Writes something that is no memory in the same batch."""
         row = Row(address=address, value=value, created_at=self.now, updated_at=self.now, expires_at=expires_at)
         self._others.append(Write.put(row, before=None))
+
+    def also(self, writes: Iterable[Write]) -> None:
+        """Writes something beside the memories in the same batch."""
+        self._others += writes
 
     def current(self, row: Row) -> StoredMemory:
         """A memory as it will be."""
@@ -226,13 +236,51 @@ class Changes:
         Args:
             journal: Under whom to note what was changed, so that it can be undone; `None` for no note.
         """
+        await self._settle_twins()
         await self._settle_turns()
-        writes = [self._write(address, memory) for address, memory in self._after.items()]
+        writes = [self._write(place, *changed) for place, changed in enumerate(self._after.items())]
         if journal is not None and (writes or self.results or self._journal):
-            grace = self._settings.purge_after
-            ends = None if grace is None else later(self.at, grace)
-            self.put(journal_address(journal, self.source, self.batch_id), self._entry(), expires_at=ends)
+            await self._put_journal(journal)
         return [*writes, *self._others]
+
+    async def _settle_twins(self) -> None:
+        """Keeps one text of one home to one live memory: what becomes live here supersedes what says the same."""
+        now = iso(self.now)
+        last: dict[tuple[Namespace, str], Address] = {}
+        for address in self._shown_anew:
+            memory = self._after.get(address)
+            if memory is not None and is_live(memory, now):
+                last[address.namespace, memory["digest"]] = address
+        for home in dict.fromkeys(home for home, _ in last):
+            said = sorted(digest for there, digest in last if there == home)
+            rows, _ = await self._settings.repo.select([home], is_in("digest", said), self.now)
+            here = [row for address, row in self._rows.items() if address in self._after and row.address == address]
+            for row in {row.address: row for row in [*here, *rows]}.values():
+                self._settle_twin(row, last)
+
+    def _settle_twin(self, row: Row, last: Mapping[tuple[Namespace, str], Address]) -> None:
+        memory = self.current(row)
+        by = last.get((row.address.namespace, memory["digest"]))
+        if by is not None and by != row.address and is_live(memory, iso(self.now)):
+            self._change(row, "SUPERSEDE", state="superseded", superseded_by=by.key)
+
+    async def _put_journal(self, owner: Scope) -> None:
+        """Notes the batch under each owner whose memories it changes, so that nobody's words lie with another."""
+        first = journal_namespace(owner, self.source["thread_id"])
+        parts: dict[Namespace, list[Address]] = {first: []}
+        for address in self._after:
+            if address.namespace[0] != TURNS:
+                parts.setdefault(journal_namespace(_owner(address), self.source["thread_id"]), []).append(address)
+        places = [Address(place, self.batch_id) for place in parts]
+        noted = await self._settings.repo.read(places[1:], self.now) if self._journal is not None else ()
+        earlier: list[Mapping[str, Any] | None] = [self._journal, *(row.value if row else None for row in noted)]
+        earlier += [None] * (len(places) - len(earlier))
+        grace = self._settings.purge_after
+        ends = None if grace is None else later(self.at, grace)
+        for place, before in zip(places, earlier, strict=True):
+            beside = [other for other in parts if other != place.namespace]
+            entry = self._entry(parts[place.namespace], beside, before)
+            self.put(place, entry, expires_at=ends)
 
     async def _settle_turns(self) -> None:
         """Hides the kept turns that facts retired here cite, and shows those of facts brought back."""
@@ -273,10 +321,7 @@ class Changes:
 
     def _owner(self) -> Scope | None:
         """The owner of the first memory that changes; `None` where none does."""
-        for address in self._after:
-            kind, owner_id, _ = owner_of(address.namespace)
-            return Scope(**{f"{kind}_id": owner_id})
-        return None
+        return next(map(_owner, self._after), None)
 
     def _create(self, draft: Draft, memory_id: str) -> StoredMemory:
         memory = self._first(draft, memory_id)
@@ -308,7 +353,15 @@ class Changes:
         return memory
 
     def _change(
-        self, row: Row, event: str, /, *, use: bool = False, reason: str | None = None, **fields: Any
+        self,
+        row: Row,
+        event: str,
+        /,
+        *,
+        use: bool = False,
+        reason: str | None = None,
+        back_to: int | None = None,
+        **fields: Any,
     ) -> StoredMemory:
         before = self.current(row)
         if "memory" in fields:
@@ -320,6 +373,7 @@ class Changes:
             batch_id=self.batch_id,
             source=self.source,
             reason=reason,
+            back_to=back_to,
             **fields,
         )
         if row.address not in self._before:
@@ -337,10 +391,12 @@ class Changes:
             result["previous_memory"] = previous
         self.results.append(result)
 
-    def _write(self, address: Address, memory: StoredMemory) -> Write:
+    def _write(self, place: int, address: Address, memory: StoredMemory) -> Write:
         before = self._rows.get(address)
         touches = before.touches if before else ()
         row = self._row(address, memory, (*touches, self.at) if address in self._used else touches, before)
+        # memories of one batch share an instant; this keeps the order in which they were said
+        row = replace(row, updated_at=row.updated_at + place * TICK)
         here = before is not None and before.address == address
         return Write.put(row, expects=before.revision if before and here else None, before=before)
 
@@ -362,19 +418,31 @@ class Changes:
             touches=tuple(touches),
         )
 
-    def _entry(self) -> dict[str, Any]:
-        """What undoing and repeating this batch takes."""
-        memories = [[list(address.namespace), address.key] for address in self._after if address.namespace[0] != TURNS]
-        entry = {
+    def _entry(
+        self, addresses: Sequence[Address], beside: Sequence[Namespace], before: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """What undoing and repeating this batch takes, of one owner.
+
+        Args:
+            addresses: The memories of this owner that change.
+            beside: Where the other owners' parts lie.
+            before: What the portions before this one noted.
+        """
+        keys = {address.key for address in addresses}
+        results = [result for result in self.results if not beside or result["id"] in keys]
+        moved = [move for move in self._moved if not beside or move[2] in keys]
+        entry: dict[str, Any] = {
             "batch_id": self.batch_id,
             "created_at": iso(self.at),
             "source": self.source,
-            "memories": memories,
-            "moved": [[list(here), list(there), key] for here, there, key in self._moved],
-            "results": copy.deepcopy(self.results),  # the caller gets these very ones
+            "memories": [[list(address.namespace), address.key] for address in addresses],
+            "moved": [[list(here), list(there), key] for here, there, key in moved],
+            "results": copy.deepcopy(results),  # the caller gets these very ones
         }
-        if (before := self._journal) is not None:
-            entry |= {name: [*before[name], *cast(list[Any], entry[name])] for name in ("memories", "moved", "results")}
+        if beside:
+            entry["beside"] = [list(place) for place in beside]
+        if before is not None:
+            entry |= {name: [*before[name], *entry[name]] for name in ("memories", "moved", "results")}
         return {**entry, "unfinished": True} if self._more else entry
 
 
@@ -386,18 +454,10 @@ def _settled_doubt(draft: Draft) -> dict[str, Any]:
     return news
 
 
-async def settled(attempt: Callable[[], Awaitable[R]]) -> R:
-    """Does something that reads, decides and writes, again where another writer came between.
-
-    Raises:
-        Conflict: Others kept coming between.
-    """
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            return await attempt()
-        except Conflict:
-            continue
-    return await attempt()
+def _owner(address: Address) -> Scope:
+    """Whose the memory at an address is."""
+    kind, owner_id, _ = owner_of(address.namespace)
+    return Scope(**{f"{kind}_id": owner_id})
 
 
 def journal_namespace(scope: Scope, thread_id: str | None) -> Namespace:

@@ -8,10 +8,11 @@ from typing import Any, TypedDict, Unpack
 from langchain_mem.backends.base import Row
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.conditions import conjunction
-from langchain_mem.memory.changes import Changes, settled
+from langchain_mem.memory.changes import Changes
+from langchain_mem.memory.contention import settled
 from langchain_mem.memory.edit import check_batch
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.queries import live, present, view
+from langchain_mem.memory.queries import live, places, present, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.records import MemoryDict, public
 from langchain_mem.model.scopes import Ids, Scope
@@ -45,7 +46,7 @@ async def _delete(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> Mem
         await delete_rows(settings, list(rows.values()), scope, "delete")
         return public(rows[memory_id].value)
 
-    return await settled(attempt)
+    return await settled(settings.turnstile, attempt)
 
 
 delete, adelete = operation(_delete)
@@ -72,6 +73,9 @@ batch_delete, abatch_delete = operation(_batch_delete)
 
 async def _delete_all(settings: Settings, *, filters: Mapping[str, Any] | None = None, **ids: Unpack[Ids]) -> Deleted:
     """Deletes every memory of a scope, or those of it that filters describe; expired ones too.
+
+    Several ids narrow each other: a user and a run are that session of that user. A memory has one owner, so a user and
+    an agent have no memory in common, and nothing is deleted.
 
     Args:
         settings: Parts and policies; given by the memory.
@@ -116,7 +120,7 @@ async def delete_by_ids(settings: Settings, memory_ids: Sequence[str], scope: Sc
         rows = await present(settings, memory_ids, scope, settings.now())
         return await delete_rows(settings, list(rows.values()), scope, event)
 
-    return await settled(attempt)
+    return await settled(settings.turnstile, attempt)
 
 
 async def delete_rows(settings: Settings, rows: Sequence[Row], scope: Scope, event: str) -> Deleted:
@@ -133,9 +137,11 @@ async def _delete_found(settings: Settings, scope: Scope, filters: Mapping[str, 
 
     async def attempt() -> Deleted:
         now = settings.now()
-        places, asked = await view(settings, scope, filters, now)
+        within, asked = await view(settings, scope, filters, now)
+        if scope:
+            within = await places(settings.repo, scope.common(), now)
         shown = live(now, show_expired=True, latest_only=False)
-        rows, _ = await settings.repo.select(places, conjunction(asked, shown), now)
+        rows, _ = await settings.repo.select(within, conjunction(asked, shown), now)
         return await delete_rows(settings, rows, scope, event)
 
-    return await settled(attempt)
+    return await settled(settings.turnstile, attempt)

@@ -22,7 +22,8 @@ from langchain_mem.backends.base import Address, Row
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.extraction.grounding import invented
 from langchain_mem.extraction.messages import Turn
-from langchain_mem.memory.changes import Changes, settled
+from langchain_mem.memory.changes import Changes
+from langchain_mem.memory.contention import settled
 from langchain_mem.memory.drafts import Addition, Draft
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.settings import Settings
@@ -93,7 +94,7 @@ async def _set_document(settings: Settings, document: BaseModel, **ids: Unpack[I
         await changes.land(scope, event="document")
         return public(memory or {})
 
-    return await settled(attempt)
+    return await settled(settings.turnstile, attempt)
 
 
 set_document, aset_document = operation(_set_document)

@@ -128,6 +128,7 @@ class Addition:
         event_end: Likewise, where that is longer than a day.
         source: Thread, checkpoint and messages.
         positions: Each turn's place, sorting as text.
+        plain: Whether the words were given without saying who said them.
         earlier: What was said before, where this is a later portion of a longer addition.
         batch: The batch of the whole addition, where this is a portion of it.
         more: Whether portions follow.
@@ -147,6 +148,7 @@ class Addition:
     earlier: Sequence[Turn] = ()
     batch: str | None = None
     more: bool = False
+    plain: bool = False
 
     @cached_property
     def batch_id(self) -> str:
@@ -221,13 +223,22 @@ class Addition:
         return {"event_date": self.event_date, "event_end": self.event_end}
 
     def verbatim(self) -> list[Draft]:
-        """What people and agents said, each turn as a memory of its own."""
+        """What people and agents said, each turn as a memory of its own.
+
+        Of a conversation with an agent alone, what the agent said: a user's words do not become the agent's memories.
+        With a user beside the agent all turns are the user's, since a reply may repeat what the user said.
+        """
         turns = zip(self.turns, self.positions, strict=True)
-        return [self._verbatim(turn, position) for turn, position in turns if turn.role not in _UNSAID]
+        return [self._verbatim(turn, position) for turn, position in turns if self._is_kept(turn)]
+
+    def _is_kept(self, turn: Turn) -> bool:
+        if turn.role == "user" and self.scope.owner()[0] == "agent":
+            return self.plain
+        return turn.role not in _UNSAID
 
     def _verbatim(self, turn: Turn, position: str) -> Draft:
         return Draft(
-            home=self.home(turn.role),
+            home=self.scope.home(),
             text=turn.spoken,
             metadata=self.metadata,
             categories=self.categories,

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypedDict, Unpack
 
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.memory.changes import Changes, settled
+from langchain_mem.memory.changes import Changes
+from langchain_mem.memory.contention import settled
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.queries import present
 from langchain_mem.memory.settings import Expiration, Settings, names
@@ -133,7 +134,7 @@ async def _feedback(
         await changes.land(scope, event="feedback")
         return public(memory)
 
-    return await settled(attempt)
+    return await settled(settings.turnstile, attempt)
 
 
 feedback, afeedback = operation(_feedback)
@@ -153,7 +154,7 @@ async def _update_all(settings: Settings, entries: Sequence[Mapping[str, Any]], 
         results = [public(changes.current(rows[memory_id])) for memory_id in fields]
         return {"results": results, "batch_id": changes.batch_id}
 
-    return await settled(attempt)
+    return await settled(settings.turnstile, attempt)
 
 
 def _fields_by_id(settings: Settings, entries: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, dict[str, Any]]:

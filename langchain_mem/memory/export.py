@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack, cast
+from functools import cache
+from typing import Annotated, Any, Final, Literal, TypeAlias, Unpack, cast
+
+from annotated_types import Len
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from langchain_mem.backends.base import Address, Row, Write
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.queries import is_in, view
+from langchain_mem.memory.queries import is_in, live, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso, parse_iso
-from langchain_mem.model.records import STORED, StoredMemory, complete, content, digest, gone_at
+from langchain_mem.model.records import StoredMemory, complete, content, digest, gone_at, is_live
 from langchain_mem.model.scopes import MEMORIES, TURNS, Ids, Namespace, Scope, reroot
 
 FORMAT: Final = "langchain-mem/1"
@@ -24,6 +29,15 @@ _PIECE: Final = 500
 
 Exported: TypeAlias = tuple[Address, StoredMemory, Sequence[datetime]]
 """A memory as a line of an export holds it: where, what, and its uses."""
+
+
+class Line(TypedDict):
+    """A line of an export."""
+
+    format: Literal["langchain-mem/1"]
+    namespace: Annotated[list[str], Len(3)]
+    touches: list[str]
+    memory: StoredMemory
 
 
 class Imported(TypedDict):
@@ -68,10 +82,11 @@ async def _import(
     Args:
         settings: Parts and policies; given by the memory.
         lines: Lines of JSON.
-        on_conflict: What to do where a live memory has the id: leave it or replace it.
+        on_conflict: What to do where a memory that was not deleted has the id: leave it or replace it. Where another
+            live memory of the owner says the same, that one stays in either case.
 
     Raises:
-        InvalidRequest: A line is no such memory; says which. Nothing was written.
+        InvalidRequest: A line is no such memory; says which line and which field. Nothing was written.
     """
     if on_conflict not in ("skip", "replace"):
         raise InvalidRequest(f'on_conflict is "skip" or "replace", not {on_conflict!r}.')
@@ -93,18 +108,54 @@ async def _take(
     counts: Imported,
     now: datetime,
 ) -> None:
-    present = await settings.repo.read([address for address, _, _ in entries], now)
+    present = await _present(settings, entries, now)
+    said = await _said(settings, entries, now)
     writes = []
-    for (address, memory, touches), row in zip(entries, present, strict=True):
-        taken = row is not None and row.value["state"] == "live"
-        if taken and on_conflict == "skip":
+    for address, memory, touches in entries:
+        row = present.get((address.namespace[0], address.key))
+        taken = row is not None and row.value["state"] != "deleted"
+        moved = taken and row is not None and row.address != address
+        if moved or (taken and on_conflict == "skip") or _is_twin(address, memory, said, now):
             counts["skipped"] += 1
             continue
         counts["replaced" if taken else "imported"] += 1
         removable = _removable_from(settings, memory, now)
-        writes.append(_imported(address, memory, touches, removable, row, now))
+        here = row if row is not None and row.address == address else None
+        writes.append(_imported(address, memory, touches, removable, here, now))
     if writes:
         await settings.repo.write(writes, now)
+
+
+async def _present(settings: Settings, entries: Sequence[Exported], now: datetime) -> dict[tuple[str, str], Row]:
+    """What has these ids already with the same owners, by root and id; it may have moved to another home. A body."""
+    owners: dict[Namespace, set[str]] = {}
+    for address, _, _ in entries:
+        owners.setdefault(address.namespace[:3], set()).add(address.key)
+    found: dict[tuple[str, str], Row] = {}
+    for owner, keys in owners.items():
+        rows = await settings.repo.find(keys, [owner], now)
+        found |= {(owner[0], key): row for key, row in rows.items()}
+    return found
+
+
+async def _said(settings: Settings, entries: Sequence[Exported], now: datetime) -> dict[tuple[Namespace, str], str]:
+    """Which live memory says what in each home, by the digest of its text. A body."""
+    homes: dict[Namespace, set[str]] = {}
+    for address, memory, _ in entries:
+        if address.namespace[0] == MEMORIES:
+            homes.setdefault(address.namespace, set()).add(memory["digest"])
+    said: dict[tuple[Namespace, str], str] = {}
+    for home, digests in homes.items():
+        rows, _ = await settings.repo.select([home], conjunction(is_in("digest", sorted(digests)), live(now)), now)
+        said |= {(home, row.value["digest"]): row.address.key for row in rows}
+    return said
+
+
+def _is_twin(address: Address, memory: StoredMemory, said: dict[tuple[Namespace, str], str], now: datetime) -> bool:
+    """Whether another live memory of the home says the same; one that does not is noted as the one that does."""
+    if address.namespace[0] != MEMORIES or not is_live(memory, iso(now)):
+        return False
+    return said.setdefault((address.namespace, memory["digest"]), address.key) != address.key
 
 
 def _removable_from(settings: Settings, memory: StoredMemory, now: datetime) -> datetime | None:
@@ -126,15 +177,42 @@ def _line(row: Row) -> str:
 
 def _entry(line: str, place: int) -> Exported:
     try:
-        entry = json.loads(line)
-        namespace, memory, touches = entry["namespace"], complete(entry["memory"]), entry["touches"]
-        if not (entry["format"] == FORMAT and set(STORED) <= memory.keys() and memory["log"] and _at_home(entry)):
-            raise ValueError("it is no exported memory")
-        used = [parse_iso(touch) for touch in touches]
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        entry: Line = json.loads(line)
+        _exported().validate_python({**entry, "memory": complete(entry["memory"])})
+        memory = complete(entry["memory"])
+        if not memory["log"]:
+            raise ValueError("memory.log: it is empty")
+        if not _at_home(entry):
+            raise ValueError("memory: it lies with another owner than its ids name")
+        used = [parse_iso(touch) for touch in entry["touches"]]
+        for name in ("created_at", "updated_at", "expiration_date", "event_date"):
+            _check_instant(name, memory[name])
+    except ValidationError as error:
+        raise InvalidRequest(f"Line {place} is none that export() wrote: {_first(error)}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidRequest(f"Line {place} is none that export() wrote: {error}.") from error
-    address = Address(tuple(namespace), memory["id"])
+    address = Address(tuple(entry["namespace"]), memory["id"])
     return address, cast(StoredMemory, {**memory, "digest": digest(memory["memory"])}), used
+
+
+@cache
+def _exported() -> TypeAdapter[Line]:
+    """What checks a line; made once, for it takes its time."""
+    return TypeAdapter(Line)
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong, by its place in the line."""
+    wrong = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}" if wrong["loc"] else str(wrong["msg"])
+
+
+def _check_instant(name: str, text: str | None) -> None:
+    try:
+        if text is not None:
+            parse_iso(text)
+    except InvalidRequest as error:
+        raise ValueError(f"memory.{name}: {error}") from error
 
 
 def _at_home(entry: Mapping[str, Any]) -> bool:

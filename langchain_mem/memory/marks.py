@@ -49,6 +49,25 @@ async def marked(settings: Settings, addition: Addition) -> Write:
     return Write.put(noted, expects=row.revision if row else None, before=row)
 
 
+async def unmarking(settings: Settings, entries: Sequence[Row], now: datetime) -> list[Write]:
+    """The notes without the messages of batches that are taken back, so that they are learned again when met again."""
+    gone: dict[Address, set[str]] = {}
+    for entry in entries:
+        source = entry.value["source"]
+        if source["thread_id"] is not None:
+            place = Address((EXTRACTED, *entry.address.namespace[1:3]), source["thread_id"])
+            gone.setdefault(place, set()).update(source["message_ids"])
+    rows = await settings.repo.read(list(gone), now)
+    return [_without(row, gone[row.address], now) for row in rows if row is not None]
+
+
+def _without(row: Row, message_ids: Collection[str], now: datetime) -> Write:
+    left = [each for each in row.value["message_ids"] if each not in message_ids]
+    said = {id_: word for id_, word in row.value.get("words", {}).items() if id_ not in message_ids}
+    noted = Row(address=row.address, value={"message_ids": left, "words": said}, created_at=now, updated_at=now)
+    return Write.put(noted, expects=row.revision, before=row)
+
+
 async def new_among(
     settings: Settings, message_ids: Sequence[str], said: Words, scope: Scope, thread_id: str, now: datetime
 ) -> list[str]:

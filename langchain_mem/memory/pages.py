@@ -16,12 +16,18 @@ _STATE = Path(("state",))
 
 
 async def page(
-    settings: Settings, places: Sequence[Namespace], condition: Condition, now: datetime, *, limit: int, offset: int
+    settings: Settings,
+    places: Sequence[Namespace],
+    condition: Condition,
+    now: datetime,
+    *,
+    limit: int | None,
+    offset: int,
 ) -> tuple[list[Row], int]:
     """A page of what fulfills a condition, and how many there are in all. A body."""
-    asks_index = settings.owners is not None and _live_only(condition) and tells(condition)
+    asks_index = limit is not None and settings.owners is not None and _live_only(condition) and tells(condition)
     livings = await settings.owners.current(places, condition) if settings.owners and asks_index else None
-    if livings is None:
+    if livings is None or limit is None:
         return await settings.repo.select(places, condition, now, limit=limit, offset=offset)
     with locked(livings):
         addresses, count = _newest(livings, places, condition, now, limit, offset)

@@ -20,7 +20,7 @@ from langchain_mem.memory.queries import is_in
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import digest, id_for, is_live
-from langchain_mem.model.scopes import Namespace
+from langchain_mem.model.scopes import MEMORIES, Namespace, without_session
 
 
 class Place(NamedTuple):
@@ -78,10 +78,21 @@ async def _free_ids(settings: Settings, drafts: Sequence[Draft], rows: dict[Addr
         if attempt:  # the first ids have been read already
             addresses = [Address(drafts[number].home, ids[number]) for number in left]
             rows = {row.address: row for row in await settings.repo.read(addresses, now) if row is not None}
+        gone = await _moved_away(settings, [(drafts[number].home, ids[number]) for number in left], now)
         for number in left:
             row = rows.get(Address(drafts[number].home, ids[number]))
-            if row is None or row.value["digest"] == digest(drafts[number].text):
+            if ids[number] not in gone and (row is None or row.value["digest"] == digest(drafts[number].text)):
                 free[number] = ids[number]
         if len(free) == len(drafts):
             break
     return [free[number] for number in range(len(drafts))]
+
+
+async def _moved_away(settings: Settings, ids: Sequence[tuple[Namespace, str]], now: datetime) -> set[str]:
+    """Those ids of session notes whose memory was promoted meanwhile, and has taken its id along."""
+    owned = [Address(without_session(home), key) for home, key in ids if len(home) > len(without_session(home))]
+    alone = [key for home, key in ids if home[1] == "run"]  # the note of a run alone may have moved to anyone
+    rows = await settings.repo.read(list(dict.fromkeys(owned)), now) if owned else []
+    found = await settings.repo.find(alone, [(MEMORIES,)], now) if alone else {}
+    moved = {key for key, row in found.items() if row.address.namespace[1] != "run"}
+    return {row.address.key for row in rows if row is not None} | moved

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from langchain_mem.backends.base import Row
 from langchain_mem.errors import InvalidRequest, NotFound
 from langchain_mem.filters.conditions import Condition, Kind, Operator, Path, Test, conjunction
+from langchain_mem.memory.cursor import check_output_format, cut_of
 from langchain_mem.memory.events import ActivityEvent
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.pages import page as page_of
@@ -18,9 +19,6 @@ from langchain_mem.model.history import changes
 from langchain_mem.model.instants import instant, iso
 from langchain_mem.model.records import Change, MemoryDict, Page, StoredMemory, is_live, public
 from langchain_mem.model.scopes import MEMORIES, Ids, Scope, owner_of
-
-PAGE_LIMIT: Final = 10_000
-"""At most so many memories a page."""
 
 
 class User(TypedDict):
@@ -76,15 +74,18 @@ async def _get_all(
     filters: Mapping[str, Any] | None = None,
     categories: Sequence[str] | None = None,
     keywords: str | None = None,
-    page: int = 1,
-    page_size: int = 100,
+    page: int | None = None,
+    page_size: int | None = None,
+    cursor: str | None = None,
     show_expired: bool = False,
     latest_only: bool = True,
     version: str | None = None,
     output_format: str | None = None,
     **ids: Unpack[Ids],
 ) -> Page:
-    """Memories page by page, last changed first.
+    """Memories, last changed first: all of them, or page by page where a page, its size or a cursor is given.
+
+    Numbered pages shift where something is written between two of them; a cursor goes on where its page ended.
 
     Args:
         settings: Parts and policies; given by the memory.
@@ -92,35 +93,39 @@ async def _get_all(
         categories: Any of these.
         keywords: A part of the text, in any case.
         page: From 1.
-        page_size: From 1 to 10,000.
+        page_size: From 1 to 10,000; 100 where pages are asked for and this is not given.
+        cursor: `cursor` of the page before, instead of `page`. The other arguments must be the same.
         show_expired: Whether expired memories count too.
         latest_only: Whether superseded memories stay hidden.
         version: Accepted from older code, and means nothing.
-        output_format: Accepted from older code, and means nothing.
+        output_format: Accepted from older code where it names this form, "v1.1".
         **ids: Whose memories.
 
     Returns:
-        The page, how many there are in all, and the numbers of the pages beside it.
+        The page, how many there are in all, the numbers of the pages beside it, and the cursor of the next one. With a
+        cursor, `count` is how many were left when the page was read.
 
     Raises:
         ScopeError: No owner is named.
         FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
         InvalidRequest: `page` or `page_size` is out of its range, or another argument has the wrong type.
     """
-    _check_page(page, page_size)
+    check_output_format(output_format)
+    cut = cut_of(page, page_size, cursor)
     now = settings.now()
     places, asked = await view(settings, Scope.of(ids), filters, now)
     shown = live(now, show_expired=show_expired, latest_only=latest_only)
-    condition = conjunction(asked, shown, _narrowed(categories, keywords))
-    offset = (page - 1) * page_size
-    rows, count = await page_of(settings, places, condition, now, limit=page_size, offset=offset)
+    condition = conjunction(asked, shown, _narrowed(categories, keywords), *cut.until())
+    rows, count = await page_of(settings, places, condition, now, limit=cut.limit, offset=cut.offset)
+    more = cut.offset + len(rows) < count
     return {
         "results": [public(row.value) for row in rows],
         "count": count,
-        "page": page,
-        "page_size": page_size,
-        "next": page + 1 if offset + page_size < count else None,
-        "previous": page - 1 if page > 1 else None,
+        "page": cut.page,
+        "page_size": count if cut.limit is None else cut.limit,
+        "next": cut.page + 1 if more else None,
+        "previous": cut.page - 1 if cut.page > 1 else None,
+        "cursor": cut.after([row.value for row in rows]) if more else None,
     }
 
 
@@ -143,7 +148,8 @@ async def _history(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> li
     if row is None:
         raise NotFound(f"There is no memory {memory_id!r} here.")
     chain = await _chain(settings, row, now)
-    told = [change for one in chain for change in changes(one)]
+    texts = {one["id"]: one["memory"] for one in chain}
+    told = [_with_successor(change, texts) for one in chain for change in changes(one)]
     return sorted(told, key=lambda change: change["created_at"])
 
 
@@ -262,11 +268,11 @@ async def _chain(settings: Settings, row: Row, now: datetime) -> list[StoredMemo
     return list(chain.values())
 
 
-def _check_page(page: int, page_size: int) -> None:
-    if not isinstance(page, int) or isinstance(page, bool) or page < 1:
-        raise InvalidRequest(f"page must be a whole number, 1 or more, not {page!r}.")
-    if not isinstance(page_size, int) or isinstance(page_size, bool) or not 1 <= page_size <= PAGE_LIMIT:
-        raise InvalidRequest(f"page_size must be a whole number from 1 to {PAGE_LIMIT}, not {page_size!r}.")
+def _with_successor(change: Change, texts: Mapping[str, str]) -> Change:
+    """A change with the text of what replaced the memory, where it was superseded."""
+    if change["event"] == "SUPERSEDE" and (by := change["superseded_by"]) is not None:
+        change["new_memory"] = texts.get(by, change["new_memory"])
+    return change
 
 
 def _narrowed(categories: Sequence[str] | None, keywords: str | None) -> Condition:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from langchain_mem._flow import call
-from langchain_mem.backends.base import ANY, Row
+from langchain_mem.backends.base import Row
 from langchain_mem.errors import ExtractionError, NotFound
 from langchain_mem.extraction import prompts
 from langchain_mem.extraction.messages import text_of
 from langchain_mem.extraction.model_call import ask, numbers
-from langchain_mem.memory.changes import Changes, settled
+from langchain_mem.filters.conditions import conjunction
+from langchain_mem.filters.language import parse
+from langchain_mem.memory.changes import Changes
+from langchain_mem.memory.contention import settled
 from langchain_mem.memory.delete import delete_by_ids
 from langchain_mem.memory.drafts import Draft
 from langchain_mem.memory.operation import operation
@@ -95,27 +97,34 @@ async def _promote(
     run_id: str,
     user_id: str | None = None,
     agent_id: str | None = None,
+    filters: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> list[MemoryDict]:
     """Moves what lasts from a session to its owner, with ids and history, and clears its expiration.
 
     Args:
         settings: Parts and policies; given by the memory.
-        ids: Which notes; `None` lets the model decide, or takes all where there is none.
+        ids: Which notes; `None` takes those that `filters` describe. Without both the model decides; without a model
+            all are taken.
         run_id: The session.
         user_id: The owner.
         agent_id: The owner, where it is an agent.
+        filters: Which notes, in the filter language, where `ids` does not say.
+        metadata: Added to that of each memory that is moved.
 
     Returns:
         What was moved.
 
     Raises:
         ScopeError: No owner is named.
+        FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
         NotFound: An id is no note of this session.
         ExtractionError: The model failed.
     """
     scope = Scope(user_id=user_id, agent_id=agent_id, run_id=run_id)
     home = scope.without_run().home()
-    chosen = await _worth_promoting(settings, scope, ids)
+    chosen = await _worth_promoting(settings, scope, ids, filters)
+    added = settings.clean_metadata(metadata)
 
     async def attempt() -> list[MemoryDict]:
         now = settings.now()
@@ -129,11 +138,11 @@ async def _promote(
         places = await find_places(
             settings, [Draft(home=home, text=note.value["memory"]) for note in notes], changes.now
         )
-        moved = [_move(changes, note, home, place.existing) for note, place in zip(notes, places, strict=True)]
+        moved = [_move(changes, note, home, place.existing, added) for note, place in zip(notes, places, strict=True)]
         await changes.land(scope, event="promote")
         return [public(memory) for memory in moved]
 
-    return await settled(attempt)
+    return await settled(settings.turnstile, attempt)
 
 
 promote, apromote = operation(_promote)
@@ -147,14 +156,16 @@ async def _copy_turns(settings: Settings, changes: Changes, notes: Iterable[Row]
             changes.copy_turn(turn, reroot(home, TURNS))
 
 
-async def _worth_promoting(settings: Settings, scope: Scope, ids: Sequence[str] | None) -> list[str]:
+async def _worth_promoting(
+    settings: Settings, scope: Scope, ids: Sequence[str] | None, filters: Mapping[str, Any] | None
+) -> list[str]:
     if ids is not None:
         return list(dict.fromkeys(ids))
     now = settings.now()
     within = [scope.home(), Scope(run_id=scope.run_id).home()]
-    rows, _ = await settings.repo.select(within, live(now), now)
+    rows, _ = await settings.repo.select(within, conjunction(parse(filters), live(now)), now)
     notes = [row.value for row in rows]
-    if settings.model is None or not notes:
+    if filters is not None or settings.model is None or not notes:
         return [note["id"] for note in notes]
     listed = prompts.known([note["memory"] for note in notes])
     reply = await ask(settings.model, [SystemMessage(prompts.PROMOTE), HumanMessage(listed)])
@@ -172,7 +183,6 @@ async def _sum_up(settings: Settings, scope: Scope, rows: Sequence[Row], now: da
     if settings.model is not None:
         told = [SystemMessage(prompts.SESSION_SUMMARY), HumanMessage(prompts.known(lines))]
         text = text_of((await ask(settings.model, told)).content).strip() or text
-    changes = Changes(settings, at=now)
     draft = Draft(
         home=scope.without_run().home(),
         text=settings.clean(text),
@@ -180,16 +190,25 @@ async def _sum_up(settings: Settings, scope: Scope, rows: Sequence[Row], now: da
         event_date=iso(now),
         group=scope.run_id,
     )
-    memory = changes.add(draft)
-    writes = await changes.batch(scope.without_run())
-    await settings.repo.write([replace(write, expects=ANY) for write in writes], now)
-    return public(memory)
+
+    async def attempt() -> MemoryDict:
+        changes = Changes(settings, at=now)
+        (place,) = await find_places(settings, [draft], now)
+        if place.existing is not None and is_live(place.existing.value, iso(now)):
+            changes.keep(place.existing)
+            memory: StoredMemory = place.existing.value
+        else:
+            memory = changes.add(draft, place.existing, memory_id=place.free_id)
+        await changes.land(scope.without_run(), event="end_session")
+        return public(memory)
+
+    return await settled(settings.turnstile, attempt)
 
 
-def _move(changes: Changes, note: Row, home: Namespace, known: Row | None) -> StoredMemory:
+def _move(changes: Changes, note: Row, home: Namespace, known: Row | None, metadata: Mapping[str, Any]) -> StoredMemory:
     """Moves a note to its owner; where the owner knows as much, that replaces the note."""
     if known is None or not is_live(known.value, iso(changes.now)):
-        return changes.move(note, home, expiration_date=None)
+        return changes.move(note, home, expiration_date=None, metadata={**note.value["metadata"], **metadata})
     changes.keep(known)
     memory: StoredMemory = known.value
     changes.supersede(note, memory)

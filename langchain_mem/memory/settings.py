@@ -19,6 +19,7 @@ from langchain_mem.errors import InvalidRequest, StoreError
 from langchain_mem.extraction.judgement import Grounding
 from langchain_mem.extraction.redaction import redact_value
 from langchain_mem.memory.background import Background
+from langchain_mem.memory.contention import Turnstile
 from langchain_mem.memory.events import Activity
 from langchain_mem.memory.kept_events import KeptEvents
 from langchain_mem.memory.owners import Owners
@@ -71,6 +72,7 @@ class Settings:
     touches: TouchWriter
     activity: Activity = field(default_factory=Activity)
     kept_events: KeptEvents | None = None
+    turnstile: Turnstile = field(default_factory=Turnstile)
     background: Background = field(default_factory=Background)
     noted: set[Address] = field(default_factory=set)
     owners: Owners | None = None

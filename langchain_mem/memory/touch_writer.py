@@ -24,7 +24,7 @@ _LOG: Final = logging.getLogger("langchain_mem")
 
 
 class TouchWriter:
-    """Gathers uses and hands them to `write` from a thread of its own.
+    """Gathers uses and hands them to `write` from a thread that lives as long as the burst.
 
     Args:
         write: Records uses in the store; called without a lock held, never twice at once.
@@ -37,19 +37,17 @@ class TouchWriter:
         self._pending: dict[Address, list[datetime]] = {}
         self._lock = threading.Lock()
         self._writing = threading.Lock()
-        self._wake = threading.Event()
         self._closed = threading.Event()
-        self._worker: threading.Thread | None = None
+        self._gatherer: threading.Thread | None = None
 
     def record(self, addresses: Iterable[Address], now: datetime) -> None:
         """Notes that memories were used; returns at once."""
         with self._lock:
             for address in addresses:
                 self._pending.setdefault(address, []).append(now)
-            if self._worker is None and self._pending:
-                self._worker = threading.Thread(target=self._work, name="langchain-mem-touches", daemon=True)
-                self._worker.start()
-        self._wake.set()
+            if self._gatherer is None and self._pending:
+                self._gatherer = threading.Thread(target=self._gather, name="langchain-mem-touches", daemon=True)
+                self._gatherer.start()
 
     def pending(self, address: Address) -> Sequence[datetime]:
         """Uses of a memory that are not written yet."""
@@ -76,15 +74,14 @@ class TouchWriter:
                 self._forget(batch)
 
     def close(self) -> None:
-        """Writes what is pending and stops the thread."""
+        """Writes what is pending."""
         self._closed.set()
-        self._wake.set()
         try:
             self.flush()
         finally:
-            worker, self._worker = self._worker, None
-            if worker is not None and worker is not threading.current_thread():
-                worker.join()
+            gatherer = self._gatherer
+            if gatherer is not None and gatherer is not threading.current_thread():
+                gatherer.join()
 
     def _forget(self, written: Touches) -> None:
         with self._lock:
@@ -95,16 +92,16 @@ class TouchWriter:
                 else:
                     del self._pending[address]
 
-    def _work(self) -> None:
-        while not self._closed.is_set():
-            self._wake.wait()
-            self._wake.clear()
-            self._closed.wait(self._delay)
-            if self._closed.is_set():
-                return
-            try:
-                self.flush()
-            except StoreError as error:
-                telemetry.count("store.errors", 1, {"error.type": type(error).__name__})
-                # the uses stay pending and go with the next ones, or with flush(), which raises
-                _LOG.warning("Uses of memories could not be written; trying again later.", exc_info=True)
+    def _gather(self) -> None:
+        """What a thread does: waits for the burst to end, writes it, and ends, so that nothing runs idly."""
+        self._closed.wait(self._delay)
+        with self._lock:
+            self._gatherer = None
+        if self._closed.is_set():
+            return
+        try:
+            self.flush()
+        except StoreError as error:
+            telemetry.count("store.errors", 1, {"error.type": type(error).__name__})
+            # the uses stay pending and go with the next ones, or with flush(), which raises
+            _LOG.warning("Uses of memories could not be written; trying again later.", exc_info=True)

@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from langchain_mem.backends.base import Row
+from langchain_mem.backends.base import Address, Row
 from langchain_mem.errors import InvalidRequest, NotFound
-from langchain_mem.memory.changes import Changes, journal_namespace, settled
+from langchain_mem.filters.conditions import conjunction
+from langchain_mem.memory.changes import Changes, journal_namespace
+from langchain_mem.memory.contention import settled
+from langchain_mem.memory.marks import unmarking
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.queries import by_id, places
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import at_version, before_batches
-from langchain_mem.model.records import MemoryDict, public
+from langchain_mem.model.records import MemoryDict, Snapshot, public
 from langchain_mem.model.scopes import BATCHES, MEMORIES, Ids, Namespace, Scope, escape
 
 
@@ -54,7 +57,7 @@ async def _restore(settings: Settings, memory_id: str, version: int | None = Non
         await changes.land(scope, event="restore")
         return public(changes.current(row))
 
-    return await settled(attempt)
+    return await settled(settings.turnstile, attempt)
 
 
 restore, arestore = operation(_restore)
@@ -91,9 +94,15 @@ async def _undo(
     async def attempt() -> Undone:
         now = settings.now()
         entries = await _batches(settings, batch_id, thread_id, after_checkpoint, scope, now)
-        return await _take_back(settings, entries, scope, now)
+        changes = Changes(settings, at=now)
+        undone = await _take_back(settings, changes, [entry.value for entry in entries])
+        for entry in entries:
+            changes.put(entry.address, {**entry.value, "undone": True}, expires_at=entry.expires_at)
+        changes.also(await unmarking(settings, entries, now))
+        await changes.land(scope, event="undo")
+        return undone
 
-    return await settled(attempt)
+    return await settled(settings.turnstile, attempt)
 
 
 undo, aundo = operation(_undo)
@@ -101,45 +110,69 @@ undo, aundo = operation(_undo)
 
 async def _batches(
     settings: Settings, batch_id: str | None, thread_id: str | None, after: str | None, scope: Scope, now: datetime
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """The journal's entries of a batch, or of a thread after a checkpoint. A body."""
     if batch_id is not None:
         root = journal_namespace(scope, None)[:3] if scope else (BATCHES,)
-        found = await settings.repo.find([batch_id], [root], now)
-        if not found:
+        found = (await settings.repo.find([batch_id], [root], now)).get(batch_id)
+        if found is None:
             raise NotFound(f"There is no batch {batch_id!r} here; what was purged cannot be undone.")
-        return [found[batch_id].value]
+        beside = [] if scope else [Address(tuple(place), batch_id) for place in found.value.get("beside", ())]
+        others = await settings.repo.read(beside, now)
+        return [found, *(row for row in others if row is not None)]
     entries = await _thread_entries(settings, escape(thread_id or ""), scope, now)
-    return [entry for entry in entries if after is None or (entry["source"]["checkpoint_id"] or "") > after]
+    later = [entry for entry in entries if after is None or (entry.value["source"]["checkpoint_id"] or "") > after]
+    return [entry for entry in later if not entry.value.get("undone")]
 
 
-async def _thread_entries(settings: Settings, thread: str, scope: Scope, now: datetime) -> list[dict[str, Any]]:
+async def _thread_entries(settings: Settings, thread: str, scope: Scope, now: datetime) -> list[Row]:
     owner: Namespace = journal_namespace(scope, None)[:3] if scope else (BATCHES, "*", "*")
     within = await places(settings.repo, [(*owner, thread)], now)
-    view = await settings.repo.load(within, now) if within else None
-    return [row.value for row in view.rows] if view else []
+    rows, _ = await settings.repo.select(within, conjunction(), now) if within else ([], 0)
+    return rows
 
 
-async def _take_back(settings: Settings, entries: Sequence[Mapping[str, Any]], scope: Scope, now: datetime) -> Undone:
+async def _take_back(settings: Settings, changes: Changes, entries: Sequence[Mapping[str, Any]]) -> Undone:
+    """Puts memories back to what they were before batches, as far as no later change stands on them. A body."""
     batch_ids = [entry["batch_id"] for entry in entries]
     keys = {key for entry in entries for _, key in entry["memories"]}
     came_from = {key: tuple(here) for entry in reversed(entries) for here, _, key in entry["moved"]}
     owners = {tuple(namespace[:3]) for entry in entries for namespace, _ in entry["memories"]}
-    rows = await settings.repo.find(keys, sorted(owners) or [(MEMORIES,)], now)
-    undone: Undone = {"restored": [], "removed": [], "skipped": sorted(keys - rows.keys())}
-    changes = Changes(settings, at=now)
-    for memory_id, row in sorted(rows.items()):
-        state = before_batches(row.value, batch_ids)
-        if state is None:
-            undone["skipped"].append(memory_id)
+    rows = await settings.repo.find(keys, sorted(owners) or [(MEMORIES,)], changes.now)
+    states = {key: before_batches(row.value, batch_ids) for key, row in rows.items()}
+    standing = _standing(rows, states)
+    undone: Undone = {"restored": [], "removed": [], "skipped": sorted((keys - rows.keys()) | standing)}
+    for key, row in sorted(rows.items()):
+        before = states[key]
+        if before is None or key in standing:
+            continue
+        state, version = before
+        if key in came_from:
+            changes.move(row, came_from[key], event="UNDO", version=version, **state)
         else:
-            if memory_id in came_from:
-                changes.move(row, came_from[memory_id], event="UNDO", **state)
-            else:
-                changes.revert(row, state, event="UNDO")
-            undone["removed" if state["state"] == "deleted" else "restored"].append(memory_id)
-    await changes.land(scope, event="undo")
+            changes.revert(row, state, event="UNDO", version=version)
+        undone["removed" if state["state"] == "deleted" else "restored"].append(key)
     return undone
+
+
+def _standing(rows: Mapping[str, Row], states: Mapping[str, tuple[Snapshot, int] | None]) -> set[str]:
+    """Which memories stay as they are, because a later change stands on them.
+
+    A fact also stays retired where what replaced it stays: both would be shown beside each other otherwise.
+    """
+    standing = {key for key, before in states.items() if before is None}
+    while True:
+        by_kept = {
+            key
+            for key, before in states.items()
+            if before is not None
+            and before[0]["state"] == "live"
+            and rows[key].value["superseded_by"] in standing
+            and rows[rows[key].value["superseded_by"]].value["state"] == "live"
+        }
+        if by_kept <= standing:
+            return standing
+        standing |= by_kept
 
 
 def _last_shown(row: Row) -> int:

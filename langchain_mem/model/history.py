@@ -23,6 +23,7 @@ def changed(
     batch_id: str | None = None,
     source: Source | None = None,
     reason: str | None = None,
+    back_to: int | None = None,
     **fields: Any,
 ) -> StoredMemory:
     """A memory after a change, with the change in its log.
@@ -34,6 +35,7 @@ def changed(
         batch_id: The batch the change belongs to.
         source: Where it came from.
         reason: Why, in words.
+        back_to: For an undo, the version it goes back to; 0 for before the first.
         **fields: The keys that change, and their new values.
 
     Returns:
@@ -50,6 +52,8 @@ def changed(
         "source": source or source_of(),
         "after": snapshot(after),
     }
+    if back_to is not None:
+        entry["back_to"] = back_to
     after["log"] = [*memory["log"], entry]
     return after
 
@@ -79,6 +83,7 @@ def _change(memory_id: str, before: LogEntry | None, entry: LogEntry) -> Change:
         "source": entry["source"],
         "batch_id": entry["batch_id"],
         "reason": entry["reason"],
+        "superseded_by": entry["after"]["superseded_by"],
         "version": entry["version"],
     }
 
@@ -117,12 +122,12 @@ def at_version(memory: StoredMemory, version: int) -> Snapshot:
     raise InvalidRequest(f"Memory {memory['id']} has no version {version}; it has {known[0]} to {known[-1]}.")
 
 
-def before_batches(memory: StoredMemory, batch_ids: Iterable[str]) -> Snapshot | None:
+def before_batches(memory: StoredMemory, batch_ids: Iterable[str]) -> tuple[Snapshot, int] | None:
     """What a memory was before its newest changes, as far back as they belong to these batches.
 
     Returns:
-        The state to go back to; with `state` "deleted" where the batches created the memory; `None` where its
-        newest change belongs to none of them, so that going back would lose a later change.
+        The state to go back to and its version; with `state` "deleted" and version 0 where the batches created the
+        memory; `None` where its newest change belongs to none of them, so that going back would lose a later change.
     """
     ids, log = set(batch_ids), memory["log"]
     kept, found = len(log), False
@@ -130,18 +135,24 @@ def before_batches(memory: StoredMemory, batch_ids: Iterable[str]) -> Snapshot |
         if log[kept - 1]["batch_id"] in ids:
             kept, found = kept - 1, True
         elif (back_to := _undone_to(log, kept - 1)) is not None:
-            kept = back_to + 1  # what was undone is as if it had not been
+            kept = back_to  # what was undone is as if it had not been
         else:
             break
     if not found:
         return None
     if kept == 0:
-        return {**snapshot(memory), "state": "deleted", "superseded_by": None}
-    return copy.deepcopy(log[kept - 1]["after"])
+        return {**snapshot(memory), "state": "deleted", "superseded_by": None}, 0
+    return copy.deepcopy(log[kept - 1]["after"]), log[kept - 1]["version"]
 
 
 def _undone_to(log: Sequence[LogEntry], place: int) -> int | None:
-    """Where in a log the entry to which an undo went back is; `None` for an entry that is no undo."""
-    if log[place]["event"] != "UNDO":
+    """How many entries of a log still stood after an undo; `None` for an entry that is no undo.
+
+    An undo of the first release does not say where it went back to: the last entry of the same state is taken.
+    """
+    entry = log[place]
+    if entry["event"] != "UNDO":
         return None
-    return next((before for before in range(place - 1, -1, -1) if log[before]["after"] == log[place]["after"]), None)
+    if "back_to" in entry:
+        return sum(before["version"] <= entry["back_to"] for before in log[:place])
+    return next((before + 1 for before in range(place - 1, -1, -1) if log[before]["after"] == entry["after"]), None)

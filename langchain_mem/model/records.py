@@ -12,7 +12,15 @@ import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, NotRequired, TypedDict, cast
+from typing import (
+    Any,
+    Final,
+    Literal,
+    NotRequired,  # pydantic reads these before Python 3.12
+    cast,
+)
+
+from typing_extensions import TypedDict
 
 from langchain_mem.model.instants import later, parse_iso
 
@@ -74,6 +82,7 @@ class MemoryDict(TypedDict):
     event_end: str | None
     superseded_by: str | None
     source: Source
+    role: str | None
     version: int
 
 
@@ -117,7 +126,7 @@ class AddResult(TypedDict):
 
 
 class Page(TypedDict):
-    """One page of `get_all`; `next` and `previous` are page numbers or `None`."""
+    """One page of `get_all`; `next` and `previous` are page numbers, `cursor` what the next page goes on from."""
 
     results: list[MemoryDict]
     count: int
@@ -125,10 +134,14 @@ class Page(TypedDict):
     page_size: int
     next: int | None
     previous: int | None
+    cursor: str | None
 
 
 class Change(TypedDict):
-    """One entry of a memory's history."""
+    """One entry of a memory's history.
+
+    Where the memory was superseded, `superseded_by` is the id of what replaced it, and `new_memory` its text.
+    """
 
     memory_id: str
     event: str
@@ -140,6 +153,7 @@ class Change(TypedDict):
     source: Source
     batch_id: str | None
     reason: str | None
+    superseded_by: str | None
     version: int
 
 
@@ -160,7 +174,7 @@ class Snapshot(TypedDict):
 
 
 class LogEntry(TypedDict):
-    """One change as a memory carries it."""
+    """One change as a memory carries it; an undo says to which version it went back, 0 for before the first."""
 
     event: str
     version: int
@@ -169,6 +183,7 @@ class LogEntry(TypedDict):
     reason: str | None
     source: Source
     after: Snapshot
+    back_to: NotRequired[int]
 
 
 class StoredMemory(MemoryDict):
@@ -183,7 +198,6 @@ class StoredMemory(MemoryDict):
     cites: list[str]
     group: str | None
     position: str
-    role: str | None
     feedback: dict[str, Any] | None
     schema: str | None
 

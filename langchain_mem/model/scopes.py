@@ -195,6 +195,19 @@ class Scope:
         places = [(root, kind, escape(owner_id), *tail) for kind, owner_id in owners for tail in ((_OWN,), (_RUN, run))]
         return (*places, (root, "run", run))
 
+    def common(self, root: str = MEMORIES) -> tuple[Namespace, ...]:
+        """The namespaces of what belongs to *every* id at once, as prefixes: what a deletion by several ids means.
+
+        A memory has one owner, so two owners have nothing in common. An owner and a run have that session's notes.
+
+        Raises:
+            ScopeError: The scope names no one.
+        """
+        owners = [kind for kind, _ in self._named() if kind != "run"]
+        if len(owners) > 1:
+            return ()
+        return (self.home(root),) if owners and self.run_id is not None else self.patterns(root)
+
     def without_run(self) -> Scope:
         """The same owners, no session."""
         return replace(self, run_id=None)
@@ -234,6 +247,11 @@ def ids_of(namespace: Namespace) -> dict[str, str]:
     kind, owner_id, run_id = owner_of(namespace)
     ids = {f"{kind}_id": owner_id}
     return ids if run_id is None else {**ids, "run_id": run_id}
+
+
+def without_session(namespace: Namespace) -> Namespace:
+    """The place of an owner's lasting memories, for the place of one of its sessions; any other place as it is."""
+    return (*namespace[:3], _OWN) if namespace[3:4] == (_RUN,) else namespace
 
 
 def reroot(namespace: Namespace, root: str) -> Namespace:

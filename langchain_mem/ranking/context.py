@@ -100,6 +100,8 @@ def _lines(memories: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 
 def _line(memory: Mapping[str, Any]) -> str:
     text = " ".join(_MARKER.sub("", str(memory["memory"])).split())
+    if memory.get("role") == "assistant":
+        text = f"The assistant said: {text}"
     when = memory.get("event_date")
     return f"- {text} ({shown(when, memory.get('event_end'))})" if when else f"- {text}"
 
