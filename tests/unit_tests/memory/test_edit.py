@@ -271,6 +271,7 @@ class TestHistory:
         assert all(each["batch_id"] for each in told)
         assert set(told[0]) == {
             "memory_id", "event", "old_memory", "new_memory", "old_metadata", "new_metadata", "created_at", "source",
+            "superseded_by",
             "batch_id", "reason", "version",
         }  # fmt: skip
 

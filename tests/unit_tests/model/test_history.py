@@ -79,8 +79,9 @@ def test_a_version() -> None:
 )
 def test_before_some_batches(batches: str, ids: str, text: str, state: str) -> None:
     """Going back over the newest changes gives what was before, or nothing where they made the memory."""
-    before = before_batches(memory(*LIFE, batches=batches), ids)
-    assert before is not None
+    found = before_batches(memory(*LIFE, batches=batches), ids)
+    assert found is not None
+    before, _ = found
     assert (before["memory"], before["state"]) == (text, state)
 
 
@@ -93,10 +94,20 @@ def test_later_changes_stand(ids: str) -> None:
 def test_what_was_undone_does_not_count() -> None:
     """A change that was undone stands in nobody's way, and cannot be undone twice."""
     undone = memory(*LIFE, ("UNDO", {"state": "live", "memory": "Paris", "metadata": {"a": 1}}), batches="abcd")
-    before = before_batches(undone, "b")
-    assert before is not None
+    found = before_batches(undone, "b")
+    assert found is not None
+    before, _ = found
     assert before["memory"] == "Berlin"
     assert before_batches(undone, "c") is None
+
+
+def test_an_undo_says_where_it_went_back_to() -> None:
+    """Where a text returned, an undo that names its version is told from one to the earlier text."""
+    steps = [("ADD", {"memory": "Paris"}), ("UPDATE", {"memory": "Berlin"}), ("UPDATE", {"memory": "Paris"})]
+    whole = memory(*steps, ("UPDATE", {"memory": "Rome"}), ("UNDO", {"memory": "Paris", "back_to": 1}), batches="abcde")
+    found = before_batches(whole, "a")
+    assert found is not None
+    assert (found[0]["state"], found[1]) == ("deleted", 0)
 
 
 @settings(max_examples=40)
@@ -106,8 +117,10 @@ def test_going_back_is_going_back(said: list[str], data: st.DataObject) -> None:
     steps = [("ADD" if not n else "UPDATE", {"memory": text}) for n, text in enumerate(said)]
     whole = memory(*steps)
     back = data.draw(st.integers(1, len(said)))
-    before = before_batches(whole, [str(n) for n in range(len(said) - back, len(said))])
-    assert before is not None
+    found = before_batches(whole, [str(n) for n in range(len(said) - back, len(said))])
+    assert found is not None
+    before, version = found
+    assert version == len(said) - back
     if back < len(said):
         assert before == whole["log"][len(said) - back - 1]["after"]
     else:
