@@ -78,7 +78,8 @@ class Checkup:
         return "stored at two places under one id", twins, None
 
     def _unembedded(self, rows: Sequence[Row]) -> tuple[str, list[Address], str]:
-        bare = [row.address for row in rows if self._recorded and not len(row.vectors) and row.value.get("memory")]
+        live = [row for row in rows if row.value.get("state") == "live" and row.value.get("memory")]
+        bare = [row.address for row in live if self._recorded and not len(row.vectors)]
         return "without a vector: a search by meaning does not find it", bare, "embed"
 
     def _unlinked(self, rows: Sequence[Row]) -> tuple[str, list[Address], None]:

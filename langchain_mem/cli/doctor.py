@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -98,8 +99,12 @@ def _mend(memory: Memory, place: LongTermStore, finding: Finding) -> None:
 def _embed(memory: Memory, ids: Sequence[str]) -> None:
     """Writes memories again as they are, history included, so that their texts are embedded."""
     wanted = set(ids)
-    lines = [line for line in memory.export() if any(f'"{each}"' in line for each in wanted)]
-    memory.import_(lines, on_conflict="replace")
+    memory.import_([line for line in memory.export() if _id_of(line) in wanted], on_conflict="replace")
+
+
+def _id_of(line: str) -> str | None:
+    found = jsonlib.loads(line).get("memory")
+    return found.get("id") if isinstance(found, dict) else None
 
 
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:

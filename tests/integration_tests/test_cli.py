@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 import langchain_mem
 from langchain_mem import LongTermStore, Memory, SqliteCheckpointer
+from langchain_mem.backends.chroma.backend import ChromaBackend
 from langchain_mem.cli import app
 from langchain_mem.cli.printing import one_line
 from langchain_mem.testing import FakeEmbeddings
@@ -356,6 +357,41 @@ def test_the_older_name_of_the_variable(folder: Path, tmp_path: Path, monkeypatc
     assert "alex" in _run("users").stdout
     monkeypatch.setenv("LANGCHAIN_MEM_STORE", str(tmp_path / "elsewhere"))
     assert "elsewhere" in _run("users").stderr
+
+
+@pytest.fixture
+def bare(folder: Path) -> str:
+    """A folder with one memory from before it had an embedder, and one from after; gives the first one's id."""
+    with LongTermStore(ChromaBackend(folder)) as store:
+        Memory(store).add("Is allergic to nuts", user_id="alex")
+    with Memory(folder, all_owners=True) as memory:
+        memory.add("Lives in Oslo", user_id="alex")
+        (found,) = (each for each in memory.get_all()["results"] if "nuts" in each["memory"])
+    return found["id"]
+
+
+def test_doctor_mends_what_is_derived(folder: Path, bare: str):
+    """It finds the memory that no search by meaning would find, computes its vector, and then finds nothing more."""
+    at = ("--store", str(folder))
+    sick = _run("doctor", *at, "--json")
+    (finding,) = json.loads(sick.stdout)["findings"]
+    assert (sick.exit_code, finding["ids"], finding["repair"]) == (5, [bare], "embed")
+    mended = _json("doctor", *at, "--repair")
+    assert (mended["findings"], mended["repaired"][0]["count"]) == ([], 1)
+    assert "sound" in _run("doctor", *at).stdout
+    assert _json("search", "Any food allergies?", *at)["results"][0]["id"] == bare
+
+
+def test_a_database(fresh_postgres_dsn: str):
+    """The same commands work on Postgres, named by its address, whose password is not shown."""
+    at = ("--store", fresh_postgres_dsn)
+    with Memory(fresh_postgres_dsn, embed=Own()) as memory:
+        memory.add("Likes tea", user_id="alex")
+    (found,) = _json("list", *at)["results"]
+    assert _json("delete", found["id"], *at)["deleted"] == 1
+    assert "without an embedder" in _run("add", "Sails", "--user", "alex", *at).stderr
+    report = _json("doctor", *at)
+    assert (report["embedder"]["name"], report["findings"]) == ("Own", [])
 
 
 def test_bench():

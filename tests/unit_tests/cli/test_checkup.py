@@ -69,6 +69,12 @@ def test_a_life_leaves_nothing_wrong(backend: Forgetting, memory: Memory):
     assert [finding.problem for finding in _found(backend) if finding.repair != "remove"] == []
 
 
+def test_what_was_deleted_needs_no_vector(backend: Forgetting, memory: Memory):
+    """A deleted memory is kept to be undone, and not to be found."""
+    memory.delete(_rows(backend)[0].address.key)
+    assert _found(backend) == []
+
+
 @pytest.mark.usefixtures("memory")
 def test_a_missing_vector(backend: Forgetting):
     """A memory without a vector where others have one."""
