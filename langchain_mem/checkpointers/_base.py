@@ -25,6 +25,8 @@ from langchain_mem.checkpointers._rows import Rows, ThreadIds, ThreadSize
 from langchain_mem.checkpointers._sweep_pacer import Clock, SweepPacer
 from langchain_mem.checkpointers.retention import Retention, Swept, Wants, release
 from langchain_mem.errors import InvalidRequest, ScopeError
+from langchain_mem.watching import telemetry
+from langchain_mem.watching.log import log_event
 
 logger = logging.getLogger(__name__)
 
@@ -170,6 +172,9 @@ class Retaining(BaseCheckpointSaver[str], ABC):
         if self.retention is not None:
             for page in self._pages():
                 swept += self._sweep_page(page, self.retention, now or self.clock())
+        if swept.checkpoints:
+            log_event("sweep", {}, {"threads": len(swept.threads), "checkpoints": swept.checkpoints})
+            telemetry.count("purged", swept.checkpoints)
         return swept
 
     async def asweep(self, now: datetime | None = None) -> Swept:

@@ -126,8 +126,9 @@ class Recalling:
 
     async def _traced(self, memory: MemoryBase, owner: Identity, query: str, config: Any) -> Recall:
         """Recalls, as a retriever run of the trace that is under way. A body."""
+        said = memory.settings.quoted(query)
         recall = await retriever_run(
-            "recall_memories", query, lambda: self._recall(memory, owner, query), found=_memories, config=config
+            "recall_memories", said, lambda: self._recall(memory, owner, query), found=_memories, config=config
         )
         told = [{"id": one["id"], "score": one["score"]} for one in recall.memories]
         ids = cast(dict[str, str], owner.owners)

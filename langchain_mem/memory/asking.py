@@ -30,6 +30,7 @@ from langchain_mem.model.instants import iso
 from langchain_mem.model.records import Rejected, StoredMemory, complete
 from langchain_mem.model.scopes import Namespace, Scope, owner_of
 from langchain_mem.store.items import Scan
+from langchain_mem.watching.measures import unquoted
 
 SHOWN: Final = 50
 """At most so many known memories are shown to the model."""
@@ -134,7 +135,7 @@ class Asking:
             refused=len(self.rejected),
         )
         if self.rejected or doubts:
-            told = "; ".join(dict.fromkeys(each["reason"] for each in self.rejected))
+            told = "; ".join(dict.fromkeys(unquoted(each["reason"]) for each in self.rejected))
             _LOG.info(
                 "Of what the model proposed %d are carried out, %d of them in doubt, and %d refused: %s",
                 *(len(self.operations), doubts, len(self.rejected), told[:500]),

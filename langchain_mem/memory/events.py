@@ -15,6 +15,7 @@ import uuid
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
 from types import TracebackType
@@ -42,6 +43,7 @@ class ActivityEvent(TypedDict):
 OnEvent: TypeAlias = Callable[[ActivityEvent], object]
 """What is called with each event. What it returns is ignored, and an error of its own is logged."""
 
+_silent: Final = ContextVar("langchain_mem_silent", default=False)
 _telling: Final = ContextVar("langchain_mem_telling", default=False)
 
 
@@ -84,6 +86,8 @@ class Activity:
 
     def record(self, type_: str, at: str, ids: Mapping[str, str], **details: Any) -> None:
         """Notes one operation, and hands it on."""
+        if _silent.get():
+            return
         id_ = f"{at}|{next(self._order):09d}|{self._process}"
         event: ActivityEvent = {"id": id_, "type": type_, "created_at": at, "ids": dict(ids), "details": details}
         with self._lock:
@@ -97,6 +101,15 @@ class Activity:
             one.take(event)
         if self._on_event is not None:
             self._tell(self._on_event, event)
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Within it nothing is noted: for looking, and for operations that are steps of another one."""
+        token = _silent.set(True)
+        try:
+            yield
+        finally:
+            _silent.reset(token)
 
     def watch(self, types: Collection[str] | None = None) -> Watching:
         """Hands on each event from now on; see `Watching`.

@@ -9,8 +9,9 @@ from langchain_mem.decay.policy import Decay
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.search import POOL, check_search, search
 from langchain_mem.memory.settings import Settings
+from langchain_mem.model.instants import iso
 from langchain_mem.model.records import FoundMemory
-from langchain_mem.model.scopes import Ids
+from langchain_mem.model.scopes import Ids, Scope
 
 Outcome: TypeAlias = Literal["returned", "beyond top_k", "beyond the pool", "below the threshold"]
 """What becomes of a candidate in a search."""
@@ -71,24 +72,27 @@ async def _explain(
         InvalidRequest: The query is empty, or an argument out of range.
     """
     check_search(query, top_k, threshold)
-    weighed = await search.body(
-        settings,
-        query,
-        filters=filters,
-        top_k=EVERYTHING,
-        threshold=0.0,
-        explain=True,
-        decay=decay,
-        order="score",
-        show_expired=show_expired,
-        latest_only=latest_only,
-        layers=layers,
-        reinforce="none",
-        **ids,
-    )
+    with settings.activity.silent():
+        weighed = await search.body(
+            settings,
+            query,
+            filters=filters,
+            top_k=EVERYTHING,
+            threshold=0.0,
+            explain=True,
+            decay=decay,
+            order="score",
+            show_expired=show_expired,
+            latest_only=latest_only,
+            layers=layers,
+            reinforce="none",
+            **ids,
+        )
     found = weighed["results"]
     outcomes = _outcomes(found, top_k, threshold)
     results: list[Candidate] = [{**memory, "outcome": outcomes[memory["id"]]} for memory in found]
+    told = {"query": settings.quoted(query), "candidates": len(results)}
+    settings.activity.record("explain", iso(settings.now()), Scope.of(ids).ids(), **told)
     return {"query": query, "results": results}
 
 

@@ -129,7 +129,7 @@ async def _search(
     if as_of is None and (reinforce or settings.reinforce) == "returned":
         settings.touches.record([hit.row.address for hit in hits], now)
     shown = [{"id": hit.memory["id"], **_details(hit)} for hit in hits]
-    settings.activity.record("search", iso(then), scope.ids(), query=query, results=shown)
+    settings.activity.record("search", iso(then), scope.ids(), query=settings.quoted(query), results=shown)
     return {"results": results}
 
 

@@ -42,6 +42,7 @@ Reranker: TypeAlias = Callable[[str, list[str]], list[float]]
 Decays: TypeAlias = Decay | bool | Mapping[str, Decay | bool | None] | None
 """A policy, on or off, or a mapping from app ids to those."""
 
+_QUOTED: Final = 500  # characters; a secret that begins among them is seen whole in twice as many
 _TIDY_EVERY: Final = timedelta(minutes=1)
 _TIDY_LIMIT: Final = 100
 _LOG: Final = logging.getLogger("langchain_mem")
@@ -109,6 +110,10 @@ class Settings:
     def clean(self, text: str) -> str:
         """A text without its secrets."""
         return self.redact(text) if self.redact else text
+
+    def quoted(self, query: str) -> str:
+        """A query as events and traces tell it: without its secrets, and of a long one the beginning."""
+        return self.clean(query[: 2 * _QUOTED])[:_QUOTED]
 
     def clean_metadata(self, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
         """Metadata, checked to be JSON and without secrets.

@@ -10,6 +10,8 @@ from concurrent.futures import Future
 
 from langchain_mem._flow import Body, arun, call, run
 from langchain_mem.errors import StoreError
+from langchain_mem.watching import telemetry
+from langchain_mem.watching.log import log_event
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,10 +81,17 @@ class Sweeper:
         while not await call(self._stopped.wait, _slept, seconds):
             try:
                 removed = await self._sweep()
-            except StoreError:
+            except StoreError as error:
+                telemetry.count("store.errors", 1, {"error.type": type(error).__name__})
                 _LOG.exception("A sweep of expired items failed; the next one is in %s seconds.", seconds)
             else:
-                _LOG.debug("Swept %d expired items.", removed)
+                _told(removed)
+
+
+def _told(removed: int) -> None:
+    if removed:
+        log_event("sweep", {}, {"removed": removed})
+        telemetry.count("purged", removed)
 
 
 async def _slept(seconds: float) -> bool:

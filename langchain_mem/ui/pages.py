@@ -116,7 +116,8 @@ def search(inspected: Inspected, asked: Asked) -> Shown:
     ids, query = ids_of(asked), asked.get("q", "").strip()
     if not query:
         return Shown("search.html", "Search", {"found": None})
-    explained = run(inspected.memory.operations.explain(query, show_expired="expired" in asked, **ids))
+    with inspected.memory.activity.silent():  # looking leaves no trace in the feed
+        explained = run(inspected.memory.operations.explain(query, show_expired="expired" in asked, **ids))
     hits = [
         {"memory": each, "bar": scores.bar(details), "parts": scores.lanes(details["parts"])}
         for each in explained["results"][:_SHOWN]
@@ -149,10 +150,11 @@ def threads(inspected: Inspected, asked: Asked) -> Shown:
 
 
 def refused(inspected: Inspected, asked: Asked) -> Shown:
-    """What extraction proposed and the package refused, and why."""
+    """What extraction proposed and the package refused, or took with a doubt; and why."""
     events = run(inspected.memory.operations.events(limit=None))
     told = [{**event, "rejected": event["details"]["rejected"]} for event in events if event["details"].get("rejected")]
-    return Shown("refused.html", "Refused", {"events": told[:_SHOWN]})
+    doubted = run(inspected.memory.operations.look(filters=DOUBTED, **ids_of(asked)))
+    return Shown("refused.html", "Refused and doubted", {"events": told[:_SHOWN], "doubted": doubted})
 
 
 def growth(inspected: Inspected, asked: Asked) -> Shown:
@@ -196,8 +198,11 @@ PAGES: Final[dict[str, Page]] = {
 }
 """The pages by where they are."""
 
-CORE: Final = {"metadata.importance": "always"}
-"""The filter of what is always in context."""
+CORE: Final = {"OR": [{"importance": "always"}, {"metadata.importance": "always"}]}
+"""The filter of what is always in context: marked by extraction, or by an application in the metadata."""
+
+DOUBTED: Final = {"doubt": {"ne": None}}
+"""The filter of what was taken although the conversation does not confirm it."""
 
 
 def ids_of(asked: Asked) -> Ids:

@@ -19,7 +19,7 @@ from langchain_mem.watching.measures import measures, texts
 LOGGER: Final = logging.getLogger("langchain_mem")
 """Where every line of the package goes."""
 
-READS: Final = frozenset({"search", "recall", "tidy"})
+READS: Final = frozenset({"search", "recall", "explain"})
 """The types of events that change nothing a user would look for; they are logged at DEBUG."""
 
 

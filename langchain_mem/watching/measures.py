@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+_QUOTING: Final = (
+    (re.compile(r"(nobody said|not said:) (?!anything)[^;]+"), r"\1 …"),
+    (re.compile(r"says [^;]+ where [^;]+ was said"), "says … where … was said"),
+    (re.compile(r"[^;]+ was said of somebody else than [^;]+"), "… was said of somebody else"),
+)
 _IDS: Final = ("batch_id", "thread_id", "checkpoint_id", "memory_id", "reason_code")
 
 
@@ -34,6 +40,18 @@ def measures(details: Mapping[str, Any]) -> dict[str, Any]:
 def texts(details: Mapping[str, Any]) -> dict[str, str]:
     """The texts of an event, which are told only where an application asks for them."""
     return {name: value for name, value in details.items() if isinstance(value, str) and name not in _IDS}
+
+
+def unquoted(reason: str) -> str:
+    """Why something was refused or doubted (see `langchain_mem.extraction.support`), without the words it quotes.
+
+    Example:
+        >>> unquoted("nobody said Basque; not said: speaks; the message only supposes it")
+        'nobody said …; not said: …; the message only supposes it'
+    """
+    for pattern, without in _QUOTING:
+        reason = pattern.sub(without, reason)
+    return reason
 
 
 def outcomes(results: Any) -> Counter[str]:

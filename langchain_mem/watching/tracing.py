@@ -59,14 +59,15 @@ def traced(name: str, body: Callable[P, Body[R]]) -> Callable[P, Body[R]]:
 
     Args:
         name: Of the run.
-        body: Its second argument is the query, and one named `config` is the configuration the run belongs to. It
-            returns `{"results": …}`.
+        body: Its first argument quotes queries (`quoted`), its second is the query, and one named `config` is the
+            configuration the run belongs to. It returns `{"results": …}`.
     """
 
     @functools.wraps(body)
     async def run(*args: P.args, **kwargs: P.kwargs) -> R:
         named: Mapping[str, Any] = kwargs
-        query = str(named.get("query", args[1] if len(args) > 1 else ""))
+        settings: Any = args[0]
+        query = settings.quoted(str(named.get("query", args[1] if len(args) > 1 else "")))
         config = named.get("config")
         return await retriever_run(name, query, lambda: body(*args, **kwargs), found=_results, config=config)
 

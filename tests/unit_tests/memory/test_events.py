@@ -6,13 +6,15 @@ import asyncio
 import gc
 import logging
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from langgraph.graph import MessagesState, StateGraph
 
 from langchain_mem import AsyncMemory, LongTermStore, Memory
 from langchain_mem.backends.dictionary import DictionaryBackend
+from langchain_mem.checkpointers import InMemoryCheckpointer, Retention
 from langchain_mem.errors import InvalidRequest, StoreError
 from langchain_mem.memory.events import CAPACITY, Activity
 from langchain_mem.testing import FakeClock, FakeEmbeddings
@@ -272,6 +274,31 @@ class TestLog:
         assert all(line["ms"] >= 0 for line in lines)
         assert "bakery" not in caplog.text
         assert "plan" not in caplog.text
+
+    def test_sweeps_leave_a_line(self, caplog: pytest.LogCaptureFixture):
+        """A sweep of a store and one of threads say how much went."""
+        clock = FakeClock()
+        store = LongTermStore.in_memory(clock=clock)
+        store.put(("notes",), "one", {"text": "x"}, ttl=1)
+        saver = InMemoryCheckpointer(retention=Retention(thread_ttl=timedelta(days=1)))
+        graph = StateGraph(MessagesState).add_node("reply", lambda _: {"messages": ["Yes."]}).set_entry_point("reply")
+        graph.compile(checkpointer=saver).invoke({"messages": ["Hi"]}, {"configurable": {"thread_id": "t"}})
+        clock.advance(days=1)
+        with caplog.at_level(logging.INFO, "langchain_mem"):
+            saver.sweep(datetime.now(UTC) + timedelta(days=2))
+            future = store.start_ttl_sweeper(0.0001)
+            while len(caplog.records) < 2:
+                future.done()
+            store.stop_ttl_sweeper()
+        assert [record.getMessage() for record in caplog.records] == [
+            "sweep threads=1 checkpoints=3", "sweep removed=1",
+        ]  # fmt: skip
+
+    def test_looking_is_told_apart(self):
+        """An explanation is an event of its own kind, and no search."""
+        memory = _memory()
+        memory.explain("Which plan?", user_id="alex")
+        assert [(event["type"], event["details"]["candidates"]) for event in memory.events()] == [("explain", 0)]
 
     def test_with_text(self, caplog: pytest.LogCaptureFixture):
         """An application may ask for the queries."""

@@ -123,6 +123,18 @@ def test_looking_is_no_run(memory: Memory):
     assert tracer.started == []
 
 
+def test_a_secret_in_a_query_is_masked(memory: Memory):
+    """A trace and an event hold the query as memories would: without its secrets, and of a long one the beginning."""
+    tracer = Tracer()
+    said = "My key is sk-abcdefghijklmnopqrstuvwxyz0123456789ABCD. " + "And so on. " * 100
+    _graph(memory).invoke({"messages": [HumanMessage(said)]}, _config(tracer))
+    memory.search(said, user_id="alex", config={"callbacks": [tracer]})
+    quotes = [start["query"] for start in tracer.started]
+    quotes += [event["details"]["query"] for event in memory.events(types={"search"})]
+    assert len(quotes) == 4
+    assert [quote for quote in quotes if "sk-abc" in quote or len(quote) > 500] == []
+
+
 def test_a_search_that_fails():
     """The run ends with the error, and so does the search."""
 
