@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from langchain_mem.checkpointers import Retention
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.store.place import POSTGRES, default_place, open_place
 
@@ -82,4 +82,4 @@ def _number(name: str, kind: Callable[[str], Number]) -> Number | None:
     try:
         return kind(value) if value else None
     except ValueError as error:
-        raise InvalidRequest(f"{name} must be a number, not {value!r}.") from error
+        raise InvalidRequest(f"{name} must be a number, not {shown(value)}.") from error

@@ -32,7 +32,7 @@ from langchain_mem.backends.base import (
     fits,
 )
 from langchain_mem.backends.changes import Changes, Log, of_rows
-from langchain_mem.errors import Conflict
+from langchain_mem.errors import Conflict, shown
 from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import matches
 
@@ -224,7 +224,9 @@ class DictionaryBackend:
 def _expect(write: Write, there: Row | None) -> None:
     if write.expects is ANY or write.expects == (there and there.revision):
         return
-    raise Conflict(f"{write.address} has changed since it was read. Nothing was written; read again and retry.")
+    raise Conflict(
+        f"{shown(write.address.key)} has changed since it was read. Nothing was written; read again and retry."
+    )
 
 
 def _merge(row: Row, before: Row | None) -> Row:

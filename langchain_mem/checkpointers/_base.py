@@ -24,7 +24,7 @@ from langgraph.checkpoint.base import (
 from langchain_mem.checkpointers._rows import Rows, ThreadIds, ThreadSize
 from langchain_mem.checkpointers._sweep_pacer import Clock, SweepPacer
 from langchain_mem.checkpointers.retention import Retention, Swept, Wants, release
-from langchain_mem.errors import InvalidRequest, ScopeError
+from langchain_mem.errors import InvalidRequest, ScopeError, shown
 from langchain_mem.watching import telemetry
 from langchain_mem.watching.log import log_event
 
@@ -103,7 +103,7 @@ class Retaining(BaseCheckpointSaver[str], ABC):
         if isinstance(thread_ids, str):
             raise InvalidRequest("thread_ids must be a sequence of thread ids, not one string.")
         if strategy not in ("keep_latest", "delete"):
-            raise InvalidRequest(f"strategy must be 'keep_latest' or 'delete', not {strategy!r}.")
+            raise InvalidRequest(f"strategy must be 'keep_latest' or 'delete', not {shown(strategy)}.")
         with self._transaction() as rows:
             if strategy == "delete":
                 rows.drop(thread_ids)
@@ -145,7 +145,7 @@ class Retaining(BaseCheckpointSaver[str], ABC):
         """
         with self._transaction() as rows:
             if rows.ids([target_thread_id]):
-                raise InvalidRequest(f"Thread {target_thread_id!r} exists; copy to a new id, or delete it first.")
+                raise InvalidRequest(f"Thread {shown(target_thread_id)} exists; copy to a new id, or delete it first.")
             rows.copy(source_thread_id, target_thread_id)
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from langchain_mem.decay.curve import ANCHORS, CLOCK_SKEW, EXPONENT, FREQUENCY, effective_age, interpolate
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -314,7 +314,7 @@ def with_touch(
         >>> [touch.day for touch in with_touch([two, two], one, 2)]
         [2, 2]
     """
-    _require(_whole(max_touches) and max_touches >= 1, f"max_touches is {max_touches!r}; allowed: 1 or more")
+    _require(_whole(max_touches) and max_touches >= 1, f"max_touches is {shown(max_touches)}; allowed: 1 or more")
     merged = sorted([*map(_utc, touches), _utc(instant)])
     if now is not None:
         del merged[bisect_right(merged, _utc(now) + CLOCK_SKEW) :]
@@ -324,21 +324,22 @@ def with_touch(
 def _utc(instant: datetime) -> datetime:
     if instant.tzinfo is UTC:
         return instant
-    _require(instant.utcoffset() is not None, f"{instant!r} has no time zone; allowed: an aware datetime")
+    _require(instant.utcoffset() is not None, f"{shown(instant)} has no time zone; allowed: an aware datetime")
     return instant.astimezone(UTC)
 
 
 def _validate(decay: Decay) -> None:
-    _require(0 < decay.floor <= 1, f"floor is {decay.floor!r}; allowed: above 0, so nothing is filtered, to 1")
-    _require(1 <= decay.ceiling < math.inf, f"ceiling is {decay.ceiling!r}; allowed: 1 or more, finite")
-    _require(0 <= decay.strength < math.inf, f"strength is {decay.strength!r}; allowed: 0 or more, finite")
-    _require(0 < decay.time_scale < math.inf, f"time_scale is {decay.time_scale!r}; allowed: above 0, finite")
+    _require(0 < decay.floor <= 1, f"floor is {shown(decay.floor)}; allowed: above 0, so nothing is filtered, to 1")
+    _require(1 <= decay.ceiling < math.inf, f"ceiling is {shown(decay.ceiling)}; allowed: 1 or more, finite")
+    _require(0 <= decay.strength < math.inf, f"strength is {shown(decay.strength)}; allowed: 0 or more, finite")
+    _require(0 < decay.time_scale < math.inf, f"time_scale is {shown(decay.time_scale)}; allowed: above 0, finite")
     _require(
         _whole(decay.max_touches) and decay.max_touches >= 1,
-        f"max_touches is {decay.max_touches!r}; allowed: a whole number, 1 or more",
+        f"max_touches is {shown(decay.max_touches)}; allowed: a whole number, 1 or more",
     )
     for category, weight in decay.categories.items():
-        _require(0 <= weight < math.inf, f"category {category!r} has weight {weight!r}; allowed: 0 or more, finite")
+        told = f"category {shown(category)} has weight {shown(weight)}; allowed: 0 or more, finite"
+        _require(0 <= weight < math.inf, told)
     _validate_anchors(decay.anchors)
 
 

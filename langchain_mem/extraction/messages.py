@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.model.instants import instant
 from langchain_mem.model.records import sound
 from langchain_mem.ranking.context import strip_recalled
@@ -85,7 +85,7 @@ def turns_of(messages: Messages, redact: Callable[[str], str] | None = None) -> 
     turns = [replace(_turn(message), place=place) for place, message in enumerate(several)]
     turns = [replace(turn, text=sound(turn.text)) for turn in turns]
     if redact is not None:
-        turns = [replace(turn, text=redact(turn.text)) for turn in turns]
+        turns = [replace(turn, text=redact(turn.text), name=turn.name and redact(turn.name)) for turn in turns]
     return [turn for turn in turns if turn.text]
 
 
@@ -160,6 +160,6 @@ def _time(value: Any) -> datetime | None:
 
 def _no_message(value: Any) -> InvalidRequest:
     return InvalidRequest(
-        f"{value!r} is no message. Allowed: a string, a dict with role ({', '.join(sorted(_ROLES))}) and content, "
+        f"{shown(value)} is no message. Allowed: a string, a dict with role ({', '.join(sorted(_ROLES))}) and content, "
         "a LangChain message, or a list of them."
     )

@@ -17,7 +17,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any
 
-from langchain_mem.errors import FilterError, InvalidRequest
+from langchain_mem.errors import SHOWN, FilterError, InvalidRequest, meant, shown
 from langchain_mem.filters.conditions import (
     ALWAYS,
     NEVER,
@@ -118,7 +118,7 @@ class _Field:
         return self.test(Operator.exists, True)
 
     def wrong(self, allowed: str, operand: Any) -> FilterError:
-        return FilterError(f"`{self.name}` takes {allowed}, not {operand!r}.")
+        return FilterError(f"{shown(self.name)} takes {allowed}, not {shown(operand)}.")
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,11 @@ class _Language:
         operator = self.operators.get(name)
         if operator is None or operator not in _ALLOWED[field.kind]:
             allowed = self.allowed(field)
-            raise FilterError(f"`{field.name}` has no operator `{name}`. Allowed: {allowed}. Patterns are not offered.")
+            near = meant(name.removeprefix("$"), (each.removeprefix(self.mark) for each in allowed.split(", ")))
+            raise FilterError(
+                f"{shown(field.name)} has no operator {shown(name)}.{near} Allowed: {allowed}. Patterns are not "
+                "offered."
+            )
         return operator
 
     def allowed(self, field: _Field) -> str:
@@ -179,7 +183,7 @@ def parse_store(filters: Mapping[str, Any] | None) -> Condition:
 
 def _clause(filters: Any, language: _Language, depth: int) -> Condition:
     if not isinstance(filters, Mapping):
-        raise FilterError(f'A filter is a dict such as {{"user_id": "alex"}}, not {filters!r}.')
+        raise FilterError(f'A filter is a dict such as {{"user_id": "alex"}}, not {shown(filters)}.')
     _check(filters, depth)
     return conjunction(*(_entry(name, operand, language, depth) for name, operand in filters.items()))
 
@@ -189,7 +193,7 @@ def _check(filters: Mapping[Any, Any], depth: int) -> None:
         raise FilterError(f"A filter may nest {MAX_DEPTH} levels deep, no more.")
     for key in filters:
         if not isinstance(key, str):
-            raise FilterError(f"The keys of a filter are text, not {key!r}.")
+            raise FilterError(f"The keys of a filter are text, not {shown(key)}.")
 
 
 def _entry(name: str, operand: Any, language: _Language, depth: int) -> Condition:
@@ -198,7 +202,7 @@ def _entry(name: str, operand: Any, language: _Language, depth: int) -> Conditio
         return _field(language.field(name), operand, language, depth)
     parts = [operand] if connective is _none_of and isinstance(operand, Mapping) else operand
     if not isinstance(parts, list | tuple):
-        raise FilterError(f"`{name}` takes a list of filters, not {operand!r}.")
+        raise FilterError(f"{shown(name)} takes a list of filters, not {shown(operand)}.")
     return connective(*(_clause(part, language, depth + 1) for part in parts))
 
 
@@ -223,14 +227,16 @@ def _is_operators(operand: Mapping[str, Any], language: _Language) -> bool:
     names = [key for key in operand if language.is_operator(key)]
     dollar = next((name for name in names if name.startswith("$")), None)
     if len(names) < len(operand) and dollar is not None:
-        raise FilterError(f"`{dollar}` stands beside keys that are no operators: {', '.join(operand)}.")
+        raise FilterError(f"{shown(dollar)} stands beside keys that are no operators: {shown(list(operand))}.")
     return bool(names) and len(names) == len(operand)
 
 
 def _nested(field: _Field, pattern: Mapping[str, Any], language: _Language, depth: int) -> Condition:
     """A bare dict: each of its keys is a field one level down."""
     if field.kind is not Kind.value:  # no dict is stored there: the keys were meant as operators, and some are none
-        raise field.wrong(f"a value, or operators out of {language.allowed(field)}", dict(pattern))
+        allowed = language.allowed(field)
+        error = field.wrong(f"a value, or operators out of {allowed}", dict(pattern))
+        raise FilterError(f"{error}{meant(next(iter(pattern), ''), allowed.split(', '))}")
     if not pattern:  # every memory has metadata, if only none
         return ALWAYS if field.path == _METADATA else field.test(Operator.subset, {})
     return conjunction(*(_field(field.below(key), each, language, depth + 1) for key, each in pattern.items()))
@@ -359,13 +365,18 @@ def _memory_field(name: str) -> _Field:
         return _Field(name, Path((field,)), FIELDS[field])
     if name.startswith("metadata."):
         return _Field(name, Path(tuple(name.split("."))), Kind.value)
-    known = ", ".join([*FIELDS, *ALIASES])
-    raise FilterError(f"Unknown field `{name}`. Allowed: {known}, `metadata.` and a path, and AND, OR, NOT.")
+    known = [*FIELDS, *ALIASES]
+    near = meant(name, [*known, "AND", "OR", "NOT"]) or f" Did you mean metadata.{name[:SHOWN]}?"
+    raise FilterError(
+        f"Unknown field {shown(name)}.{near} Allowed: {', '.join(known)}, `metadata.` and a path, and AND, OR, NOT."
+    )
 
 
 def _store_field(name: str) -> _Field:
     if name.startswith("$"):
-        raise FilterError(f"Unknown `{name}`. Beside fields: {', '.join(_STORE.connectives)}.")
+        raise FilterError(
+            f"Unknown {shown(name)}.{meant(name, _STORE.connectives)} Beside fields: {', '.join(_STORE.connectives)}."
+        )
     return _Field(name, Path(tuple(name.split(".")), name if "." in name else None), Kind.value)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_messages
 
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.messages import SUMMARY, text_of
 from langchain_mem.ranking.context import strip_recalled
 
@@ -29,7 +29,7 @@ def messages_in(state: Any, key: str = MESSAGES) -> list[Any]:
         return list(state)
     held = state.get(key, _ABSENT) if isinstance(state, Mapping) else getattr(state, key, _ABSENT)
     if held is _ABSENT:
-        raise InvalidRequest(f"The state has no {key!r}. Say where its messages are with messages_key=….")
+        raise InvalidRequest(f"The state has no {shown(key)}. Say where its messages are with messages_key=….")
     return list(cast(Any, held) or ())
 
 

@@ -44,6 +44,6 @@ def report(memory: MemoryBase, what: str, meanwhile: str, error: Exception, owne
         error: The failure.
         owner: Whose memories these are.
     """
-    told = f"{type(error).__name__}: {error}"[:500]
+    told = memory.settings.clean(f"{type(error).__name__}: {error}")[:500]
     _LOG.warning("%s: %s. %s", what, told, meanwhile)
     memory.activity.record(what, iso(memory.clock()), cast(dict[str, str], owner.owners), error=told)

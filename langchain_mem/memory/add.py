@@ -195,7 +195,7 @@ def addition_of(
         at=at,
         now=now,
         metadata=settings.clean_metadata(metadata),
-        categories=names(categories),
+        categories=[settings.clean(name) for name in names(categories)],
         expiration_date=settings.expiration(expiration_date, scope, at),
         event_date=start,
         event_end=end,

@@ -32,7 +32,7 @@ from typing_extensions import override
 from langchain_mem._flow import Body, call, gather
 from langchain_mem.backends.base import ANY, Address, NamespaceQuery, Row, Vectors, Write, in_scope, no_vectors
 from langchain_mem.decay.policy import with_touch
-from langchain_mem.errors import Conflict, MemError, StoreError
+from langchain_mem.errors import Conflict, MemError, StoreError, shown
 from langchain_mem.filters.conditions import Condition, matches
 from langchain_mem.memory.repository import Repository
 from langchain_mem.model.instants import iso, parse_iso
@@ -129,7 +129,7 @@ class AnyStore(Repository):
         conditional = [write for write in batch if write.expects is not ANY]
         for write, item in zip(conditional, found, strict=True):
             if (item and _revision(item)) != write.expects:
-                raise Conflict(f"{write.address.key} has changed since it was read.")
+                raise Conflict(f"{shown(write.address.key)} has changed since it was read.")
 
     def _puts(self, batch: Sequence[Write]) -> list[Op]:
         puts: list[Op] = []

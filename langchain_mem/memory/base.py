@@ -14,8 +14,9 @@ from langgraph.store.base import BaseStore
 from pydantic import BaseModel
 
 from langchain_mem._flow import run
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, MissingDependency, shown
 from langchain_mem.extraction.judgement import Grounding
+from langchain_mem.extraction.personal_data import PersonalData, redactor
 from langchain_mem.extraction.portions import DEFAULT_TOKENS, LEAST_TOKENS
 from langchain_mem.extraction.prompts import DEFAULT_CATEGORIES
 from langchain_mem.extraction.redaction import redact_secrets
@@ -24,6 +25,7 @@ from langchain_mem.memory.background import Background
 from langchain_mem.memory.events import Activity, OnEvent, Watching
 from langchain_mem.memory.kept_events import KeptEvents
 from langchain_mem.memory.operation import Undriven
+from langchain_mem.memory.options import check_parts, check_spans
 from langchain_mem.memory.owners import owners_of
 from langchain_mem.memory.repository import Repository
 from langchain_mem.memory.settings import Decays, Reinforce, Reranker, Settings, decay_of
@@ -84,6 +86,9 @@ class MemoryBase(Operations):
             contradicts is refused by "mark" as well.
         extraction_tokens: How many tokens of conversation one prompt holds; a longer one is learned in portions.
         redact: What masks secrets before anything is embedded, stored, logged or traced; `None` turns it off.
+        pii: What becomes of personal data there (mail addresses, telephone numbers, cards, bank accounts, national
+            ids): it is left, masked (`"mask"` or `Mask(…)`), or hashed with a key, `Hash(key=…)`, so that it stays
+            findable.
         schemas: Typed memories: one validated document per owner and schema.
         reinforce: Which memories a search counts as used.
         all_owners: An administrator's `Memory`: operations need name no owner.
@@ -120,6 +125,7 @@ class MemoryBase(Operations):
         grounding: Grounding = "mark",
         extraction_tokens: int = DEFAULT_TOKENS,
         redact: Callable[[str], str] | None = redact_secrets,
+        pii: PersonalData = "leave",
         schemas: Sequence[type[BaseModel]] = (),
         reinforce: Reinforce = "returned",
         all_owners: bool = False,
@@ -134,6 +140,15 @@ class MemoryBase(Operations):
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         _check_policies(decay, min_confidence, reinforce)
+        check_spans(session_ttl=session_ttl, purge_after=purge_after)
+        check_parts(
+            callables={"redact": redact, "reranker": reranker, "clock": clock},
+            texts={"instructions": instructions, "agent_instructions": agent_instructions, "embedder_id": embedder_id},
+            categories=categories,
+            schemas=schemas,
+            model=model,
+            store=store,
+        )
         _check_extraction(grounding, extraction_tokens)
         _check_watching(on_event, keep_events)
         self._opened = not isinstance(store, BaseStore)
@@ -141,7 +156,7 @@ class MemoryBase(Operations):
         repo: Repository = self.store.items if isinstance(self.store, LongTermStore) else AnyStore(self.store)
         background = Background()
         kept = KeptEvents(repo, background, keep_events, clock) if keep_events else None
-        self.settings = Settings(
+        self.settings: Settings = Settings(
             repo=repo,
             model=_chat_model(model),
             clock=clock,
@@ -153,7 +168,7 @@ class MemoryBase(Operations):
             min_confidence=min_confidence,
             grounding=grounding,
             extraction_tokens=extraction_tokens,
-            redact=redact,
+            redact=redactor(redact, pii),
             schemas=tuple(schemas),
             reinforce=reinforce,
             all_owners=all_owners,
@@ -163,7 +178,7 @@ class MemoryBase(Operations):
             activity=Activity(on_event=on_event, log_text=log_text, keeper=kept),
             kept_events=kept,
             background=background,
-            touches=TouchWriter(functools.partial(_touch, repo)),
+            touches=TouchWriter(functools.partial(_touch, repo, self._kept_touches)),
             owners=owners_of(self.store.items, cache_bytes) if isinstance(self.store, LongTermStore) else None,
         )
         self.operations = Bodies(self.settings)
@@ -234,6 +249,9 @@ class MemoryBase(Operations):
         """
         return self.settings.activity.watch(types)
 
+    def _kept_touches(self) -> int:
+        return _kept(self.settings.decay)
+
     def _close_parts(self) -> None:
         try:
             self.settings.background.flush()
@@ -257,19 +275,31 @@ def _chat_model(model: BaseChatModel | str | None) -> BaseChatModel | None:
         return model
     from langchain.chat_models import init_chat_model
 
-    return init_chat_model(model)
+    try:
+        return init_chat_model(model)
+    except ImportError as error:
+        raise MissingDependency(f"The model {shown(model)} needs a package: {str(error)[:120]}") from error
+    except Exception as error:  # a provider's own: a key that is missing, a name that it does not know
+        raise InvalidRequest(f"No model can be made of {shown(model)}: {str(error)[:120]}") from error
 
 
-def _touch(repo: Repository, touches: Touches) -> None:
-    run(repo.touch(touches, _KEPT_TOUCHES))
+def _touch(repo: Repository, keep: Callable[[], int], touches: Touches) -> None:
+    run(repo.touch(touches, keep()))
 
 
 _KEPT_TOUCHES: Final = 20
 
 
+def _kept(decay: Decays) -> int:
+    """How many uses of a memory are kept: as many as the policy that looks furthest back reads."""
+    policies = decay.values() if isinstance(decay, Mapping) else (decay,)
+    read = (policy.max_touches for policy in map(decay_of, policies) if policy is not None)
+    return max((_KEPT_TOUCHES, *read))
+
+
 def _check_extraction(grounding: str, extraction_tokens: int) -> None:
     if grounding not in get_args(Grounding):
-        raise InvalidRequest(f"grounding is one of {', '.join(get_args(Grounding))}, not {str(grounding)[:80]!r}.")
+        raise InvalidRequest(f"grounding is one of {', '.join(get_args(Grounding))}, not {shown(str(grounding))}.")
     whole = isinstance(extraction_tokens, int) and not isinstance(extraction_tokens, bool)
     if not whole or extraction_tokens < LEAST_TOKENS:
         told = repr(extraction_tokens)[:80]
@@ -278,10 +308,11 @@ def _check_extraction(grounding: str, extraction_tokens: int) -> None:
 
 def _check_policies(decay: Decays, min_confidence: float, reinforce: str) -> None:
     _check_decay(decay)
-    if isinstance(min_confidence, bool) or not 0 <= min_confidence <= 1:
-        raise InvalidRequest(f"min_confidence must be a number from 0 to 1, not {min_confidence!r}.")
+    number = isinstance(min_confidence, int | float) and not isinstance(min_confidence, bool)
+    if not number or not 0 <= min_confidence <= 1:
+        raise InvalidRequest(f"min_confidence must be a number from 0 to 1, not {shown(min_confidence)}.")
     if reinforce not in ("returned", "used", "none"):
-        raise InvalidRequest(f'reinforce is "returned", "used" or "none", not {reinforce!r}.')
+        raise InvalidRequest(f'reinforce is "returned", "used" or "none", not {shown(reinforce)}.')
 
 
 def _check_watching(on_event: object, keep_events: object) -> None:

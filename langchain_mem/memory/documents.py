@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias, TypeVar, Unpack
 from pydantic import BaseModel, ValidationError
 
 from langchain_mem.backends.base import Address, Row
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.grounding import invented
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.memory.changes import Changes
@@ -236,7 +236,7 @@ class Patching:
 
     def _objection(self, name: str, patch: Any, turns: Sequence[Turn]) -> str | None:
         if name not in self.schemas:
-            return f"there is no schema {name!r}; there are {', '.join(self.schemas) or 'none'}"
+            return f"there is no schema {shown(name)}; there are {', '.join(self.schemas) or 'none'}"
         if not isinstance(patch, Mapping):
             return "a patch is an object with the keys that change"
         try:

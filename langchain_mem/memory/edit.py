@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, TypedDict, Unpack
 
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.memory.changes import Changes
 from langchain_mem.memory.contention import settled
 from langchain_mem.memory.operation import operation
@@ -120,8 +120,8 @@ async def _feedback(
         InvalidRequest: The rating is none.
     """
     if feedback not in (None, "POSITIVE", "NEGATIVE", "VERY_NEGATIVE"):
-        raise InvalidRequest(f"feedback is POSITIVE, NEGATIVE, VERY_NEGATIVE or None, not {feedback!r}.")
-    scope = Scope.of(ids)
+        raise InvalidRequest(f"feedback is POSITIVE, NEGATIVE, VERY_NEGATIVE or None, not {shown(feedback)}.")
+    scope, reason = Scope.of(ids), settings.cleaned(reason)
 
     async def attempt() -> MemoryDict:
         now = settings.now()
@@ -183,7 +183,7 @@ def _fields(settings: Settings, entry: Mapping[str, Any], now: datetime) -> dict
         cleared = given["metadata"] is None
         fields["metadata"] = None if cleared else settings.clean_metadata(given["metadata"])
     if "categories" in given:
-        fields["categories"] = names(given["categories"])
+        fields["categories"] = [settings.clean(name) for name in names(given["categories"])]
     if "expiration_date" in given:
         when = given["expiration_date"]
         fields["expiration_date"] = None if when is None else iso(to_instant(when, now=now))
@@ -192,7 +192,7 @@ def _fields(settings: Settings, entry: Mapping[str, Any], now: datetime) -> dict
 
 def _text(settings: Settings, text: Any) -> str:
     if not isinstance(text, str) or not text.strip():
-        raise InvalidRequest(f"A memory's text is a text that is not empty, not {text!r}.")
+        raise InvalidRequest(f"A memory's text is a text that is not empty, not {shown(text)}.")
     return settings.clean(sound(text))
 
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from langchain_mem.backends.base import Address, Row, Write
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.queries import is_in, live, view
@@ -89,7 +89,7 @@ async def _import(
         InvalidRequest: A line is no such memory; says which line and which field. Nothing was written.
     """
     if on_conflict not in ("skip", "replace"):
-        raise InvalidRequest(f'on_conflict is "skip" or "replace", not {on_conflict!r}.')
+        raise InvalidRequest(f'on_conflict is "skip" or "replace", not {shown(on_conflict)}.')
     entries = [_entry(line, place) for place, line in enumerate(lines, 1) if line.strip()]
     counts: Imported = {"imported": 0, "skipped": 0, "replaced": 0}
     now = settings.now()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict, Unpack
 
 from langchain_mem.backends.base import Row
-from langchain_mem.errors import NotFound
+from langchain_mem.errors import NotFound, shown
 from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Path, Test, conjunction
 from langchain_mem.memory.operation import Operation
 from langchain_mem.memory.pages import page
@@ -129,7 +129,7 @@ async def _look_at(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> Cl
     now = settings.now()
     row = await by_id(settings, memory_id, Scope.of(ids), now, deleted=True)
     if row is None:
-        raise NotFound(f"There is no memory {memory_id[:100]!r} here.")
+        raise NotFound(f"There is no memory {shown(memory_id)} here.")
     turns = await settings.repo.find(row.value["cites"], [reroot(row.address.namespace, TURNS)], now)
     evidence = sorted((turn.value for turn in turns.values()), key=lambda turn: turn["position"])
     return {"sight": _sight(settings, row, now), "evidence": [_turn(turn) for turn in evidence]}

@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from langchain_mem._flow import Body, arun, run
+from langchain_mem.errors import SHOWN, UnknownOption, meant
 from langchain_mem.memory.settings import Settings
+from langchain_mem.model.scopes import IDS
 from langchain_mem.rendering.tables import shown
 from langchain_mem.watching.operations import watched
 from langchain_mem.watching.tracing import traced
@@ -60,7 +62,7 @@ class Operation(Generic[P, R]):
     def __init__(self, body: Callable[Concatenate[Settings, P], Body[R]], *, run_name: str | None = None) -> None:
         self.body = body
         self.__doc__ = body.__doc__
-        seen = watched(body.__name__.strip("_"), body)
+        seen = watched(body.__name__.strip("_"), _discreet(body))
         public = seen if run_name is None else traced(run_name, seen)
         self._undriven = _of_a_memory(body, seen)
         self._sync = _of_a_memory(body, lambda *args, **kwargs: shown(run(public(*args, **kwargs))))
@@ -87,7 +89,11 @@ class CoroutineForm(Generic[P, R]):
     ) -> None:
         self.__doc__ = body.__doc__
 
+        known = _keywords(body)
+
         async def form(memory: _Memory, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            if not kwargs.keys() <= known:
+                raise _unknown(kwargs.keys() - known, known)
             return shown(await arun(public(memory.settings, *args, **kwargs)))
 
         self._form: Any = _described(form, body)
@@ -115,11 +121,39 @@ def operation(
 
 def _of_a_memory(body: Callable[..., Any], form: Callable[..., Any]) -> Any:
     """A function of a memory that hands the memory's settings to one of a body's forms."""
+    known = _keywords(body)
 
     def method(memory: _Memory, /, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs.keys() <= known:
+            raise _unknown(kwargs.keys() - known, known)
         return form(memory.settings, *args, **kwargs)
 
     return _described(method, body)
+
+
+def _discreet(body: Callable[Concatenate[Settings, P], Body[R]]) -> Callable[Concatenate[Settings, P], Body[R]]:
+    """A body whose errors say no secret, to the caller, to spans or to traces."""
+
+    @functools.wraps(body)
+    async def run_body(settings: Settings, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with settings.cleaning_errors():
+            return await body(settings, *args, **kwargs)
+
+    return run_body
+
+
+def _keywords(body: Callable[..., Any]) -> frozenset[str]:
+    """The keywords that an operation takes: its own, and the ids where it takes those."""
+    _, *parameters = inspect.signature(body).parameters.values()
+    own = {each.name for each in parameters if each.kind is not inspect.Parameter.VAR_KEYWORD}
+    return frozenset(own) if len(own) == len(parameters) else frozenset({*own, *IDS, "session_id"})
+
+
+def _unknown(names: Iterable[str], known: Iterable[str]) -> UnknownOption:
+    name = min(names)
+    return UnknownOption(
+        f"There is no option {name[:SHOWN]}.{meant(name, known)} There are: {', '.join(sorted(known))}."
+    )
 
 
 def _described(method: Callable[..., Any], body: Callable[..., Any]) -> Callable[..., Any]:

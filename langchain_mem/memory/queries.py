@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from langchain_mem._flow import gather
 from langchain_mem.backends.base import WILDCARD, NamespaceQuery, Row
-from langchain_mem.errors import InvalidRequest, NotFound, ScopeError
+from langchain_mem.errors import InvalidRequest, NotFound, ScopeError, shown
 from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Or, Path, Test, conjunction
 from langchain_mem.filters.language import owners, parse
 from langchain_mem.memory.repository import Repository
@@ -87,7 +87,7 @@ async def by_ids(settings: Settings, memory_ids: Sequence[str], scope: Scope, no
     """The memories with these ids, deleted ones too."""
     for memory_id in memory_ids:
         if not isinstance(memory_id, str) or not memory_id:
-            raise InvalidRequest(f"A memory's id is a text that is not empty, not {memory_id!r}.")
+            raise InvalidRequest(f"A memory's id is a text that is not empty, not {shown(memory_id)}.")
     within = await places(settings.repo, scope.patterns(), now) if scope else ((MEMORIES,),)
     return await settings.repo.find(memory_ids, within, now)
 

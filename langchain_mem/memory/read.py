@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from langchain_mem.backends.base import Row
-from langchain_mem.errors import InvalidRequest, NotFound
+from langchain_mem.errors import InvalidRequest, NotFound, shown
 from langchain_mem.filters.conditions import Condition, Kind, Operator, Path, Test, conjunction
 from langchain_mem.memory.cursor import check_output_format, cut_of
 from langchain_mem.memory.events import ActivityEvent
@@ -146,7 +146,7 @@ async def _history(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> li
     now = settings.now()
     row = await by_id(settings, memory_id, Scope.of(ids), now, deleted=True)
     if row is None:
-        raise NotFound(f"There is no memory {memory_id!r} here.")
+        raise NotFound(f"There is no memory {shown(memory_id)} here.")
     chain = await _chain(settings, row, now)
     texts = {one["id"]: one["memory"] for one in chain}
     told = [_with_successor(change, texts) for one in chain for change in changes(one)]
@@ -277,7 +277,7 @@ def _with_successor(change: Change, texts: Mapping[str, str]) -> Change:
 
 def _narrowed(categories: Sequence[str] | None, keywords: str | None) -> Condition:
     if keywords is not None and not isinstance(keywords, str):
-        raise InvalidRequest(f"keywords is a part of the text, not {keywords!r}.")
+        raise InvalidRequest(f"keywords is a part of the text, not {shown(keywords)}.")
     parts = [has_any("categories", names(categories))] if categories is not None else []
     words = [Test(Path(("memory",)), Operator.icontains, keywords, Kind.text)] if keywords else []
     return conjunction(*parts, *words)

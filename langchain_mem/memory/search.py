@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 
 from langchain_mem._flow import offload
 from langchain_mem.decay.policy import Decay
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.messages import turns_of
 from langchain_mem.filters.conditions import Condition, conjunction
 from langchain_mem.memory.candidates import POOL as POOL
@@ -101,6 +101,7 @@ async def _search(
     """
     scope, now = Scope.of(ids), settings.now()
     check_search(query, top_k if limit is None else limit, threshold)
+    query = settings.clean(query)  # what was kept was cleaned too, so a hashed address is found by its hash
     _check_choices(order, reinforce, history)
     then = now if as_of is None else instant(as_of)
     places, asked = await view(settings, scope, filters, now)
@@ -128,8 +129,8 @@ async def _search(
         results += raw_history(history)
     if as_of is None and (reinforce or settings.reinforce) == "returned":
         settings.touches.record([hit.row.address for hit in hits], now)
-    shown = [{"id": hit.memory["id"], **_details(hit)} for hit in hits]
-    settings.activity.record("search", iso(then), scope.ids(), query=settings.quoted(query), results=shown)
+    told = [{"id": hit.memory["id"], **_details(hit)} for hit in hits]
+    settings.activity.record("search", iso(then), scope.ids(), query=settings.quoted(query), results=told)
     return {"results": results}
 
 
@@ -180,20 +181,20 @@ def check_search(query: str, top_k: int, threshold: float) -> None:
         InvalidRequest: Says which argument, and what is allowed.
     """
     if not isinstance(query, str) or not query.strip():
-        raise InvalidRequest(f"A query is a text that is not empty, not {query!r}.")
+        raise InvalidRequest(f"A query is a text that is not empty, not {shown(query)}.")
     if not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1:
-        raise InvalidRequest(f"top_k must be a whole number, 1 or more, not {top_k!r}.")
+        raise InvalidRequest(f"top_k must be a whole number, 1 or more, not {shown(top_k)}.")
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
-        raise InvalidRequest(f"threshold must be a number from 0 to 1, not {threshold!r}.")
+        raise InvalidRequest(f"threshold must be a number from 0 to 1, not {shown(threshold)}.")
 
 
 def _check_choices(order: object, reinforce: object, history: object) -> None:
     if order not in ("layer", "score"):
-        raise InvalidRequest(f'order is "layer" or "score", not {order!r}.')
+        raise InvalidRequest(f'order is "layer" or "score", not {shown(order)}.')
     if reinforce not in (None, "returned", "used", "none"):
-        raise InvalidRequest(f'reinforce is "returned", "used" or "none", not {reinforce!r}.')
+        raise InvalidRequest(f'reinforce is "returned", "used" or "none", not {shown(reinforce)}.')
     if isinstance(history, str) or not (history is None or isinstance(history, bool | Sequence)):
-        raise InvalidRequest(f"history is True, False or a list of messages, not {history!r}.")
+        raise InvalidRequest(f"history is True, False or a list of messages, not {shown(history)}.")
 
 
 def _in_layers(layers: Collection[str] | None) -> Condition:
@@ -201,7 +202,7 @@ def _in_layers(layers: Collection[str] | None) -> Condition:
         return conjunction()
     known = [str(layer) for layer in Layer if layer is not Layer.CONVERSATION]
     if isinstance(layers, str) or not layers or not set(layers) <= set(known):
-        raise InvalidRequest(f"layers must be some of {known}, not {layers!r}.")
+        raise InvalidRequest(f"layers must be some of {known}, not {shown(layers)}.")
     return is_in("layer", [str(layer) for layer in layers])
 
 

@@ -10,7 +10,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 
 from langchain_mem._flow import call
 from langchain_mem.backends.base import Row
-from langchain_mem.errors import ExtractionError, NotFound
+from langchain_mem.errors import ExtractionError, NotFound, shown
 from langchain_mem.extraction import prompts
 from langchain_mem.extraction.messages import text_of
 from langchain_mem.extraction.model_call import ask, numbers
@@ -131,7 +131,7 @@ async def _promote(
         rows = await settings.repo.find(chosen, [scope.home(), Scope(run_id=run_id).home()], now)
         missing = [memory_id for memory_id in chosen if memory_id not in rows]
         if missing:
-            raise NotFound(f"No notes of session {run_id!r}: {', '.join(missing)}.")
+            raise NotFound(f"No notes of session {shown(run_id)}: {', '.join(missing)}.")
         changes = Changes(settings, at=now)
         await _copy_turns(settings, changes, rows.values(), home)
         notes = [rows[memory_id] for memory_id in chosen]

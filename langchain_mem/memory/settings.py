@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 
 from langchain_mem.backends.base import Address
 from langchain_mem.decay.policy import Decay
-from langchain_mem.errors import InvalidRequest, StoreError
+from langchain_mem.errors import InvalidRequest, MemError, StoreError, shown
 from langchain_mem.extraction.judgement import Grounding
 from langchain_mem.extraction.redaction import redact_value
 from langchain_mem.memory.background import Background
@@ -115,6 +116,19 @@ class Settings:
         """A query as events and traces tell it: without its secrets, and of a long one the beginning."""
         return self.clean(query[: 2 * _QUOTED])[:_QUOTED]
 
+    def cleaned(self, text: str | None) -> str | None:
+        """The same, where there is one."""
+        return None if text is None else self.clean(text)
+
+    @contextmanager
+    def cleaning_errors(self) -> Iterator[None]:
+        """What an operation raises says no secret either, though a message shows a part of what was wrong."""
+        try:
+            yield
+        except MemError as error:
+            error.args = tuple(self.clean(each) if isinstance(each, str) else each for each in error.args)
+            raise
+
     def clean_metadata(self, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
         """Metadata, checked to be JSON and without secrets.
 
@@ -167,7 +181,7 @@ def decay_of(chosen: object) -> Decay | None:
         return Decay()
     if isinstance(chosen, Decay):
         return chosen
-    raise InvalidRequest(f"decay is a Decay, True or False, not {chosen!r}.")
+    raise InvalidRequest(f"decay is a Decay, True or False, not {shown(chosen)}.")
 
 
 def names(categories: Sequence[str] | None) -> list[str]:
@@ -178,5 +192,5 @@ def names(categories: Sequence[str] | None) -> list[str]:
     """
     several = isinstance(categories, Iterable) and not isinstance(categories, str)
     if categories is not None and not (several and all(isinstance(name, str) and name for name in categories)):
-        raise InvalidRequest(f"categories must be a list of names, not {categories!r}.")
+        raise InvalidRequest(f"categories must be a list of names, not {shown(categories)}.")
     return list(dict.fromkeys(categories or ()))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from langchain_mem.backends.base import Address, Row
-from langchain_mem.errors import InvalidRequest, NotFound
+from langchain_mem.errors import InvalidRequest, NotFound, shown
 from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.changes import Changes, journal_namespace
 from langchain_mem.memory.contention import settled
@@ -50,7 +50,7 @@ async def _restore(settings: Settings, memory_id: str, version: int | None = Non
         now = settings.now()
         row = await by_id(settings, memory_id, scope, now, deleted=True)
         if row is None:
-            raise NotFound(f"There is no memory {memory_id!r} to restore; it may have been purged.")
+            raise NotFound(f"There is no memory {shown(memory_id)} to restore; it may have been purged.")
         changes = Changes(settings, at=now)
         state = at_version(row.value, _last_shown(row) if version is None else version)
         changes.revert(row, {**state, "state": "live", "superseded_by": None}, event="RESTORE")
@@ -116,7 +116,7 @@ async def _batches(
         root = journal_namespace(scope, None)[:3] if scope else (BATCHES,)
         found = (await settings.repo.find([batch_id], [root], now)).get(batch_id)
         if found is None:
-            raise NotFound(f"There is no batch {batch_id!r} here; what was purged cannot be undone.")
+            raise NotFound(f"There is no batch {shown(batch_id)} here; what was purged cannot be undone.")
         beside = [] if scope else [Address(tuple(place), batch_id) for place in found.value.get("beside", ())]
         others = await settings.repo.read(beside, now)
         return [found, *(row for row in others if row is not None)]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, cast
 
-from langchain_mem.errors import InvalidRequest, MemError, NotFound
+from langchain_mem.errors import InvalidRequest, MemError, NotFound, shown
 from langchain_mem.extraction.redaction import redact_secrets, redact_value
 from langchain_mem.memory.drafts import Draft
 from langchain_mem.memory.export import FORMAT
@@ -222,7 +222,7 @@ def _scope_of(entry: Mapping[str, Any]) -> Scope:
     """A memory here has one owner, beside its run; what an assistant said is the agent's."""
     metadata = entry.get("metadata") or {}
     if not isinstance(metadata, Mapping):
-        raise InvalidRequest(f"Its metadata is no object: {metadata!r}.")
+        raise InvalidRequest(f"Its metadata is no object: {shown(metadata)}.")
     said = metadata.get("role", entry.get("role"))
     owners = [name for name in _OWNERS if entry.get(name) is not None]
     first = "agent_id" if said == "assistant" and "agent_id" in owners else next(iter(owners), None)
@@ -256,7 +256,7 @@ def _said(content: Any) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, Mapping):
-        raise InvalidRequest(f"Its content is neither text nor fields: {content!r}.")
+        raise InvalidRequest(f"Its content is neither text nor fields: {shown(content)}.")
     plain = {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in content.items()
@@ -277,7 +277,7 @@ def _labels(pattern: str) -> list[str]:
     named = [label[1:-1] for label in labels if label.startswith("{") and label.endswith("}")]
     unknown = [name for name in named if name not in _LABELS]
     if unknown or "" in labels:
-        raise InvalidRequest(f"{pattern!r} is no pattern: labels between slashes, of which ids are {_ALLOWED}.")
+        raise InvalidRequest(f"{shown(pattern)} is no pattern: labels between slashes, of which ids are {_ALLOWED}.")
     return labels
 
 
@@ -300,9 +300,9 @@ def _brought(given: Any, text: str, scope: Scope, *, updated_at: datetime | None
     if not text:
         raise InvalidRequest("It has no text.")
     if not isinstance(categories, list | tuple) or not all(isinstance(name, str) and name for name in categories):
-        raise InvalidRequest(f"Its categories are no list of names: {categories!r}.")
+        raise InvalidRequest(f"Its categories are no list of names: {shown(categories)}.")
     if given is not None and (not isinstance(given, str) or not given):
-        raise InvalidRequest(f"Its id is no text: {given!r}.")
+        raise InvalidRequest(f"Its id is no text: {shown(given)}.")
     fields["metadata"] = json_object(fields["metadata"])
     memory_id = given or id_for(scope.home(), text)
     return Brought(id=memory_id, text=text, scope=scope, updated_at=max(updated_at or created, created), **fields)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import SHOWN, InvalidRequest, shown
 
 MAX_DEPTH: Final = 100
 """How deep a value may nest: beyond what anyone writes, within Python's stack, and a value that holds itself ends."""
@@ -19,7 +19,7 @@ def json_object(value: object) -> dict[str, Any]:
         InvalidRequest: It is no dict, or something else is in it; the message says where.
     """
     if not isinstance(value, Mapping):
-        raise InvalidRequest(f"`value` is {value!r}; it must be a dict.")
+        raise InvalidRequest(f"`value` is {shown(value)}; it must be a dict.")
     copy: dict[str, Any] = json_copy(value, "value")
     return copy
 
@@ -43,10 +43,12 @@ def json_copy(value: Any, path: str, depth: int = 0) -> Any:
         return [json_copy(each, f"{path}[{n}]", depth + 1) for n, each in enumerate(value)]
     if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise InvalidRequest(f"`{path}` is {value!r}; a value is made of dict, list, str, finite numbers, bool and None.")
+    raise InvalidRequest(
+        f"`{path[-SHOWN:]}` is {shown(value)}; a value is made of dict, list, str, finite numbers, bool and None."
+    )
 
 
 def _name(key: Any, path: str) -> str:
     if isinstance(key, str):
         return key
-    raise InvalidRequest(f"`{path}` has the key {key!r}; the keys of a value are strings.")
+    raise InvalidRequest(f"`{path[-SHOWN:]}` has the key {shown(key)}; the keys of a value are strings.")

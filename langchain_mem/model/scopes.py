@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Literal, TypeAlias, TypedDict
 
-from langchain_mem.errors import ScopeError
+from langchain_mem.errors import ScopeError, UnknownOption, meant, shown
 
 Namespace: TypeAlias = tuple[str, ...]
 """A path of labels, such as `("memories", "user", "alex")`. A prefix of one is a prefix of whole labels."""
@@ -115,7 +115,7 @@ class Scope:
 
         Raises:
             ScopeError: An id is not one, or `run_id` and `session_id` differ.
-            TypeError: A keyword is no id.
+            UnknownOption: A keyword is no id.
         """
         named: dict[str, str | None] = dict(ids)  # type: ignore[arg-type]
         session, run = named.pop("session_id", None), named.pop("run_id", None)
@@ -123,7 +123,8 @@ class Scope:
             raise ScopeError("session_id and run_id are one thing; they differ here.")
         unknown = named.keys() - {"user_id", "agent_id", "app_id", "org_id"}
         if unknown:
-            raise TypeError(f"unexpected keyword argument {', '.join(map(repr, sorted(unknown)))}")
+            name = min(unknown)
+            raise UnknownOption(f"There is no id {shown(name)}.{meant(name, (*IDS, 'session_id'))}")
         return cls(**named, run_id=run if session is None else session)
 
     @classmethod

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from langchain_mem._flow import gather
 from langchain_mem.backends.base import WILDCARD, Address, Namespace, NamespaceQuery, Query, Row, Write
 from langchain_mem.backends.encrypted import EncryptedBackend
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.filters.language import parse_store
 from langchain_mem.model.instants import to_instant
 from langchain_mem.model.json_values import json_object
@@ -158,7 +158,7 @@ def _kind(op: Op) -> type:
     for kind in _KINDS:
         if isinstance(op, kind):
             return kind
-    raise InvalidRequest(f"{op!r} is no operation; a batch holds {', '.join(kind.__name__ for kind in _KINDS)}.")
+    raise InvalidRequest(f"{shown(op)} is no operation; a batch holds {', '.join(kind.__name__ for kind in _KINDS)}.")
 
 
 def _query(op: SearchOp, now: datetime) -> Query | None:
@@ -205,7 +205,7 @@ def _row(items: Items, op: PutOp, now: datetime) -> Row:
             f"A namespace has at least one label, and the first is not 'langgraph': {namespace}"
         )
     if not (op.index is None or op.index is False or isinstance(op.index, list | tuple)):
-        raise InvalidRequest(f"`index` is {op.index!r}; it must be a list of paths, False, or None.")
+        raise InvalidRequest(f"`index` is {shown(op.index)}; it must be a list of paths, False, or None.")
     ttl = _ttl(op.ttl)
     return Row(
         address=Address(namespace, str(op.key)),
@@ -242,10 +242,10 @@ def _page(limit: int | None, offset: int) -> bool:
 def _namespace(labels: Sequence[str]) -> Namespace:
     """The labels as a tuple, checked as `BaseStore` checks them: a batch may come past its methods."""
     if isinstance(labels, str):
-        raise InvalidNamespaceError(f"A namespace is a tuple of labels, such as ({labels!r},), not text.")
+        raise InvalidNamespaceError(f"A namespace is a tuple of labels, such as ({shown(labels)},), not text.")
     for label in labels:
         if not isinstance(label, str) or not label or "." in label or "\x00" in label:
-            raise InvalidNamespaceError(f"{label!r} is no label: text, not empty, without '.' and NUL. In {labels}.")
+            raise InvalidNamespaceError(f"{shown(label)} is no label: text, not empty, without '.' and NUL.")
     return tuple(labels)
 
 

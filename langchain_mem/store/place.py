@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 
 from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.embeddings.naming import embedder_named
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.store.items import Clock, utc_now
 from langchain_mem.store.long_term import Embed, LongTermStore
 
@@ -65,13 +65,15 @@ def check_place(place: str | Path) -> str:
         InvalidRequest: No store can lie there.
     """
     there = os.fspath(place)
+    if not there or "\0" in there:
+        raise InvalidRequest('A store is a folder, a postgresql:// address or ":memory:"; an empty text names none.')
     if not POSTGRES.match(there) and (scheme := _URL.match(there)):
         raise InvalidRequest(
             f'A store is a folder, a postgresql:// address or ":memory:"; {scheme[0]} is none of these. '
             "For a Chroma server: Memory(LongTermStore.chroma(client=…))."
         )
     if Path(there).is_file():
-        raise InvalidRequest(f"{there[:200]} is a file; a store is a folder.")
+        raise InvalidRequest(f"{shown(there)} is a file; a store is a folder.")
     return there
 
 

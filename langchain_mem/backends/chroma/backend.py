@@ -16,7 +16,7 @@ from langchain_mem.backends.changes import Changes
 from langchain_mem.backends.chroma.client import CollectionClient
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.folder import Folder
-from langchain_mem.errors import InvalidRequest, StoreError
+from langchain_mem.errors import InvalidRequest, StoreError, shown
 from langchain_mem.filters.conditions import Path as Field
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,498}[a-zA-Z0-9]")
@@ -61,7 +61,7 @@ class ChromaBackend:
         if not _NAME.fullmatch(collection):
             raise InvalidRequest(
                 f"A collection's name has 3 to 500 letters, digits, `.`, `_` or `-`, and begins and ends with a letter "
-                f"or digit; {collection!r} does not."
+                f"or digit; {shown(collection)} does not."
             )
         self._path = path
         self._client = client

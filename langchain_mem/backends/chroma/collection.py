@@ -37,7 +37,7 @@ from langchain_mem.backends.chroma.records import Record, record_id
 from langchain_mem.backends.chroma.scope_cache import EVER, ScopeCache
 from langchain_mem.backends.chroma.where import Where, both, either, keys_where, where
 from langchain_mem.backends.dictionary import DictionaryBackend
-from langchain_mem.errors import Conflict, EmbeddingMismatch, StoreError
+from langchain_mem.errors import Conflict, EmbeddingMismatch, StoreError, shown
 from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import ALWAYS
 
@@ -403,7 +403,9 @@ def _expect(write: Write, there: Record | None, now: datetime) -> None:
         return
     revision = None if there is None or rows.hidden(there, now) else rows.revision(there)
     if write.expects != revision:
-        raise Conflict(f"{write.address} has changed since it was read. Nothing was written; read again and retry.")
+        raise Conflict(
+            f"{shown(write.address.key)} has changed since it was read. Nothing was written; read again and retry."
+        )
 
 
 def _replacing(row: Row, old: Record | None, dims: int, now: datetime, lane: str) -> list[Record]:

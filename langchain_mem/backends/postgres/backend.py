@@ -45,7 +45,7 @@ from langchain_mem.backends.postgres.sql import (
     select,
 )
 from langchain_mem.backends.postgres.text import decode, loads
-from langchain_mem.errors import Conflict, StoreError
+from langchain_mem.errors import Conflict, StoreError, shown
 from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import matches
 
@@ -340,7 +340,7 @@ async def _apply(session: Session, changes: Sequence[WriteStatements]) -> None:
     for (change, statement), answer in zip(sent, answers, strict=True):
         if change.conditional and statement is change.first and not answer:
             raise Conflict(
-                f"{change.address} has changed since it was read. Nothing was written; read again and retry."
+                f"{shown(change.address.key)} has changed since it was read. Nothing was written; read again and retry."
             )
 
 

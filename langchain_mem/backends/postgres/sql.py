@@ -25,7 +25,7 @@ from langchain_mem.backends.base import ANY, WILDCARD, Address, Embedder, Namesp
 from langchain_mem.backends.postgres.schema import MIGRATIONS, VERSION
 from langchain_mem.backends.postgres.text import array, dumps, encode
 from langchain_mem.backends.postgres.where import Compiler
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.filters.conditions import Path
 
 VECTOR_LIMIT: Final = 2_000
@@ -110,7 +110,7 @@ class Statements:
 
     def __init__(self, schema: str) -> None:
         if not _SCHEMA.fullmatch(schema):
-            raise InvalidRequest(f"`schema` is {schema!r}; it takes ASCII letters, digits and `_`, at most 63.")
+            raise InvalidRequest(f"`schema` is {shown(schema)}; it takes ASCII letters, digits and `_`, at most 63.")
         self._name = schema
         self._schema = f'"{schema}"'
         self._items = f"{self._schema}.items"

@@ -1,0 +1,63 @@
+"""The arguments of a `Memory`, checked when it is made: a mistake is told there, not at the first operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.store.base import BaseStore
+from pydantic import BaseModel
+
+from langchain_mem.errors import InvalidRequest, shown
+
+
+def check_spans(**spans: timedelta | None) -> None:
+    """Refuses what is no span of time above zero; `None` is for ever.
+
+    Raises:
+        InvalidRequest: One is something else; a number would leave its unit to guess.
+    """
+    for name, span in spans.items():
+        if span is not None and not (isinstance(span, timedelta) and span > timedelta(0)):
+            raise InvalidRequest(f"{name} must be a timedelta above 0, or None for ever, not {shown(span)}.")
+
+
+def check_parts(
+    *,
+    callables: Mapping[str, Any],
+    texts: Mapping[str, Any],
+    categories: Any,
+    schemas: Any,
+    model: Any,
+    store: Any,
+) -> None:
+    """Refuses parts of a memory that are of the wrong kind.
+
+    Raises:
+        InvalidRequest: One is; says what it may be.
+    """
+    for name, part in callables.items():
+        if part is not None and not callable(part):
+            raise InvalidRequest(f"{name} must be a function, not {shown(part)}.")
+    for name, text in texts.items():
+        if text is not None and not isinstance(text, str):
+            raise InvalidRequest(f"{name} must be text, not {shown(text)}.")
+    if categories is not None and not _is_text_by_text(categories):
+        raise InvalidRequest(f"categories must map names to what each is for, not {shown(categories)}.")
+    if not isinstance(schemas, Sequence) or not all(_is_schema(schema) for schema in schemas):
+        raise InvalidRequest(f"schemas must be a list of Pydantic models, not {shown(schemas)}.")
+    if not isinstance(model, BaseChatModel | str | None):
+        raise InvalidRequest(f"model must be a chat model or its name, not {shown(model)}.")
+    if not isinstance(store, BaseStore | str | Path | None):
+        raise InvalidRequest(f"store must be a LangGraph store or where one lies, not {shown(store)}.")
+
+
+def _is_text_by_text(given: Any) -> bool:
+    return isinstance(given, Mapping) and all(isinstance(each, str) for pair in given.items() for each in pair)
+
+
+def _is_schema(given: Any) -> bool:
+    return isinstance(given, type) and issubclass(given, BaseModel)
