@@ -74,10 +74,19 @@ def mcp(
     user: User = None,
     agent: Agent = None,
     http: Annotated[bool, typer.Option("--http", help="Over HTTP on this machine, not standard input.")] = False,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where, over HTTP.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="N", help="Where, over HTTP.")] = 8765,
+    tokens: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LANGCHAIN_MEM_TOKENS", metavar="TOKEN=USER,…", help="Over HTTP: whose memories a token opens."
+        ),
+    ] = None,
 ) -> None:
-    """Serve one owner's memories to an assistant (Model Context Protocol)."""
+    """Serve memories to assistants (Model Context Protocol): one owner's, or those of whoever has a token."""
     with remembering(store, embedder, new=True) as memory:
-        from langchain_mem.integrations.mcp import serve
+        from langchain_mem.integrations.mcp import serve, tokens_of
 
-        serve(memory, transport="http" if http else "stdio", port=port, **Ids(user=user, agent=agent).given())
+        opens, transport = tokens_of(tokens) if tokens else None, "http" if http else "stdio"
+        owner = Ids(user=user, agent=agent).given()
+        serve(memory, transport=transport, host=host, port=port, tokens=opens, **owner)  # type: ignore[arg-type]

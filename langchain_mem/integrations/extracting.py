@@ -173,9 +173,9 @@ def _run(body: Callable[[], Body[None]]) -> None:
 def _evidence(memory: MemoryBase, messages: list[BaseMessage], owner: Identity) -> list[BaseMessage]:
     """The messages themselves; where they will be stored as they are, no replies, which repeat what was recalled.
 
-    An agent with memories of its own keeps its replies even then.
+    An agent that has memories of its own, and no user beside it, keeps its replies even then.
     """
-    if memory.model is not None or "agent_id" in owner.owners:
+    if memory.model is not None or ("agent_id" in owner.owners and "user_id" not in owner.owners):
         return messages
     return [message for message in messages if isinstance(message, HumanMessage)]
 

@@ -116,6 +116,21 @@ def mcp_server(
     return _with_tools(_server(tokens, url), memory_tools(memory, owner=_subject))
 
 
+def tokens_of(text: str) -> dict[str, str]:
+    """Tokens as an operator writes them: `token=user`, separated by commas.
+
+    >>> tokens_of("secret-of-alex=alex, secret-of-bob=bob")
+    {'secret-of-alex': 'alex', 'secret-of-bob': 'bob'}
+
+    Raises:
+        InvalidRequest: A part has no token or no user. The message does not repeat it.
+    """
+    pairs = [part.strip().rpartition("=") for part in text.split(",") if part.strip()]
+    if not pairs or not all(token and user for token, _, user in pairs):
+        raise InvalidRequest("Tokens are written token=user, separated by commas.")
+    return {token: user for token, _, user in pairs}
+
+
 def _with_tools(server: MCPServer, tools: list[BaseTool]) -> MCPServer:
     from mcp.types import ToolAnnotations
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -23,7 +26,8 @@ import uvicorn
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
-from langchain_mem.integrations.mcp import mcp_server, serve
+from langchain_mem.embeddings import local_embeddings
+from langchain_mem.integrations.mcp import mcp_server, serve, tokens_of
 
 TOOLS = {"save_memory", "search_memories", "update_memory", "forget_memory"}
 
@@ -123,6 +127,50 @@ async def test_over_http_a_token_says_whose():
             for headers in ({}, {"Authorization": "Bearer guessed"}):
                 answer = await http.post(url, headers=headers, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
                 assert answer.status_code == 401
+
+
+async def test_from_the_command_line(tmp_path: Path):
+    """`langchain-mem mcp` serves over HTTP whoever has a token that the environment names."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with Memory(LongTermStore.chroma(tmp_path / "store", embed=local_embeddings())) as memory:
+        memory.add("Prefers window seats", user_id="alex", infer=False)
+        memory.add("Prefers aisle seats", user_id="bob", infer=False)
+        memory.store.close()
+    command = [sys.executable, "-m", "langchain_mem.cli", "mcp", "--http", "--port", str(port)]
+    environment = {**os.environ, "LANGCHAIN_MEM_STORE": str(tmp_path / "store"), "LANGCHAIN_MEM_TOKENS": "t1=alex"}
+    with _started(command, environment, port):
+        async with _client(f"http://127.0.0.1:{port}/mcp", "t1") as client:
+            found = await _said(client, "search_memories", query="Which seats?")
+    assert "window" in found
+    assert "aisle" not in found
+
+
+@contextmanager
+def _started(command: list[str], environment: dict[str, str], port: int) -> Iterator[None]:
+    """A process that listens on a port; ended afterwards."""
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        while not _listens(port):
+            assert process.poll() is None, "the server ended"
+            time.sleep(0.1)  # another process starts; nothing here can be told when it has
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("text", ["", "alex", "t=", "=alex", "t=alex,nobody"])
+def test_tokens_that_are_none(text: str):
+    """Every part is a token and its user."""
+    with pytest.raises(InvalidRequest):
+        tokens_of(text)
 
 
 @pytest.mark.parametrize(

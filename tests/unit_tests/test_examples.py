@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
+from langchain_core.messages import BaseMessage
 from pytest_examples import CodeExample, EvalExample, find_examples
 
 from langchain_mem.testing import OpenAIPeer
@@ -46,10 +48,19 @@ def main_module_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
+def _said(messages: list[BaseMessage]) -> Any:
+    """What the model says: to an extraction what it finds, to a question what it was reminded of."""
+    last = messages[-1].text
+    if "<conversation>" in last:
+        fact = {"action": "add", "text": "Takes the quiet coach", "evidence": [0]}
+        return {"operations": [fact] if "I always take the quiet coach" in last.partition("<conversation>")[2] else []}
+    return "The quiet coach, as always." if "- Takes the quiet coach" in last else "Noted."
+
+
 @pytest.fixture
 def openai_at_hand(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Where an example names OpenAI's models, its real client talks to a peer on this machine."""
-    with OpenAIPeer(otherwise="With pleasure.") as peer:
+    with OpenAIPeer(otherwise=_said) as peer:
         monkeypatch.setenv("OPENAI_API_KEY", "not-a-key")
         monkeypatch.setenv("OPENAI_BASE_URL", peer.base_url)
         yield

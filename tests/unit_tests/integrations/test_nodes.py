@@ -384,11 +384,12 @@ def test_without_a_model_only_the_user_is_kept():
 
 
 def test_an_agents_own_memories():
-    """With an agent named, what it says is its own."""
-    memory = memory_with()
-    node = extraction_node(memory)
+    """With an agent alone, what it says is kept as its own; beside a user only the user's words are kept verbatim."""
     said = {"messages": [HumanMessage("Hi", id="1"), AIMessage("I am a tutor.", id="2")]}
-    node.invoke(said, {"configurable": {"user_id": "alex", "agent_id": "tutor", "thread_id": "1"}})
+    memory = memory_with()
+    for thread_id, user in (("1", {"user_id": "alex"}), ("2", {})):
+        ids = {"agent_id": "tutor", "thread_id": thread_id, **user}
+        extraction_node(memory).invoke(said, {"configurable": ids})
     assert texts(memory, user_id="alex") == ["Hi"]
     assert texts(memory, agent_id="tutor") == ["I am a tutor."]
 
