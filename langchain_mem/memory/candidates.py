@@ -37,7 +37,7 @@ from langchain_mem.store.vectorizer import Vector
 POOL: Final = 50
 """At least so many candidates are weighed, and at least three for each one wanted."""
 
-_SPARE: Final = 4  # times the pool are looked at closely, so that what others lend cannot reorder what was left out
+_SPARE: Final = 2  # times the pool are looked at closely, so that what others lend cannot reorder what was left out
 _HEAVY: Final = 5_000  # documents whose arithmetic would keep an event loop waiting
 _WITH_SUPERSEDED: Final = LIVE | {"superseded"}
 _KEPT_TURNS: Final = conjunction(is_in("layer", [Layer.CONVERSATION]), is_in("state", ["live"]))
@@ -63,6 +63,7 @@ class Search:
     history: bool
     newer: bool
     rerank: bool
+    whole_pool: bool = False
 
     @property
     def pool(self) -> int:
@@ -120,9 +121,22 @@ async def candidates(settings: Settings, search: Search, as_of: str | None) -> t
         if size > _HEAVY
         else _by_index(livings, search, vector, scale)
     )
+    facts = facts[: _within_reach(facts, search)]
     rows = await settings.repo.read([address for address, _ in (*facts, *turns)], search.now)
     present = {row.address: row for row in rows if row is not None and row.value["state"] in states}
     return _hits(facts, present), _hits(turns, present)
+
+
+def _within_reach(facts: Found, search: Search) -> int:
+    """How many of the best memories could be returned, whatever their decay; at least twice those that are wanted.
+
+    A factor lies between the policy's floor and ceiling, so one far below the last place cannot rise to it.
+    """
+    if search.rerank or search.whole_pool or len(facts) <= 2 * search.top_k:
+        return len(facts)
+    span = search.decay.floor / search.decay.ceiling if search.decay else 1.0
+    least = facts[search.top_k - 1][1].relevance * span
+    return max(2 * search.top_k, sum(evidence.relevance >= least for _, evidence in facts))
 
 
 def _asked(search: Search) -> Condition:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final, Literal, Unpack, cast
 
@@ -143,8 +144,10 @@ async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tupl
     if search.rerank:
         await _rerank(settings, search.query, facts)
     _decay(settings, search, facts)
-    chosen = _repeats_last(sorted(facts, key=lambda hit: hit.key))
-    return _newer_first(chosen, search)[: search.top_k], _each_once(turns)[: search.top_k]
+    fresh, repeats = _repeats_apart(sorted(facts, key=lambda hit: hit.key))
+    if repeats and len(fresh) < search.top_k and not search.whole_pool:  # what was out of reach may rise past repeats
+        return await _ranked(settings, replace(search, whole_pool=True), as_of)
+    return _newer_first([*fresh, *repeats], search)[: search.top_k], _each_once(turns)[: search.top_k]
 
 
 async def _rerank(settings: Settings, query: str, hits: Sequence[Hit]) -> None:
@@ -214,8 +217,8 @@ def _each_once(turns: Sequence[Hit]) -> list[Hit]:
     return list(best.values())
 
 
-def _repeats_last(hits: Sequence[Hit]) -> list[Hit]:
-    """Moves a result down when all of its source messages were cited by a better result.
+def _repeats_apart(hits: Sequence[Hit]) -> tuple[list[Hit], list[Hit]]:
+    """Results, and apart from them those all of whose source messages were cited by a better result; they come last.
 
     So a fact and the message it came from do not take two places. Memories of one batch never count as repeats.
     """
@@ -228,7 +231,7 @@ def _repeats_last(hits: Sequence[Hit]) -> list[Hit]:
         (repeats if repeated else fresh).append(hit)
         for each in said:
             shown.setdefault(each, batch)
-    return [*fresh, *repeats]
+    return fresh, repeats
 
 
 def _sources(memory: StoredMemory) -> list[tuple[str | None, str]]:

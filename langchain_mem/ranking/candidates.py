@@ -114,8 +114,8 @@ class _Found:
             strength(self._all),
             np.nan_to_num(cosines),
             np.maximum(np.nan_to_num(cosines), 0.0) + near,
-            near,
         )
+        self._near = near
 
     def kinds(self, sort: Mask) -> Iterator[Mask]:
         """The documents of a sort, those that have the same parts together."""
@@ -130,6 +130,8 @@ class _Found:
         documents = np.flatnonzero(kind)
         for values in self._orders:
             chosen[self._most(documents, values[documents], count)] = True
+        worded = documents[self._near[documents] > 0]  # the others are all alike in this, and best in none
+        chosen[self._most(worded, self._near[worded], count)] = True
 
     def _most(self, documents: Places, values: Floats, count: int) -> Places:
         """Those with the highest values; ties go by key, so that every engine chooses the same."""

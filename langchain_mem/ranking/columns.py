@@ -108,8 +108,11 @@ class Column:
         compared = None if below else self._compared(test)
         if compared is not None:
             return compared
-        here = replace(test, path=Path(("value", *below)))
-        return self._remembered(test, lambda value: matches(here, {"value": value}))
+
+        def holds(value: Any) -> bool:
+            return matches(replace(test, path=Path(("value", *below))), {"value": value})
+
+        return self._remembered(test, holds)
 
     def _remembered(self, name: Hashable, holds: Callable[[Any], bool]) -> Mask:
         """For each distinct value whether a predicate holds; those known already are not asked again."""
