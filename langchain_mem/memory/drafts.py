@@ -167,7 +167,7 @@ class Addition:
         """Whether the batch id names what was said rather than this call."""
         return self.source["thread_id"] is not None and bool(self.source["message_ids"])
 
-    @property
+    @cached_property
     def group(self) -> str | None:
         """What the turns stood in: their thread, their session, or where several speak this call."""
         talk = self.batch_id if len({(turn.role, turn.name) for turn in self.turns}) > 1 or self.batch else None
