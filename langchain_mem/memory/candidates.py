@@ -99,7 +99,7 @@ class Hit:
     @property
     def key(self) -> tuple[float, str]:
         """Sorts best first, ties by id."""
-        return (-round(self.product, 9), self.memory["id"])
+        return (-round(self.product, 6), self.memory["id"])  # the last digits of a cosine depend on its row
 
 
 async def candidates(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:

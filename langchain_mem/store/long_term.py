@@ -11,9 +11,10 @@ It does what `BaseStore` documents, in the sync and the async form on one object
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -38,6 +39,7 @@ from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.backends.encrypted import EncryptedBackend
 from langchain_mem.backends.sealing import Encryption
 from langchain_mem.store import operations
+from langchain_mem.store.coalescing import Coalescer
 from langchain_mem.store.items import Clock, Items, utc_now
 from langchain_mem.store.sweeper import Sweeper
 
@@ -98,6 +100,7 @@ class LongTermStore(BaseStore):
             clock=clock,
         )
         self._sweeper = Sweeper(self.items.purge)
+        self._coalescer = Coalescer(partial(_abatch, self.items))
 
     @classmethod
     def in_memory(
@@ -236,8 +239,8 @@ class LongTermStore(BaseStore):
         return run(operations.batch(self.items, list(ops)))
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        """Does several operations, the searches concurrently; see `batch`."""
-        return await arun(operations.batch(self.items, list(ops)))
+        """Does several operations, the searches concurrently, with what else this tick asks for; see `batch`."""
+        return await self._coalescer.ask(list(ops))
 
     def put(
         self,
@@ -385,6 +388,10 @@ class LongTermStore(BaseStore):
     def _interval(self, minutes: float | None) -> float:
         configured = (self.ttl_config or {}).get("sweep_interval_minutes")
         return 60 * float(minutes or configured or _SWEEP_MINUTES)
+
+
+async def _abatch(items: Items, ops: Sequence[Op]) -> list[Result]:
+    return await arun(operations.batch(items, ops))
 
 
 def _embedder(index: IndexConfig | None, embed: Embed | None) -> Embed:

@@ -44,8 +44,10 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
 
 
 def said(memory: Memory, query: str, **ids: Any) -> list[tuple[str, Any]]:
+    """What a search finds with its scores, in the order of the texts: scores that are equal come in any order."""
     results = memory.search(query, top_k=5, threshold=0.0, order="score", **ids)["results"]
-    return [(result["memory"], pytest.approx(result["score"], abs=1e-4)) for result in results]
+    found = sorted((result["memory"], result["score"]) for result in results)
+    return [(text, pytest.approx(score, abs=1e-4)) for text, score in found]
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -29,6 +29,7 @@ import zlib
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -79,6 +80,7 @@ def from_micros(micros: int) -> datetime:
     return _EPOCH + micros * _MICROSECOND
 
 
+@lru_cache(maxsize=4_096)
 def label(namespace: Namespace) -> str:
     """A namespace as text: equal for equal namespaces only, and a text prefix exactly where it is a prefix.
 

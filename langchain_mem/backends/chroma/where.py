@@ -19,6 +19,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
@@ -83,7 +84,10 @@ def _fields(value: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
 
 
 def _field(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
-    if isinstance(value, Mapping):
+    if isinstance(value, str):  # what nearly all values are
+        if len(value) <= LONGEST_TOKEN:
+            yield _scalar(keys, value)
+    elif isinstance(value, Mapping):
         yield from _fields(value, keys)
     elif isinstance(value, list | tuple):
         yield from (_element(keys, each) for each in value if _is_scalar(each))
@@ -142,6 +146,7 @@ def _key(key: str) -> str:
     return f"#{hashlib.blake2b(key.encode(errors='surrogatepass'), digest_size=12).hexdigest()}"
 
 
+@lru_cache(maxsize=4_096)
 def _spell(keys: tuple[str, ...]) -> str:
     return json.dumps(keys)
 

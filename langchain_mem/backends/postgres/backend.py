@@ -39,7 +39,7 @@ from langchain_mem.backends.postgres.sql import (
     Selection,
     Statement,
     Statements,
-    WriteStatements,
+    WriteStatement,
     found_words,
     indexed_type,
     select,
@@ -333,12 +333,11 @@ def _sends(*statements: Statement) -> Work[list[list[SqlRow]]]:
     return lambda session: session.send(*statements)
 
 
-async def _apply(session: Session, changes: Sequence[WriteStatements]) -> None:
+async def _apply(session: Session, changes: Sequence[WriteStatement]) -> None:
     """Does the changes one after the other, all in one round trip; none stays where one did not find its row."""
-    sent = [(change, statement) for change in changes for statement in (change.first, *change.rest)]
-    answers = await session.send(*(statement for _, statement in sent))
-    for (change, statement), answer in zip(sent, answers, strict=True):
-        if change.conditional and statement is change.first and not answer:
+    answers = await session.send(*(change.statement for change in changes))
+    for change, answer in zip(changes, answers, strict=True):
+        if change.conditional and not answer:
             raise Conflict(
                 f"{shown(change.address.key)} has changed since it was read. Nothing was written; read again and retry."
             )

@@ -52,13 +52,12 @@ class Statement(NamedTuple):
     parameters: Mapping[str, Any] = {}
 
 
-class WriteStatements(NamedTuple):
-    """The statements of one write. `first` finds a row exactly when what the write expects is there."""
+class WriteStatement(NamedTuple):
+    """The statement of one write. It finds a row exactly when what the write expects is there."""
 
     address: Address
-    first: Statement
+    statement: Statement
     conditional: bool
-    rest: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -330,7 +329,7 @@ class Statements:
 
     # Writing
 
-    def change(self, write: Write, now: datetime) -> WriteStatements:
+    def change(self, write: Write, now: datetime) -> WriteStatement:
         """What does one write, if what it expects is there."""
         parameters = {"namespace": _labels(write.address.namespace), "key": encode(write.address.key), "now": now}
         return self._delete(write, parameters) if write.row is None else self._put(write, write.row, parameters)
@@ -372,23 +371,40 @@ class Statements:
         """Rewrites tables and indexes from what lives. Locks them, and runs in no transaction."""
         return Statement(f"VACUUM (FULL, ANALYZE) {self._items}, {self._vectors}")
 
-    def _delete(self, write: Write, parameters: dict[str, Any]) -> WriteStatements:
+    def _delete(self, write: Write, parameters: dict[str, Any]) -> WriteStatement:
         if write.expects is None:
             absent = f"SELECT 1 WHERE NOT EXISTS (SELECT FROM {self._items} i WHERE {_HERE} AND {_ALIVE})"
-            return WriteStatements(write.address, Statement(absent, parameters), conditional=True)
+            return WriteStatement(write.address, Statement(absent, parameters), conditional=True)
         delete = f"DELETE FROM {self._items} i WHERE {_HERE}"
         if write.expects is ANY:
-            return WriteStatements(write.address, Statement(delete, parameters), conditional=False)
+            return WriteStatement(write.address, Statement(delete, parameters), conditional=False)
         delete = f"{delete} AND {_ALIVE} AND i.revision = %(expects)s RETURNING i.id"
-        return WriteStatements(
+        return WriteStatement(
             write.address, Statement(delete, {**parameters, "expects": write.expects}), conditional=True
         )
 
-    def _put(self, write: Write, row: Row, parameters: dict[str, Any]) -> WriteStatements:
+    def _put(self, write: Write, row: Row, parameters: dict[str, Any]) -> WriteStatement:
+        """A row and its vectors in one statement; those that stay the same cost the index nothing."""
         put = self._update() if isinstance(write.expects, str) else self._upsert(over_living=write.expects is ANY)
-        values = {**parameters, **_values(row), "expects": write.expects if isinstance(write.expects, str) else None}
-        return WriteStatements(
-            write.address, Statement(put, values), write.expects is not ANY, (self._put_vectors(row, parameters),)
+        query = f"""
+            WITH put AS ({put}),
+            gone AS (DELETE FROM {self._vectors} v USING put WHERE v.item = put.id AND v.position >= %(count)s),
+            placed AS (
+                INSERT INTO {self._vectors} AS v (item, position, embedding)
+                SELECT put.id, n, (%(flat)s::float4[])[n * %(dims)s + 1 : (n + 1) * %(dims)s]::vector
+                FROM put, generate_series(0, %(count)s - 1) AS n
+                ON CONFLICT (item, position) DO UPDATE SET embedding = excluded.embedding
+                WHERE v.embedding <> excluded.embedding
+            )
+            SELECT id FROM put
+        """
+        count, dims = row.vectors.shape
+        vectors = {"count": count, "dims": dims, "flat": row.vectors.reshape(-1)}
+        expected = {"expects": write.expects if isinstance(write.expects, str) else None}
+        return WriteStatement(
+            write.address,
+            Statement(query, {**parameters, **_values(row), **expected, **vectors}),
+            write.expects is not ANY,
         )
 
     def _upsert(self, *, over_living: bool) -> str:
@@ -408,21 +424,6 @@ class Statements:
             UPDATE {self._items} i SET {changed}, write = DEFAULT, changed = DEFAULT, touches = {touches}
             WHERE {_HERE} AND {_ALIVE} AND i.revision = %(expects)s RETURNING i.id
         """
-
-    def _put_vectors(self, row: Row, parameters: Mapping[str, Any]) -> Statement:
-        """Makes a row's vectors what they are now; those that stay the same cost the index nothing."""
-        query = f"""
-            WITH item AS (SELECT id FROM {self._items} WHERE namespace = %(namespace)s::text[] AND key = %(key)s),
-            gone AS (DELETE FROM {self._vectors} v USING item WHERE v.item = item.id AND v.position >= %(count)s)
-            INSERT INTO {self._vectors} AS v (item, position, embedding)
-            SELECT item.id, n, (%(flat)s::float4[])[n * %(dims)s + 1 : (n + 1) * %(dims)s]::vector
-            FROM item, generate_series(0, %(count)s - 1) AS n
-            ON CONFLICT (item, position) DO UPDATE SET embedding = excluded.embedding
-            WHERE v.embedding <> excluded.embedding
-        """
-        count, dims = row.vectors.shape
-        where = {name: parameters[name] for name in ("namespace", "key")}
-        return Statement(query, {**where, "count": count, "dims": dims, "flat": row.vectors.reshape(-1)})
 
     def _at(self, addresses: Sequence[Address]) -> str:
         wanted = "unnest(%(namespaces)s::text[], %(keys)s::text[]) AS wanted(namespace, key)"
