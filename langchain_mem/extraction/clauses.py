@@ -24,11 +24,20 @@ from langchain_mem.extraction.languages import language_of, root, telling, words
 from langchain_mem.extraction.quantities import in_digits
 
 _SENTENCE: Final = re.compile(r"[^.!?;…\n]+(?:[.](?=\w)[^.!?;…\n]+)*[.!?;…]*", re.UNICODE)
-_CLAUSE: Final = re.compile(
-    r"\s*[,:()–—]\s+|\s+-\s+|\s+(?=(?:but|and|so|because|although|though|while|aber|und|weil|mais|et|pero|y|ma|e|mas|maar"
-    r"|en|ale|i|men|och)\s)",
-    re.IGNORECASE,
-)
+_CONJUNCTIONS: Final = {
+    "en": "but|and|so|because|although|though|while",
+    "de": "aber|und|weil|sondern|obwohl",
+    "fr": "mais|et|car",
+    "es": "pero|y|porque|aunque",
+    "it": "ma|e|perché|però",
+    "pt": "mas|e|porque",
+    "nl": "maar|en|want|omdat",
+    "pl": "ale|i|bo|więc",
+    "sv": "men|och|för",
+}
+_BREAKS: Final = {
+    code: re.compile(rf"\s*[,:()–—]\s+|\s+-\s+|\s+(?=(?:{words})\s)") for code, words in _CONJUNCTIONS.items()
+}
 _USED_TO: Final = re.compile(
     r"\bused\s+to\b|\bno\s+longer\b|\bnot\s+any\s*more\b|\b(?:una volta|un tempo)\b", re.IGNORECASE
 )
@@ -127,7 +136,7 @@ def clauses(text: str, turn: int = 0) -> tuple[Clause, ...]:
 
 def _clauses(sentence: str, turn: int, language: str | None) -> Iterator[Clause]:
     """The clauses of a sentence; of a question, those from the first on that begins as one are asked."""
-    parts = [part.strip() for part in _CLAUSE.split(sentence) if part.strip(" .!?;…¿¡")]
+    parts = [part.strip() for part in _BREAKS[language or "en"].split(sentence) if part.strip(" .!?;…¿¡")]
     is_question, began = sentence.rstrip(" \"'”").endswith("?"), False
     told_of = next((word for word in words(sentence) if word in FICTION), None)
     supposed = any(_CONDITION.match(part) for part in parts)

@@ -159,6 +159,9 @@ class Weighing:
         guessed = language_of(self._fact) is None and not self._said.text.isascii()
         if self._in_another_language() or language_of(self._said.text) is None or guessed:
             return True
+        counted = {number for each in quantities(self._said.text).numbers for number in each}
+        if any(number & counted for number in quantities(self._fact).numbers):
+            return True
         said = {each for clause in self._clauses() for each in clause.roots}
         said |= {each for turn in self._said.turns for each in _roots(turn.spoken, language_of(turn.text))}
         said |= {each for text in self._said.known for each in _roots(text, self._language)}
