@@ -39,7 +39,9 @@ _BREAKS: Final = {
     code: re.compile(rf"\s*[,:()–—]\s+|\s+-\s+|\s+(?=(?:{words})\s)") for code, words in _CONJUNCTIONS.items()
 }
 _USED_TO: Final = re.compile(
-    r"\bused\s+to\b|\bno\s+longer\b|\bnot\s+any\s*more\b|\b(?:una volta|un tempo)\b", re.IGNORECASE
+    r"\b(?:was|were|had|war|waren|hatte|était|avait|era|había|aveva|tinha)\b.*\b(?:until|till|bis|hasta|fino|até|tot)\b"
+    r"|\bused\s+to\b|\bno\s+longer\b|\bnot\s+any\s*more\b|\b(?:una volta|un tempo)\b",
+    re.IGNORECASE,
 )
 _NO_DENIAL: Final = re.compile(
     r"\bnot only\b|\bno doubt\b|\bnever mind\b|\bno problem\b|\bno worries\b|\bwhy not\b|\bnot bad\b|\bcan['’]?t wait\b"
@@ -48,6 +50,13 @@ _NO_DENIAL: Final = re.compile(
 )
 _CONDITION: Final = re.compile(r"\s*(?:if|unless|falls|gdyby|jeśli)\b", re.IGNORECASE)
 _HEDGED: Final = re.compile(r"\b(?:a lo mejor|tal vez|quem sabe|je pense à|not sure|(?-i:may) \w+)\b", re.IGNORECASE)
+_TELLS: Final = re.compile(  # questions that tell what they ask about
+    r"\W*(?:did|have|haven't|didn't)\s+i\s+(?:tell|told|mention|mentioned|say|said)"
+    r"|\W*(?:did )?you know (?:that|what)|\W*guess\b|\W*hab(?:e)? ich (?:dir )?(?:schon )?(?:erzählt|gesagt)"
+    r"|\W*weißt du(?: schon)?,|\W*je t'ai dit"
+    r"|\W*te (?:he dicho|conté)|\W*ti ho detto|\W*já te disse|\W*heb ik (?:je )?(?:al )?verteld",
+    re.IGNORECASE,
+)
 _FIRST_PERSON: Final = frozenset("i im ich je io eu ik yo we wir nous".split())
 _LEADING: Final = 3  # words before a subject: "well, and then my sister"
 
@@ -137,7 +146,7 @@ def clauses(text: str, turn: int = 0) -> tuple[Clause, ...]:
 def _clauses(sentence: str, turn: int, language: str | None) -> Iterator[Clause]:
     """The clauses of a sentence; of a question, those from the first on that begins as one are asked."""
     parts = [part.strip() for part in _BREAKS[language or "en"].split(sentence) if part.strip(" .!?;…¿¡")]
-    is_question, began = sentence.rstrip(" \"'”").endswith("?"), False
+    is_question, began = sentence.rstrip(" \"'”").endswith("?") and not _TELLS.match(sentence), False
     told_of = next((word for word in words(sentence) if word in FICTION), None)
     supposed = any(_CONDITION.match(part) for part in parts)
     for place, part in enumerate(parts):

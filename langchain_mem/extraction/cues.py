@@ -61,7 +61,8 @@ HEDGES: Final = frozenset(
 INTENTIONS: Final = frozenset(
     """
     considers consider plans plan planned wants want wanted hopes intends intend wishes wish would-like interested
-    thinks thinks-about looking considering goal aims dreams undecided offer offered will going applied asked asks
+    thinks thought looking considering goal aims dreams undecided offer offered will going applied asked asks might may
+    could would suggests suggested suggest advises advised recommends recommended proposes proposed wonders eyeing
     erwägt plant möchte will überlegt hofft
     envisage prévoit veut souhaite espère
     considera planea quiere desea espera
@@ -84,14 +85,14 @@ FICTION: Final = frozenset(
 
 PAST: Final = frozenset(
     """
-    formerly previously former ex until till once earlier originally before anymore
-    früher damals ehemals ehemalige ehemaliger bis einst
-    avant autrefois ancien ancienne jadis jusqu'en jusqu'à
-    antes antiguamente solía solían hasta
-    prima una-volta un-tempo fino
-    antes antigamente tinha costumava até
-    vroeger voorheen tot
-    kiedyś dawniej wcześniej do
+    formerly previously former ex once originally anymore
+    früher damals ehemals ehemalige ehemaliger einst
+    avant autrefois ancien ancienne jadis
+    antes antiguamente solía solían
+    prima
+    antes antigamente tinha costumava
+    vroeger voorheen
+    kiedyś dawniej wcześniej
     """.split()
 )
 """Words that tell of what is over."""

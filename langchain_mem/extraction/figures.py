@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Final, NamedTuple
 
-from langchain_mem.extraction.languages import alike, root
+from langchain_mem.extraction.languages import alike, root, telling
 from langchain_mem.extraction.quantities import Date, Quantities, in_digits, quantities
 
 _RELATIVE: Final = re.compile(
@@ -42,6 +42,13 @@ _EXACT: Final = {
 _EXACTLY: Final = {away: re.compile(rf"\b(?:{said})\b", re.IGNORECASE) for away, said in _EXACT.items()}
 _NEAR: Final = timedelta(days=430)  # what "last", "next" or a weekday may reach
 _PAIR: Final = re.compile(r"(?<![\w.,:])(\d+(?:[.,]\d+)?|one)\s+([^\W\d_]+)", re.IGNORECASE)
+_UNITS: Final = frozenset(
+    """
+    year years month months week weeks day days hour hours minute minutes euro euros dollar dollars pound pounds percent
+    kilo kilos kg km metres meters litres people times jahre jahren monate wochen tage stunden ans mois semaines jours
+    años meses semanas días anni mesi settimane giorni anos dias jaar maanden weken dagen lat
+    """.split()
+)
 _FACTORS: Final = (1.609, 0.6214, 0.3048, 3.281, 2.54, 0.3937, 0.4536, 2.2046, 28.35, 0.0353, 1000, 0.001, 60, 1 / 60)
 
 
@@ -98,7 +105,7 @@ class Figures:
         said = {time for each in self._everything() for times in each.times for time in times}
         hours = {number for each in self._everything() for numbers in each.numbers for number in numbers}
         for time in stated.times:
-            if time & said or any(_is_hour(each, hours) for each in time):
+            if time & said or any(_is_hour(each, hours) or _is_dotted(each, hours) for each in time):
                 continue
             shown = min(time)
             contradicted = any(not each & {t for times in stated.times for t in times} for each in near)
@@ -149,7 +156,8 @@ class Figures:
         said = [pair for text in self.cited for pair in _pairs(text)]
         for number, thing in _pairs(fact):
             same = [other for other, noun in said if alike(root(noun, None), root(thing, None))]
-            if same and number not in same and any(number == other for other, _ in said):
+            elsewhere = any(number == other and telling(noun, "en") for other, noun in said)
+            if same and number not in same and elsewhere and thing not in _UNITS:
                 yield Finding(contradiction=f"says {number} {thing} where {same[0]} was said")
 
 
@@ -170,6 +178,12 @@ def _follows(value: float, said: Sequence[frozenset[float]]) -> bool:
     values = [number for each in said for number in each]
     converted = any(abs(number * factor - value) <= 0.03 * value + 0.5 for number in values for factor in _FACTORS)
     return converted or abs(sum(values) - value) < 1e-9
+
+
+def _is_dotted(time: str, numbers: set[float]) -> bool:
+    """Whether a time was written with a point: 10.15 of 10:15."""
+    hour, minute = map(int, time.split(":"))
+    return any(abs(number - (each + minute / 100)) < 1e-9 for number in numbers for each in (hour, hour - 12))
 
 
 def _is_hour(time: str, numbers: set[float]) -> bool:

@@ -54,10 +54,10 @@ _STEMMERS: Final = {
     "nl": "dutch", "sv": "swedish",
 }  # fmt: skip
 
-# what a fact is put together with, and says nothing by itself
-_FRAME: Final = frozenset(
+FRAME: Final = frozenset(
     """
-    user user's users person is are was were be been being am has have had having do does did doing done named called
+    mr mrs ms miss dr herr frau monsieur madame señor señora signor user user's users person is are was were be
+    been being am has have had having do does did doing done named called
     name names known own owns owned also currently now new about around approximately roughly mostly usually very one
     years old aged looking starting works working work job prefers most least themselves himself herself them
     their theirs who whom which that where when because since during named's per each
@@ -70,6 +70,7 @@ _FRAME: Final = frozenset(
     is zijn was heeft hebben heet genaamd gebruiker ongeveer
     """.split()
 )
+"""What a fact is put together with, and says nothing by itself."""
 
 
 def words(text: str) -> list[str]:
@@ -95,7 +96,7 @@ def language_of(text: str) -> str | None:
 
 def telling(text: str, language: str | None) -> list[str]:
     """The words of a text that say something by themselves, in order, each once."""
-    left_out = LANGUAGES.get(language or "", frozenset()) | _FRAME
+    left_out = LANGUAGES.get(language or "", frozenset()) | FRAME
     return list(dict.fromkeys(word for word in words(text) if word not in left_out and len(word) > 1))
 
 

@@ -55,7 +55,7 @@ _CLOCK: Final = re.compile(
     re.IGNORECASE,
 )
 _RELATIVE_CLOCK: Final = re.compile(
-    r"\b(half|quarter|viertel|kwart|\d{1,2})\s+(past|to|before|after|nach|vor|over|voor)\s+(\d{1,2})\b", re.IGNORECASE
+    r"\b(half|quarter|viertel|kwart)\s+(past|to|before|after|nach|vor|over|voor)\s+(\d{1,2})\b", re.IGNORECASE
 )
 _AMOUNT: Final = re.compile(
     r"(?<![\w.,])(?<![^\W\d_]-)(\d+(?:[.,  ]\d{3})*(?:[.,]\d+)?|\d+)"
@@ -184,7 +184,7 @@ def _is_clock(found: re.Match[str]) -> bool:
 
 
 def _offset(part: str, way: str, hour: int) -> tuple[int, int]:
-    minutes = {"half": 30, "quarter": 15, "viertel": 15, "kwart": 15}.get(part) or int(part)
+    minutes = 30 if part == "half" else 15
     return (hour, minutes) if way in ("past", "after", "nach", "over") else (hour - 1, 60 - minutes)
 
 

@@ -20,10 +20,20 @@ from itertools import chain
 from typing import Final
 
 from langchain_mem.extraction.clauses import Clause, clauses, takes_back
-from langchain_mem.extraction.cues import AFFIRMATIONS, AVERSIONS, HEDGES, INTENTIONS, NEGATIONS, PAST_FACT, PEOPLE
+from langchain_mem.extraction.cues import (
+    AFFIRMATIONS,
+    AVERSIONS,
+    HEDGES,
+    INTENTIONS,
+    NEGATIONS,
+    PAST_FACT,
+    PEOPLE,
+    POSSESSIVES,
+    QUESTION_WORDS,
+)
 from langchain_mem.extraction.figures import Figures, Finding
 from langchain_mem.extraction.grounding import claims
-from langchain_mem.extraction.languages import alike, language_of, root, telling, words
+from langchain_mem.extraction.languages import FRAME, LANGUAGES, alike, language_of, root, telling, words
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.quantities import quantities
 
@@ -153,7 +163,7 @@ class Weighing:
         """Names; in a language that writes every noun like one, none can be told apart."""
         found = claims(self._fact)
         names = [*([] if self._language == "de" else sorted(found.names)), *sorted(found.identifiers)]
-        return [name for name in names if not _is_figure(name)]
+        return [name for name in names if not _is_figure(name) and not _is_function(name)]
 
     def _anything_said(self) -> bool:
         guessed = language_of(self._fact) is None and not self._said.text.isascii()
@@ -208,7 +218,7 @@ class Weighing:
 
     def _spared(self) -> int:
         """How many words of a fact may be the model's own."""
-        return len(self._stated) // 6
+        return len(self._stated) // 5
 
     # --- how it was said
 
@@ -251,7 +261,7 @@ class Weighing:
         own_words = fact - {"the", "a"}
         if clause.denied and not self._denies():
             yield "the message denies it"
-        if self._negates() and not (clause.denied or any(word in AVERSIONS for word in clause.words)):
+        if self._negates() and not self._anything_denied():
             yield "the message does not deny it"
         if clause.asked:
             yield "the message only asks it"
@@ -261,6 +271,10 @@ class Weighing:
             yield "the message tells of the past"
         if clause.person is not None and not self._mentions(clause):
             yield f"the message tells of somebody else ({clause.person})"
+
+    def _anything_denied(self) -> bool:
+        """Whether some cited clause denies something; a fact of several parts may deny in one of them."""
+        return any(each.denied or any(word in AVERSIONS for word in each.words) for each in self._said.clauses)
 
     def _denies(self) -> bool:
         return self._negates() or any(word in AVERSIONS for word in self._words)
@@ -286,7 +300,7 @@ class Weighing:
     def _together(self) -> Iterator[Finding]:
         """A word that was said only beside other names than the fact's: "Bruno is the lab, Pippa is the beagle"."""
         names = [name for name in self._claimed_names() if name in self._said.names]
-        if not names:
+        if len(names) != 1:
             return
         for word, forms in self._stated.items():
             saying = [clause for clause in self._said.clauses if _among(forms, clause.roots)]
@@ -346,4 +360,5 @@ def _part_of(word: str, names: Sequence[str]) -> bool:
 
 
 def _is_function(name: str) -> bool:
-    return name in ("i", "i'm", "i've", "i'd", "i'll") or name in _CALENDAR
+    plain = PEOPLE | QUESTION_WORDS | POSSESSIVES | AFFIRMATIONS | FRAME
+    return name in plain or name in _CALENDAR or any(name in known for known in LANGUAGES.values())
