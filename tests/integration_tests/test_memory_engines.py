@@ -16,7 +16,9 @@ from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel
 
+from langchain_mem._flow import run
 from langchain_mem.errors import ScopeError, StoreError
+from langchain_mem.model.instants import iso
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock, FakeEmbeddings
 from tests.memories import Bench, against, events, facts, memory_id, op, texts
@@ -371,3 +373,45 @@ def test_the_async_form(engine: tuple[BaseStore, FakeClock], runner: asyncio.Run
     assert memory.delete_all(user_id="alex", filters={"metadata.n": 9})["deleted"] == 1
     assert memory.erase("alex")["erased"] > 0
     runner.run(memory.memory.aclose())
+
+
+def test_what_an_inspector_asks(engine: tuple[BaseStore, FakeClock]):
+    """Owners, uses, endings, latest changes and growth are the same on every engine, deletions among them."""
+    store, clock = engine
+    memory = Bench(store=store, clock=clock, all_owners=True).memory
+    look = memory.operations
+    tea = memory.add("Likes tea", user_id="alex", categories=["food"])["results"][0]["id"]
+    memory.add("Parks in row B", user_id="alex", expiration_date=timedelta(days=2))
+    clock.advance(days=1)
+    memory.search("tea", user_id="alex", top_k=1)
+    memory.flush()
+    memory.delete(memory.add("Plays chess", user_id="bob")["results"][0]["id"])
+    census = {owner["id"]: (owner["live"], owner["deleted"]) for owner in run(look.census())}
+    assert census == {"alex": (2, 0), "bob": (0, 1)}
+    assert len(run(look.look_at(tea))["sight"]["uses"]) == 2
+    assert [s["memory"]["memory"] for s in run(look.ending(timedelta(days=7)))] == ["Parks in row B"]
+    assert [s["state"] for s in run(look.look(states=("deleted",)))["results"]] == ["deleted"]
+    assert [s["memory"]["id"] for s in run(look.look(user_id="alex", categories=["food"]))["results"]] == [tea]
+    latest = [(one["change"]["event"], one["owner"]) for one in run(look.latest(limit=2))]
+    assert latest == [("DELETE", {"user_id": "bob"}), ("ADD", {"user_id": "bob"})]
+    assert len(run(look.latest(since=iso(clock())))) == 2
+    today = run(look.growth())[-1]
+    assert (today["added"], today["removed"], today["live"], today["used"]) == (1, 1, 2, 2)
+
+
+def test_events_are_kept(engine: tuple[BaseStore, FakeClock]):
+    """On every engine another memory finds them, in order, about as many as were asked for; erasing removes them."""
+    store, clock = engine
+    first = Bench(store=store, clock=clock, keep_events=10).memory
+    for number in range(15):
+        clock.advance(minutes=1)
+        first.search(f"Question {number}", user_id="alex")
+        first.flush()
+    first.close()
+    later = Bench(store=store, clock=clock, keep_events=10).memory
+    kept = later.events(user_id="alex")
+    assert 10 <= len(kept) <= 11
+    assert [event["created_at"] for event in kept] == sorted((event["created_at"] for event in kept), reverse=True)
+    assert kept[0]["details"] == {"query_chars": len("Question 14"), "results": 0}
+    later.erase("alex")
+    assert later.events(user_id="alex") == []
