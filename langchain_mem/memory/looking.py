@@ -159,20 +159,29 @@ ending = Operation(_ending)
 
 
 async def _latest(
-    settings: Settings, *, since: str | None = None, limit: int = 50, **ids: Unpack[Ids]
+    settings: Settings,
+    *,
+    since: str | None = None,
+    among: Sequence[str] | None = None,
+    limit: int = 50,
+    **ids: Unpack[Ids],
 ) -> list[ChangeOfOwner]:
     """The latest changes, newest first, deletions too.
 
     Args:
         settings: Parts and policies; given by the memory.
         since: Only what changed at this instant or later, as ISO text.
+        among: Only of the memories with these ids, which is quick on every engine.
         limit: At most so many.
         **ids: Whose memories.
     """
     now = settings.now()
     places, asked = await view(settings, Scope.of(ids), None, now)
-    fresh = conjunction() if since is None else Test(Path(("updated_at",)), Operator.gte, since, Kind.instant)
-    rows, _ = await settings.repo.select(places, conjunction(asked, fresh), now, limit=limit, offset=0)
+    if among is None:
+        fresh = conjunction() if since is None else Test(Path(("updated_at",)), Operator.gte, since, Kind.instant)
+        rows, _ = await settings.repo.select(places, conjunction(asked, fresh), now, limit=limit, offset=0)
+    else:
+        rows = [*(await settings.repo.find(among, places, now)).values()]
     told = [
         ChangeOfOwner(change=change, owner=_owner(row.value))
         for row in rows

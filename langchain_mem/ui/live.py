@@ -1,13 +1,14 @@
 """The feed as it happens: server-sent events with what changes and what this process does.
 
-Changes are read from the store, so another process's changes are there too; what this process does wakes the reader
-at once.
+What this process does is told at once: its events name the memories that changed. What other processes do is found by
+looking into the store now and then.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -16,14 +17,16 @@ from starlette.responses import Response, StreamingResponse
 
 from langchain_mem._flow import run
 from langchain_mem.errors import MemError
+from langchain_mem.memory.events import ActivityEvent
 from langchain_mem.memory.looking import ChangeOfOwner
 from langchain_mem.model.instants import iso
 from langchain_mem.ui.door import HEADERS
 from langchain_mem.ui.pages import Inspected, ids_of
 
 LOOK_EVERY: Final = 2.0
-"""Seconds between two looks into the store where nothing of this process wakes the reader."""
+"""At least so many seconds lie between two looks into the store for what other processes did."""
 
+_SHARE: Final = 0.05  # of the time at most is spent on such looks, so that a large store is looked into less often
 _AT_ONCE: Final = 50  # changes in one look
 _REMEMBERED: Final = 1_000  # changes that are known to have been sent
 
@@ -52,6 +55,7 @@ class _Pieces:
         self._shown_until = asked.get("since", "")
         self._since = self._shown_until or iso(self._memory.clock())
         self._sent: dict[tuple[str, int], None] = {}
+        self._next_look = 0.0
 
     async def told(self, request: Request) -> AsyncIterator[str]:
         """Server-sent events until the reader or the server goes."""
@@ -59,24 +63,37 @@ class _Pieces:
         with self._memory.watch() as events:
             self._inspected.feeds.add(events)
             while not (events.closed or await request.is_disconnected()):
-                for event in await _gathered(events, LOOK_EVERY):
+                happened = await _gathered(events, LOOK_EVERY)
+                for event in happened:
                     yield _piece("event", self._fragment("_event.html", event=event))
-                for change in await run_in_threadpool(self._changes):
+                for change in await run_in_threadpool(self._changes, _changed(happened)):
                     yield _piece("change", self._fragment("_change.html", one=change))
                 yield ": still here\n\n"
 
-    def _changes(self) -> list[ChangeOfOwner]:
-        """What changed since the last look, oldest first. A store that fails is asked again at the next look."""
+    def _changes(self, changed: list[str]) -> list[ChangeOfOwner]:
+        """What changed, oldest first: the memories that events name, and now and then everybody's."""
+        found = self._latest(among=changed) if changed else []
+        started = time.monotonic()
+        if started >= self._next_look:
+            found += self._latest()
+            took = time.monotonic() - started
+            self._next_look = time.monotonic() + max(LOOK_EVERY, took / _SHARE)
+        told = {_key(one): one for one in found if self._is_fresh(one)}
+        fresh = sorted(told.values(), key=lambda one: (one["change"]["created_at"], one["change"]["version"]))
+        self._sent |= dict.fromkeys(told)
+        self._sent = dict(list(self._sent.items())[-_REMEMBERED:])
+        return fresh
+
+    def _latest(self, among: list[str] | None = None) -> list[ChangeOfOwner]:
+        """The changes since the last look; none where the store fails, which is asked again at the next look."""
+        latest = self._memory.operations.latest
         try:
-            found = run(self._memory.operations.latest(since=self._since, limit=_AT_ONCE, **self._ids))
+            found = run(latest(since=self._since, among=among, limit=_AT_ONCE, **self._ids))
         except MemError:
             return []
-        fresh = [one for one in reversed(found) if self._is_fresh(one)]
-        if fresh:
-            self._since = fresh[-1]["change"]["created_at"]
-            self._sent |= {_key(one): None for one in fresh}
-            self._sent = dict(list(self._sent.items())[-_REMEMBERED:])
-        return fresh
+        if among is None and found:
+            self._since = found[0]["change"]["created_at"]
+        return found
 
     def _is_fresh(self, one: ChangeOfOwner) -> bool:
         return _key(one) not in self._sent and one["change"]["created_at"] > self._shown_until
@@ -93,6 +110,12 @@ async def _gathered(events: Any, seconds: float) -> list[Any]:
     except (TimeoutError, StopAsyncIteration):
         return []
     return [first, *events.waiting()]
+
+
+def _changed(events: Iterable[ActivityEvent]) -> list[str]:
+    """The memories that events say were changed."""
+    results = (each for event in events for each in event["details"].get("results") or ())
+    return list(dict.fromkeys(each["id"] for each in results if "event" in each))
 
 
 def _piece(name: str, html: str) -> str:
