@@ -40,7 +40,7 @@ dist: setup  ## build the wheel and the source distribution into dist/
 	$(BIN)/uv build --quiet --out-dir dist
 
 docs: setup  ## build the documentation into site/
-	$(BIN)/mkdocs build --quiet --strict
+	$(BIN)/mkdocs build --strict
 
 demo: setup  ## run the demo (INPUT=conversation.json for one of your own)
 	$(BIN)/langchain-mem demo $(INPUT)

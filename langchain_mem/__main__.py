@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from langchain_mem.cli.app import app
 
-app(prog_name="langchain-mem")
+if __name__ == "__main__":
+    app(prog_name="langchain-mem")

@@ -311,8 +311,8 @@ def with_touch(
     Example:
         >>> from datetime import UTC, datetime
         >>> one, two = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 2, tzinfo=UTC)
-        >>> [touch.day for touch in with_touch([two, two], one, 2)]
-        [2, 2]
+        >>> tuple(touch.day for touch in with_touch([two, two], one, 2))
+        (2, 2)
     """
     _require(_whole(max_touches) and max_touches >= 1, f"max_touches is {shown(max_touches)}; allowed: 1 or more")
     merged = sorted([*map(_utc, touches), _utc(instant)])
