@@ -28,9 +28,9 @@ class MemoryRetriever(BaseRetriever):
     one chain serves many users; a run that names no owner fails with `ScopeError`. Another retriever hands on only a
     part of the configuration; the rest is then that of the chain, graph or tool they run in.
 
-    It takes `memory`, where to search. `k` is the most documents it returns, and is also an argument of `invoke`. `owner`
-    says how the application finds whose memories these are: a function, or a template such as `"{configurable.tenant}"`.
-    Beside these it takes ids, `filters`, `threshold` and whatever else `Memory.search` takes.
+    It takes `memory`, where to search. `k` is the most documents it returns, and is also an argument of `invoke`.
+    `owner` says how the application finds whose memories these are: a function, or a template such as
+    `"{configurable.tenant}"`. Beside these it takes ids, `filters`, `threshold` and whatever else `Memory.search` takes.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="allow")
