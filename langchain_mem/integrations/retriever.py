@@ -30,7 +30,8 @@ class MemoryRetriever(BaseRetriever):
 
     It takes `memory`, where to search. `k` is the most documents it returns, and is also an argument of `invoke`.
     `owner` says how the application finds whose memories these are: a function, or a template such as
-    `"{configurable.tenant}"`. Beside these it takes ids, `filters`, `threshold` and whatever else `Memory.search` takes.
+    `"{configurable.tenant}"`. Beside these it takes ids, `filters`, `threshold` and whatever else `Memory.search`
+    takes.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="allow")
