@@ -37,13 +37,16 @@ QUIET: Final[RunnableConfig] = {"tags": ["nostream", "langsmith:nostream"], "run
 """How the package calls a model: its tokens are not streamed to the user of the graph it runs in."""
 
 
-def quiet() -> RunnableConfig:
+def quiet(config: RunnableConfig | None = None) -> RunnableConfig:
     """The configuration of a call that no stream of the run around it shows; its traces and usage counts do.
 
     `stream(stream_mode="messages")` leaves out what is tagged `nostream`. `astream_events` and the event streams of
     LangGraph Server do not know the tag, so the handlers that feed them are left out here.
+
+    Args:
+        config: That of the run around it; the one under way if unset.
     """
-    manager = (var_child_runnable_config.get() or {}).get("callbacks")
+    manager = (config or var_child_runnable_config.get() or {}).get("callbacks")
     if not isinstance(manager, BaseCallbackManager):
         kept = [handler for handler in manager or [] if not _streams(handler)]
         return {**QUIET, "callbacks": kept} if manager else QUIET

@@ -154,7 +154,7 @@ def extracting(place: Place, **options: Any) -> Extracting:
 
     Raises:
         InvalidRequest: An option is out of its range.
-        TypeError: There is no such option.
+        UnknownOption: There is no such option.
     """
     beside = {name: options.pop(name) for name in Ids.__annotations__ if name in options}
     return Extracting(place=place, beside=beside, **options)

@@ -34,8 +34,8 @@ _ASKED: Final = 10_000
 """At most so many messages are noted as given to a model that has not answered."""
 
 
-def _by_name(before: dict[str, list[AnyMessage]] | None, after: dict[str, list[AnyMessage]]) -> Any:
-    return {**(before or {}), **after}
+def _by_name(before: Any, after: dict[str, list[AnyMessage]]) -> dict[str, list[AnyMessage]]:
+    return {**(before if isinstance(before, dict) else {}), **after}  # a thread of release 0.1.0 has a list here
 
 
 class MemoryAgentState(AgentState[Any]):
@@ -117,7 +117,8 @@ class Hearing:
         return list(spliced(spoken(messages_in(state)), self._kept(state)).values())
 
     def _kept(self, state: Any) -> Said:
-        return spoken((value_in(state, "memory_heard") or {}).get(self._name, []))
+        heard = value_in(state, "memory_heard")
+        return spoken(heard.get(self._name, []) if isinstance(heard, dict) else [])
 
     def _unanswered(self, state: Any, said: Said, kept: Said) -> list[str]:
         """Messages of a run that ended before a model was given them, or anything answered them."""

@@ -73,7 +73,7 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
 
     Raises:
         InvalidRequest: An option is out of its range.
-        TypeError: There is no such option.
+        UnknownOption: There is no such option.
     """
 
     state_schema = MemoryAgentState

@@ -103,7 +103,7 @@ def retrieval_node(
 
     Raises:
         InvalidRequest: An option is out of its range.
-        TypeError: There is no such option.
+        UnknownOption: There is no such option.
     """
     how = recalling(
         Place(memory), top_k=top_k, token_budget=token_budget, query=query, layers=layers, pinned=pinned,
@@ -143,7 +143,7 @@ def extraction_node(
     Raises:
         InvalidRequest: Approval is asked for in the background, or without a model, which has no plan to show; an
             option is out of its range.
-        TypeError: There is no such option.
+        UnknownOption: There is no such option.
     """
     how = extracting(
         Place(memory, model=model), background=background, approve=approve, on_error=on_error, owner=owner,

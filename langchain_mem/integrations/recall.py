@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple, cast
 from langchain_core.messages import HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import SHOWN, InvalidRequest, UnknownOption, meant
+from langchain_mem.extraction.model_call import quiet
 from langchain_mem.filters.language import parse
 from langchain_mem.integrations.conversation import MESSAGES, last_said, messages_in
 from langchain_mem.integrations.failing import MISTAKES, OnError, check_on_error, report
@@ -125,10 +126,10 @@ class Recalling:
         return last_said(messages_in(state, self.messages_key))
 
     async def _traced(self, memory: MemoryBase, owner: Identity, query: str, config: Any) -> Recall:
-        """Recalls, as a retriever run of the trace that is under way. A body."""
+        """Recalls, as a retriever run of the trace that is under way, which no stream of events shows. A body."""
         said = memory.settings.quoted(query)
         recall = await retriever_run(
-            "recall_memories", said, lambda: self._recall(memory, owner, query), found=_memories, config=config
+            "recall_memories", said, lambda: self._recall(memory, owner, query), found=_memories, config=quiet(config)
         )
         told = [{"id": one["id"], "score": one["score"]} for one in recall.memories]
         ids = cast(dict[str, str], owner.owners)
@@ -185,9 +186,9 @@ def _tokens(text: str) -> int:
 
 def _check_search(search: Mapping[str, Any]) -> None:
     """Refuses, when a surface is made, what the first search would refuse."""
-    unknown = sorted(search.keys() - _SEARCH)
-    if unknown:
-        raise TypeError(f"There is no option {', '.join(unknown)[:200]}. A search has {', '.join(sorted(_SEARCH))}.")
+    for name in sorted(search.keys() - _SEARCH):
+        has = ", ".join(sorted(_SEARCH))
+        raise UnknownOption(f"There is no option {name[:SHOWN]}.{meant(name, _SEARCH)} A search has {has}.")
     check_search("anything", search["top_k"], search.get("threshold", 0.0))
     parse(search.get("filters"))
     layers = search.get("layers")

@@ -152,6 +152,7 @@ TALKS: dict[str, Any] = {
     "no checkpointer": world.without_a_checkpointer,
     "resumed": world.resumed,
     "forked": world.forked,
+    "edited": world.edited,
 }
 
 LEARNED = {
@@ -159,6 +160,7 @@ LEARNED = {
     "no checkpointer": ["Flies to Kyoto", "Flies to Tokyo"],
     "resumed": ["Flies to Kyoto", "Flies to Tokyo"],
     "forked": ["Flies to Bonn", "Flies to Kyoto", "Flies to Tokyo"],
+    "edited": ["Flies to Oslo"],
 }
 
 
@@ -174,7 +176,7 @@ def _diagonal() -> Iterator[tuple[str, str, str, str]]:
     for name, place in itertools.product(CASES, PLACES):
         talks = [talk for talk in TALKS if not (CASES[name].saver and talk == "no checkpointer")]
         start = next(turn)
-        for talk in {talks[start % len(talks)]: None, talks[(start + 2) % len(talks)]: None}:
+        for talk in {talks[start % len(talks)]: None, talks[(start + 3) % len(talks)]: None}:
             yield name, place, talk, next(forms)
 
 

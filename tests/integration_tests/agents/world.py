@@ -153,6 +153,16 @@ def resumed(agent: Any, form: str, runner: asyncio.Runner) -> Seen:
     return seen
 
 
+def edited(agent: Any, form: str, runner: asyncio.Runner) -> Seen:
+    """A question, its words changed in the thread, and another question."""
+    seen = one_turn(agent, form, runner)
+    first = runner.run(agent.aget_state(config("1"))).values["messages"][0]
+    changed = HumanMessage("I fly to Oslo. Which window seats are free?", id=first.id)
+    runner.run(agent.aupdate_state(config("1"), {"messages": [changed]}))
+    drive(agent, say("Are there more window seats?"), config("1"), form, runner, seen)
+    return seen
+
+
 def forked(agent: Any, form: str, runner: asyncio.Runner) -> Seen:
     """Two questions, and then another one from where the first was answered."""
     seen = one_turn(agent, form, runner)

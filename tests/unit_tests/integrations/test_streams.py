@@ -92,6 +92,8 @@ async def test_no_event_shows_the_extraction(form: Any, version: Any):
     memory = _memory()
     events = [event async for event in form(memory).astream_events(SAID, thread(), version=version)]
     assert [event["name"] for event in events if event["event"] == "on_chat_model_end"] == ["ScriptedModel"]
+    recalled_in = {event["event"] for event in events if "Prefers window" in str(event)}
+    assert recalled_in <= {"on_chat_model_start", "on_chat_model_end"}, "the prompt of the agent's own model call"
     assert "operations" not in str(events)
     assert texts(memory) == ["Flies to Tokyo", "Prefers window seats"]
 
