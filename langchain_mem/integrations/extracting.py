@@ -16,7 +16,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langgraph.types import interrupt
 
 from langchain_mem._flow import Body, run
-from langchain_mem.errors import Conflict, InvalidRequest
+from langchain_mem.errors import SHOWN, Conflict, InvalidRequest, UnknownOption, meant
 from langchain_mem.extraction.messages import text_of
 from langchain_mem.integrations.conversation import MESSAGES, Said, last_said, last_turn, only, spoken
 from langchain_mem.integrations.failing import MISTAKES, OnError, check_on_error, report
@@ -157,6 +157,8 @@ def extracting(place: Place, **options: Any) -> Extracting:
         UnknownOption: There is no such option.
     """
     beside = {name: options.pop(name) for name in Ids.__annotations__ if name in options}
+    for name in options.keys() - Extracting.__dataclass_fields__:
+        raise UnknownOption(f"There is no option {name[:SHOWN]}.{meant(name, Extracting.__dataclass_fields__)}")
     return Extracting(place=place, beside=beside, **options)
 
 

@@ -45,8 +45,6 @@ HIDDEN: Final = TracePolicy(process_inputs=omit_payload, process_outputs=omit_pa
 _RUNS: Final = 1_000
 """At most so many runs under way have what was recalled at hand; for another one it is recalled again."""
 
-_EXTRACTS: Final = ("owner", "messages_key")
-
 
 class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
     """Gives an agent memory across threads.

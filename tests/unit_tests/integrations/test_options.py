@@ -25,7 +25,7 @@ from langchain_mem import (
     memory_tools,
     retrieval_node,
 )
-from langchain_mem.errors import FilterError, InvalidRequest, ScopeError
+from langchain_mem.errors import FilterError, InvalidRequest, ScopeError, UnknownOption
 from langchain_mem.testing import FakeEmbeddings, ScriptedModel
 from tests.unit_tests.agents import facts, memory_with, prompt_of, texts, thread
 
@@ -58,6 +58,12 @@ def test_a_mistake_is_told_when_a_surface_is_made(
     """No option waits for the first request to fail."""
     with pytest.raises(error):
         surface(memory_with(), **options)
+
+
+def test_a_mistake_in_the_options_of_extraction():
+    """The same for what `extraction_node` takes."""
+    with pytest.raises(UnknownOption, match="on_eror"):
+        extraction_node(memory_with(), on_eror="warn")
 
 
 @pytest.mark.parametrize("options", [{"write": "later"}, {"name": "two words"}, {"name": ""}, {"model": "openai:x"}])
