@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, cast
 
-from langchain_mem.errors import InvalidRequest, MemError, NotFound, shown
+from langchain_mem._flow import run
+from langchain_mem.errors import InvalidRequest, MemError, shown
 from langchain_mem.extraction.redaction import redact_secrets, redact_value
 from langchain_mem.memory.drafts import Draft
 from langchain_mem.memory.export import FORMAT
 from langchain_mem.memory.facade import Memory
+from langchain_mem.memory.queries import by_ids
 from langchain_mem.migrate.stores import StoredItem
 from langchain_mem.model.instants import instant, iso, to_instant
 from langchain_mem.model.json_values import json_object
@@ -172,8 +174,9 @@ def take(memory: Memory, brought: Sequence[Brought], *, dry_run: bool = False) -
     for one in brought:
         homes.setdefault(one.scope, []).append(_redacted(one))
     done, fresh = Taken(), list[Brought]()
+    known = _known(memory, brought)
     for scope, memories in homes.items():
-        fresh += _fresh(memory, scope, memories, done)
+        fresh += _fresh(memory, scope, memories, known, done)
     if not dry_run:
         memory.import_([_line(one) for one in fresh])
     done.imported = len(fresh)
@@ -312,14 +315,16 @@ def _redacted(one: Brought) -> Brought:
     return replace(one, text=redact_secrets(one.text), metadata=redact_value(dict(one.metadata), redact_secrets))
 
 
-def _fresh(memory: Memory, scope: Scope, brought: Sequence[Brought], done: Taken) -> list[Brought]:
+def _fresh(
+    memory: Memory, scope: Scope, brought: Sequence[Brought], known: Collection[str], done: Taken
+) -> list[Brought]:
     """Those of one home's memories that are not here yet; those that say the same become one."""
     here = list(_all_of(memory, scope))
     ids, texts = {one["id"] for one in here}, {digest(one["memory"]) for one in here}
     fresh: dict[str, Brought] = {}
     for one in sorted(brought, key=lambda one: one.created_at):
         said = digest(one.text)
-        if one.id in ids or _is_known(memory, one.id):
+        if one.id in ids or one.id in known:
             done.present += 1
         elif said in texts:
             done.repeated += 1
@@ -356,12 +361,11 @@ def _all_of(memory: Memory, scope: Scope) -> Iterator[MemoryDict]:
         page = found["next"]
 
 
-def _is_known(memory: Memory, memory_id: str) -> bool:
-    """Whether there is a memory with this id, also a deleted one, which must not come back."""
-    try:
-        return bool(memory.history(memory_id))
-    except NotFound:
-        return False
+def _known(memory: Memory, brought: Sequence[Brought]) -> Collection[str]:
+    """The ids of which there is a memory anywhere, also a deleted one, which must not come back; in one question."""
+    settings = memory.settings
+    ids = list(dict.fromkeys(one.id for one in brought))
+    return run(by_ids(settings, ids, Scope(), settings.now())).keys()
 
 
 def _line(one: Brought) -> str:
