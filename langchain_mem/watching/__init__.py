@@ -5,6 +5,7 @@
     telemetry   OpenTelemetry spans and metrics, where its API is installed
     tracing     a search as a retriever run of LangChain
 
-None of it holds a memory's text unless the application asks for it. None of it can make an operation fail. This room
-stands low, so that every room above may report, and knows nothing of memories but the shape of an event.
+Log lines, spans and metrics hold no memory's text unless the application asks for it. None of it can make an operation
+fail. This room stands low, so that every room above may report, and knows nothing of memories but the shape of an
+event.
 """

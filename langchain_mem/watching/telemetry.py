@@ -82,7 +82,7 @@ def operation(name: str) -> Iterator[None]:
         if instruments is None:
             yield
         else:
-            with instruments.tracer.start_as_current_span(f"{NAME}.{name}"), _timed(instruments, name, start):
+            with _span(instruments, name), _timed(instruments, name, start):
                 yield
     finally:
         _began.reset(token)
@@ -124,6 +124,13 @@ def count_event(type_: str, ids: Mapping[str, Any], details: Mapping[str, Any]) 
         span.set_attributes({f"{NAME}.{name}": value for name, value in known.items() if value is not None})
 
 
+def _span(instruments: _Instruments, name: str) -> Any:
+    """A span that is told of an error's type by `_timed`; an error's message may quote what was given or stored."""
+    return instruments.tracer.start_as_current_span(
+        f"{NAME}.{name}", record_exception=False, set_status_on_exception=False
+    )
+
+
 @contextmanager
 def _timed(instruments: _Instruments, name: str, start: float) -> Iterator[None]:
     attributes = {"operation": name}
@@ -131,6 +138,8 @@ def _timed(instruments: _Instruments, name: str, start: float) -> Iterator[None]
         yield
     except Exception as error:
         attributes["error.type"] = type(error).__name__
+        instruments.current().set_attribute("error.type", type(error).__name__)
+        instruments.current().set_status(instruments.failed)
         if isinstance(error, StoreError):
             count("store.errors", 1, {"error.type": type(error).__name__})
         raise

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from langchain_mem import LongTermStore, Memory
 from langchain_mem.backends.dictionary import DictionaryBackend
-from langchain_mem.errors import ScopeError, StoreError
+from langchain_mem.errors import FilterError, ScopeError, StoreError
 from langchain_mem.testing import FakeEmbeddings
 from tests.memories import Bench, op, proposed
 
@@ -133,6 +133,14 @@ def test_nothing_tells_a_text(telemetry: Telemetry):
     bench = Bench()
     bench.memory.add(SECRET, user_id="alex", metadata={"note": "bakery"}, categories=["bakery"])
     bench.memory.search("Which bakery?", user_id="alex")
+    assert "bakery" not in telemetry.everything()
+
+
+def test_an_error_is_told_by_its_type(telemetry: Telemetry):
+    """Messages of errors quote what was given, so a span has the type alone."""
+    with pytest.raises(FilterError, match="bakery"):
+        Bench().memory.get_all(filters={"bakery": SECRET}, user_id="alex")
+    assert telemetry.spans["langchain_mem.get_all"].attributes["error.type"] == "FilterError"
     assert "bakery" not in telemetry.everything()
 
 
