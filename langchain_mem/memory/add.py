@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Unpack, cast
 
 from langchain_mem.backends.base import Address, Write
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.messages import Messages, turns_of
 from langchain_mem.memory.changes import Changes, journal_address
 from langchain_mem.memory.contention import settled
@@ -16,6 +16,7 @@ from langchain_mem.memory.drafts import Addition
 from langchain_mem.memory.learn import Learning
 from langchain_mem.memory.marks import Words, edited, mark_of, marked, outdate
 from langchain_mem.memory.operation import operation
+from langchain_mem.memory.options import check_names, check_texts
 from langchain_mem.memory.settings import Expiration, Settings, names
 from langchain_mem.model.instants import event_span, instant, iso
 from langchain_mem.model.records import AddedMemory, AddResult, Rejected, Source, source_of
@@ -213,9 +214,13 @@ def _source(given: Mapping[str, Any] | None) -> Source:
     """
     if given is None:
         return source_of()
+    if not isinstance(given, Mapping):
+        raise InvalidRequest(f"source is a dict of thread_id, checkpoint_id and message_ids, not {shown(given)}.")
     unknown = given.keys() - {"thread_id", "checkpoint_id", "message_ids"}
     if unknown:
-        raise InvalidRequest(f"source has thread_id, checkpoint_id and message_ids, not {sorted(unknown)}.")
+        raise InvalidRequest(f"source has thread_id, checkpoint_id and message_ids, not {shown(list(unknown))}.")
+    check_texts(thread_id=given.get("thread_id"), checkpoint_id=given.get("checkpoint_id"))
+    check_names(message_ids=given.get("message_ids"))
     return source_of(given.get("thread_id"), given.get("checkpoint_id"), given.get("message_ids") or ())
 
 

@@ -55,6 +55,8 @@ async def _get_document(settings: Settings, schema: type[S], **ids: Unpack[Ids])
         ScopeError: No owner is named.
         InvalidRequest: What is stored does not validate, since the schema has changed.
     """
+    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        raise InvalidRequest(f"schema must be a Pydantic model, not {shown(schema)}.")
     now = settings.now()
     (row,) = await settings.repo.read([place_of(schema.__name__, Scope.of(ids))], now)
     if row is None or not is_live(row.value, iso(now)):
@@ -80,6 +82,8 @@ async def _set_document(settings: Settings, document: BaseModel, **ids: Unpack[I
     Raises:
         ScopeError: No owner is named.
     """
+    if not isinstance(document, BaseModel):
+        raise InvalidRequest(f"document must be an object of a Pydantic model, not {shown(document)}.")
     name, scope = type(document).__name__, Scope.of(ids)
     place = place_of(name, scope)
     value = settings.clean_metadata(document.model_dump(mode="json", exclude_unset=True))

@@ -10,6 +10,7 @@ from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.memory.changes import Changes
 from langchain_mem.memory.contention import settled
 from langchain_mem.memory.operation import operation
+from langchain_mem.memory.options import check_texts
 from langchain_mem.memory.queries import present
 from langchain_mem.memory.settings import Expiration, Settings, names
 from langchain_mem.model.instants import iso, to_instant
@@ -121,6 +122,7 @@ async def _feedback(
     """
     if feedback not in (None, "POSITIVE", "NEGATIVE", "VERY_NEGATIVE"):
         raise InvalidRequest(f"feedback is POSITIVE, NEGATIVE, VERY_NEGATIVE or None, not {shown(feedback)}.")
+    check_texts(reason=None if reason == "" else reason)
     scope, reason = Scope.of(ids), settings.cleaned(reason)
 
     async def attempt() -> MemoryDict:
@@ -163,6 +165,7 @@ def _fields_by_id(settings: Settings, entries: Sequence[Mapping[str, Any]], now:
     wrong: list[str] = []
     for place, entry in enumerate(entries):
         try:
+            check_texts(memory_id=entry["memory_id"])
             fields[entry["memory_id"]] = _fields(settings, entry, now)
         except InvalidRequest as error:
             wrong.append(f"entry {place}: {error}" if len(entries) > 1 else str(error))

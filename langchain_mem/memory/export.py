@@ -90,6 +90,10 @@ async def _import(
     """
     if on_conflict not in ("skip", "replace"):
         raise InvalidRequest(f'on_conflict is "skip" or "replace", not {shown(on_conflict)}.')
+    several = isinstance(lines, Iterable) and not isinstance(lines, str | bytes | Mapping)
+    lines = list(lines) if several else [""]
+    if not several or not all(isinstance(line, str) for line in lines):
+        raise InvalidRequest("import_ takes lines of JSON, as export wrote them: a list of texts, or an open file.")
     entries = [_entry(line, place) for place, line in enumerate(lines, 1) if line.strip()]
     counts: Imported = {"imported": 0, "skipped": 0, "replaced": 0}
     now = settings.now()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,39 @@ def check_spans(**spans: timedelta | None) -> None:
     for name, span in spans.items():
         if span is not None and not (isinstance(span, timedelta) and span > timedelta(0)):
             raise InvalidRequest(f"{name} must be a timedelta above 0, or None for ever, not {shown(span)}.")
+
+
+def check_texts(**named: Any) -> None:
+    """Refuses what is no text, or an empty one; `None` is none at all.
+
+    Raises:
+        InvalidRequest: One is something else; says which.
+    """
+    for name, text in named.items():
+        if text is not None and not (isinstance(text, str) and text):
+            raise InvalidRequest(f"{name} must be a text that is not empty, not {shown(text)}.")
+
+
+def check_limit(limit: Any) -> None:
+    """Refuses what is no whole number above 0; `None` is no limit.
+
+    Raises:
+        InvalidRequest: It is something else.
+    """
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+        raise InvalidRequest(f"limit must be a whole number, 1 or more, or None, not {shown(limit)}.")
+
+
+def check_names(**named: Any) -> None:
+    """Refuses what is no list of texts; `None` is none at all. A text is no list of its letters.
+
+    Raises:
+        InvalidRequest: One is something else; says which.
+    """
+    for name, several in named.items():
+        listed = isinstance(several, Collection) and not isinstance(several, str | bytes | Mapping)
+        if several is not None and not (listed and all(isinstance(each, str) for each in several)):
+            raise InvalidRequest(f"{name} must be a list of texts, not {shown(several)}.")
 
 
 def check_parts(

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, Unpack, cast
 
 from langchain_mem.backends.base import ANY, Address, Row, Write
-from langchain_mem.errors import Conflict, NotFound
+from langchain_mem.errors import Conflict, NotFound, shown
 from langchain_mem.extraction.messages import Messages, turns_of
 from langchain_mem.memory.add import addition_of, changes_of, learn, result_of, writes_of
 from langchain_mem.memory.marks import edited, new_among, outdate, words
 from langchain_mem.memory.operation import operation
+from langchain_mem.memory.options import check_names, check_texts
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import AddResult
@@ -69,11 +70,12 @@ async def _commit(settings: Settings, batch_id: str, *, approve: bool = True, **
         NotFound: There is no such plan.
         Conflict: A memory it would change has changed since; nothing was written, and `plan` makes another one.
     """
+    check_texts(batch_id=batch_id)
     scope, now = Scope.of(ids), settings.now()
     place = Address(_plans(scope), batch_id)
     (planned,) = await settings.repo.read([place], now)
     if planned is None or "result" not in planned.value:
-        raise NotFound(f"There is no plan {batch_id} for this owner; it was carried out or dropped.")
+        raise NotFound(f"There is no plan {shown(batch_id)} for this owner; it was carried out or dropped.")
     told = planned.value
     result: AddResult = told["result"] if approve else {"results": [], "batch_id": batch_id}
     wanted = [plain for plain in told["saves"] if approve or plain["namespace"][0] == EXTRACTED]
@@ -110,8 +112,10 @@ async def _pending(
         messages: The messages themselves: one that was added in other words, and edited since, counts as new.
         **ids: Whose memories they were added to.
     """
+    check_texts(thread_id=thread_id)
+    check_names(message_ids=message_ids or [])
     said = words(turns_of([] if messages is None else messages, settings.redact))
-    return await new_among(settings, message_ids, said, Scope.of(ids), thread_id, settings.now())
+    return await new_among(settings, message_ids or [], said, Scope.of(ids), thread_id, settings.now())
 
 
 pending, apending = operation(_pending)

@@ -99,11 +99,11 @@ async def present(settings: Settings, memory_ids: Sequence[str], scope: Scope, n
         NotFound: Some are missing or deleted; names all of them.
     """
     found = await by_ids(settings, memory_ids, scope, now)
-    shown = {memory_id: row for memory_id, row in found.items() if row.value["state"] != "deleted"}
-    missing = [memory_id for memory_id in memory_ids if memory_id not in shown]
+    there = {memory_id: row for memory_id, row in found.items() if row.value["state"] != "deleted"}
+    missing = [memory_id for memory_id in memory_ids if memory_id not in there]
     if missing:
-        raise NotFound(f"There is no memory {', '.join(map(repr, missing))} here.")
-    return shown
+        raise NotFound(f"There is no memory {', '.join(map(shown, missing))} here.")
+    return there
 
 
 def live(now: datetime, *, show_expired: bool = False, latest_only: bool = True) -> Condition:

@@ -12,6 +12,7 @@ from langchain_mem.filters.conditions import Condition, Kind, Operator, Path, Te
 from langchain_mem.memory.cursor import check_output_format, cut_of
 from langchain_mem.memory.events import ActivityEvent
 from langchain_mem.memory.operation import operation
+from langchain_mem.memory.options import check_limit, check_names
 from langchain_mem.memory.pages import page as page_of
 from langchain_mem.memory.queries import by_id, has_any, live, view
 from langchain_mem.memory.settings import Settings, names
@@ -230,6 +231,8 @@ async def _events(
         limit: At most so many.
         **ids: Only what named one of these owners.
     """
+    check_names(types=types)
+    check_limit(limit)
     start = None if since is None else iso(instant(since))
     scope = Scope.of(ids)
     own = settings.activity.events(types=types, since=start, limit=None)

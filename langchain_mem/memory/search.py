@@ -102,6 +102,8 @@ async def _search(
     """
     scope, now = Scope.of(ids), settings.now()
     check_search(query, top_k if limit is None else limit, threshold)
+    if config is not None and not isinstance(config, Mapping):
+        raise InvalidRequest(f"config must be a RunnableConfig, not {shown(config)}.")
     query = settings.clean(query)  # what was kept was cleaned too, so a hashed address is found by its hash
     _check_choices(order, reinforce, history)
     then = now if as_of is None else instant(as_of)

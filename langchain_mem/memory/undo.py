@@ -13,6 +13,7 @@ from langchain_mem.memory.changes import Changes, journal_namespace
 from langchain_mem.memory.contention import settled
 from langchain_mem.memory.marks import unmarking
 from langchain_mem.memory.operation import operation
+from langchain_mem.memory.options import check_texts
 from langchain_mem.memory.queries import by_id, places
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import at_version, before_batches
@@ -90,6 +91,7 @@ async def _undo(
     scope = Scope.of(ids)
     if (batch_id is None) == (thread_id is None):
         raise InvalidRequest("undo takes a batch_id, or a thread_id and after_checkpoint.")
+    check_texts(batch_id=batch_id, thread_id=thread_id, after_checkpoint=after_checkpoint)
 
     async def attempt() -> Undone:
         now = settings.now()

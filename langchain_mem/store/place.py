@@ -30,6 +30,9 @@ def default_place() -> str:
     return os.environ.get("LANGCHAIN_MEM_STORE") or os.environ.get("LANGCHAIN_MEM_PATH") or DEFAULT_PLACE
 
 
+_LONGEST = 1_024  # characters of a path; no system takes many more
+
+
 def open_place(
     place: str | Path | None = None,
     *,
@@ -72,8 +75,8 @@ def check_place(place: str | Path) -> str:
             f'A store is a folder, a postgresql:// address or ":memory:"; {scheme[0]} is none of these. '
             "For a Chroma server: Memory(LongTermStore.chroma(client=…))."
         )
-    if Path(there).is_file():
-        raise InvalidRequest(f"{shown(there)} is a file; a store is a folder.")
+    if len(there) > _LONGEST or Path(there).is_file():
+        raise InvalidRequest(f"{shown(there)} is a file, or too long for a path; a store is a folder.")
     return there
 
 

@@ -68,7 +68,8 @@ def traced(name: str, body: Callable[P, Body[R]]) -> Callable[P, Body[R]]:
         named: Mapping[str, Any] = kwargs
         settings: Any = args[0]
         query = settings.quoted(str(named.get("query", args[1] if len(args) > 1 else "")))
-        config = named.get("config")
+        config: Any = named.get("config")
+        config = config if isinstance(config, Mapping) else None  # what is none is refused by the search itself
         return await retriever_run(name, query, lambda: body(*args, **kwargs), found=_results, config=config)
 
     return run
