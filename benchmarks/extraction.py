@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from langchain_mem.embeddings.local import local_embeddings
+from langchain_mem.errors import ExtractionError
 from langchain_mem.extraction.grounding import may_say_the_same
 from langchain_mem.extraction.messages import turns_of
 from langchain_mem.extraction.model_call import read
@@ -134,6 +135,7 @@ class Ingestion:
         store = LongTermStore.in_memory(embed=embeddings, clock=self._clock)
         self.memory = Memory(store, model=self._model.model, clock=self._clock, purge_after=None, decay=False)
         self.report = Report()
+        self._last = -1
         if others:
             self.memory.add(list(others), user_id=conversation.id, infer=False)
 
@@ -141,7 +143,13 @@ class Ingestion:
         """Adds every session in turn, and counts."""
         for place, session in enumerate(self._conversation.sessions):
             before = self._stored()
-            self._add(session)
+            try:
+                self._add(session)
+            except ExtractionError as error:
+                if not isinstance(error.__cause__, TimeoutError):
+                    raise
+                break  # the recorded replies end here
+            self._last = place
             self._count_updates(place, before)
         self._count_end()
         return self.report
@@ -193,9 +201,8 @@ class Ingestion:
             if not told:
                 self.report.counts["updates of what was not kept"] += 1
                 continue
-            was = told[0]
-            now = after.get(was["id"], {"state": "gone", "memory": ""})
-            retired = now["state"] != "live" or now["memory"] != was["memory"]
+            was = next((each for each in told if _changed(each, after)), told[0])  # several memories may tell it
+            retired = _changed(was, after)
             learned = bool(self._telling(self._conversation.facts[new], live))
             self.report.counts["updates"] += 1
             self.report.counts["updates shown"] += was["memory"].replace("<", "‹").replace(">", "›") in known
@@ -212,8 +219,12 @@ class Ingestion:
         counts, conversation = self.report.counts, self._conversation
         counts["live"] = len(live)
         counts["in doubt"] = sum(each["doubt"] is not None for each in live)
-        outdated = {old for update in conversation.updates for old in _listed(update["old"])}
+        counts["sessions"] = self._last + 1
+        done = [update for update in conversation.updates if conversation.at(update["messages"][0]) <= self._last]
+        outdated = {old for update in done for old in _listed(update["old"])}
         for fact in conversation.facts.values():
+            if conversation.at(fact["messages"][0]) > self._last:
+                continue
             told = self._telling(fact, live)
             if fact["id"] not in outdated:
                 counts["facts"] += 1
@@ -258,6 +269,12 @@ class Watched:
         """Prompts and replies, oldest first."""
         assert isinstance(self.model, FileModel)
         return self.model.asked
+
+
+def _changed(before: Stored, after: Mapping[str, Stored]) -> bool:
+    """Whether a memory was retired, or its text changed."""
+    now = after.get(before["id"])
+    return now is None or now["state"] != "live" or now["memory"] != before["memory"]
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -317,7 +334,8 @@ SHARES = (
     ("relative dates right", "relative dates right", "relative dates"),
 )
 NUMBERS = (
-    "proposed", "kept", "refused", "updates missed", "updates without retiring", "duplicates", "never said, but kept",
+    "sessions", "proposed", "kept",
+    "refused", "updates missed", "updates without retiring", "duplicates", "never said, but kept",
     "live", "calls", "prompt tokens", "reply tokens",
 )  # fmt: skip
 

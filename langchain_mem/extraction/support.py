@@ -286,16 +286,20 @@ class Weighing:
         """Whether a fact says whom a clause tells of, or is about somebody by name."""
         if any(word in PEOPLE for word in self._words) or (clause.person or "") in self._words:
             return True
-        return bool(self._words) and self._words[0] in clause.words and self._words[0] in claims(self._fact).names
+        first = self._words[0] if self._words[:1] and self._words[0] in claims(self._fact).names else None
+        return first is not None and (first in clause.words or self._goes_by(clause.person or "", first))
+
+    def _goes_by(self, person: str, name: str) -> bool:
+        """Whether a person is called by a name somewhere: "her mother Agnes"."""
+        called = re.compile(rf"\b{re.escape(person)}\W+(?:\w+\W+)?{re.escape(name)}\b", re.IGNORECASE)
+        return any(called.search(text) for text in (*(turn.spoken for turn in self._said.turns), *self._said.known))
 
     def _taken_back(self, best: Clause) -> bool:
-        later = range(best.turn + 1, len(self._said.turns))
-        return any(
-            self._said.turns[index].role == "user"
-            and index not in self._said.own
-            and takes_back(self._said.turns[index].text)
-            for index in later
-        )
+        """Whether the next message of the same side begins by taking something back."""
+        turns = self._said.turns
+        later = (index for index in range(best.turn + 1, len(turns)) if turns[index].role == turns[best.turn].role)
+        after = next(later, None)
+        return after is not None and after not in self._said.own and takes_back(turns[after].text)
 
     def _together(self) -> Iterator[Finding]:
         """A word that was said only beside other names than the fact's: "Bruno is the lab, Pippa is the beagle"."""
