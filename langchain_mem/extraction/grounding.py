@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _IDENTIFIER: Final = re.compile(
@@ -82,6 +83,7 @@ class Claims(NamedTuple):
     identifiers: frozenset[str]
 
 
+@lru_cache(maxsize=4096)
 def claims(text: str) -> Claims:
     """The names, numbers and identifiers a text states; dates apart (see `invented`)."""
     without_dates = _DATE.sub(" ", _ORDINAL.sub(r"\1", text))

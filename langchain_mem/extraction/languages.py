@@ -73,9 +73,10 @@ FRAME: Final = frozenset(
 """What a fact is put together with, and says nothing by itself."""
 
 
-def words(text: str) -> list[str]:
+@lru_cache(maxsize=4096)  # one fact after the other is held against the same messages
+def words(text: str) -> tuple[str, ...]:
     """The words of a text, case folded, a possessive `'s` taken off."""
-    return [re.sub(r"['’]s$", "", word.casefold()).replace("’", "'") for word in _WORD.findall(text)]
+    return tuple(re.sub(r"['’]s$", "", word.casefold()).replace("’", "'") for word in _WORD.findall(text))
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Final
 
@@ -93,7 +93,7 @@ class Said:
     def names(self) -> frozenset[str]:
         """Every word that was said or is known, by anybody: a name said anywhere is no invention."""
         texts = [*(turn.spoken for turn in self.turns), *self.known]
-        return frozenset(part for text in texts for word in words(text) for part in (word, *re.split(r"['’-]", word)))
+        return frozenset().union(*map(_mentioned, texts))
 
     @cached_property
     def text(self) -> str:
@@ -340,6 +340,13 @@ def _forms(word: str, language: str | None) -> frozenset[str]:
     return frozenset(root(part, language) for part in (word, *re.split(r"['’-]", word)) if len(part) > 1)
 
 
+@lru_cache(maxsize=4096)
+def _mentioned(text: str) -> frozenset[str]:
+    """The words of a text, and the parts of its hyphenated ones."""
+    return frozenset(part for word in words(text) for part in (word, *re.split(r"['’-]", word)))
+
+
+@lru_cache(maxsize=4096)
 def _roots(text: str, language: str | None) -> frozenset[str]:
     return frozenset(form for word in telling(text, language) for form in _forms(word, language))
 

@@ -34,6 +34,7 @@ from benchmarks.locomo import (
 )
 from benchmarks.updates import newer_first, planted
 from langchain_mem.testing import FakeEmbeddings
+from langchain_mem.testing.files import FileModel
 
 
 def ranking(*results: str) -> list[frozenset[str]]:
@@ -295,3 +296,52 @@ def test_replies_come_by_files(tmp_path: Path) -> None:
     (prompt,) = (tmp_path / "q").iterdir()
     (tmp_path / "a" / prompt.name).write_text("Leeds\n")
     assert model.invoke("Where does Ann live?").text == "Leeds"
+
+
+def test_a_conversation_is_ingested_and_counted(tmp_path: Path) -> None:
+    """From a conversation with what was planted in it, and kept replies, to shares: one change, made right."""
+    path = tmp_path / "tea.json"
+    path.write_text(json.dumps(TEA))
+    replies = [
+        {"operations": [{"action": "add", "text": "Drinks tea every morning", "evidence": [0]}]},
+        {"operations": [{"action": "supersede", "memory": 0, "text": "Drinks coffee every morning", "evidence": [0]}]},
+    ]
+    folder = tmp_path / "replies"
+    (folder / "a").mkdir(parents=True)
+    for number, reply in enumerate(replies, 1):
+        (folder / "a" / f"{number:04d}.txt").write_text(json.dumps(reply))
+    model = FileModel(folder=str(folder), timeout=5)
+    report = extraction.Ingestion(extraction.Conversation(path), model, FakeEmbeddings(), []).run()
+    counts = report.counts
+    assert (counts["proposed"], counts["carried out"], counts["calls"], counts["sessions"]) == (2, 2, 2, 2)
+    assert (counts["updates"], counts["updates shown"], counts["updates right"]) == (1, 1, 1)
+    assert report.memories == ["Drinks coffee every morning"]
+    assert report.share("carried out", "proposed") == 1.0
+
+
+TEA: dict[str, Any] = {
+    "id": "tea",
+    "sessions": [
+        {"id": "s1", "date": "2024-01-01T10:00:00+00:00", "messages": [
+            {"id": "m1", "role": "user", "name": None, "content": "I drink tea every morning"}]},
+        {"id": "s2", "date": "2024-02-01T10:00:00+00:00", "messages": [
+            {"id": "m2", "role": "user", "name": None, "content": "I drink coffee every morning now"}]},
+    ],
+    "planted": {
+        "facts": [
+            {"id": "f1", "text": "Drinks tea every morning", "messages": ["m1"], "importance": "normal"},
+            {"id": "f2", "text": "Drinks coffee every morning", "messages": ["m2"], "importance": "normal"},
+        ],
+        "updates": [{"id": "u1", "old": "f1", "new": "f2", "messages": ["m2"], "kind": "update"}],
+        "relative_dates": [],
+        "never_said": ["Drinks milk"],
+    },
+}  # fmt: skip
+
+
+def test_the_outcome_of_one_fact() -> None:
+    """A fact of the grounding sets comes out clear, in doubt or refused, with the reason."""
+    item = {"messages": [{"role": "user", "name": None, "content": "I am thirty-four"}], "date": "2024-01-01T00:00:00+00:00",
+            "known_names": [], "cited": [0]}  # fmt: skip
+    assert grounding.outcome({**item, "fact": "Is 34 years old"}) == ("clear", "")
+    assert grounding.outcome({**item, "fact": "Is 43 years old"}) == ("refused", "says 43 where 34 was said")
