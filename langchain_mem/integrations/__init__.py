@@ -7,7 +7,7 @@ what both rest on, an idea a file:
     place         which memory, or the run's store    conversation  what was said, and what is gone from the state
     recall        what is recalled for a question     prompting     where its text goes in a model call
     extracting    what becomes of a conversation      heard         what the agent's model was given of it
-    failing       what a memory that is down does
+    failing       what a memory that is down does    model_calls   whether a guardrail answered in the model's place
 
 It may import every room below; nothing below imports it, but for `memory.tools()` and `memory.as_retriever()`.
 """

@@ -66,6 +66,7 @@ class Hearing:
         self._name = name
         self._extracting = extracting
         self._asked: OrderedDict[str, None] = OrderedDict()
+        self._given: OrderedDict[str, None] = OrderedDict()
 
     async def begin(self, state: Any, runtime: Any) -> dict[str, Any]:
         """What a run notes when it begins. A body."""
@@ -87,8 +88,17 @@ class Hearing:
         while len(self._asked) > _ASKED:
             self._asked.popitem(last=False)
 
-    def heard(self, state: Any) -> dict[str, Any]:
+    def given(self, state: Any) -> None:
+        """Notes that a model was called in a run; where a guardrail answers in its place, nothing notes it."""
+        self._given[value_in(state, "memory_run") or ""] = None
+        while len(self._given) > _ASKED:
+            self._given.popitem(last=False)
+
+    def heard(self, state: Any) -> dict[str, Any] | None:
         """What a run notes when a model has answered: what it was given, in the state's order and words."""
+        number = value_in(state, "memory_run")
+        if number and number not in self._given:  # a resumed run has no number, and its model has answered
+            return None
         kept, passed = self._kept(state), _listed(state, "memory_passed")
         given = without(heard_by_model(messages_in(state)), passed)
         turn = set(_listed(state, "memory_turn"))

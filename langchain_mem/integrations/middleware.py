@@ -18,7 +18,7 @@ from __future__ import annotations
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import ModelCallResult, ModelRequest, ModelResponse
@@ -32,6 +32,7 @@ from langchain_mem.integrations.conversation import messages_in, value_in
 from langchain_mem.integrations.extracting import extracting
 from langchain_mem.integrations.failing import OnError
 from langchain_mem.integrations.heard import Hearing, MemoryAgentState
+from langchain_mem.integrations.model_calls import watching_model_calls
 from langchain_mem.integrations.place import Place
 from langchain_mem.integrations.prompting import with_memories
 from langchain_mem.integrations.recall import TOP_K, Recall, recalling
@@ -41,6 +42,8 @@ from langchain_mem.model.scopes import Ids
 
 HIDDEN: Final = TracePolicy(process_inputs=omit_payload, process_outputs=omit_payload)
 """Traces show that the hooks ran, and how long, but no text of memories."""
+
+R = TypeVar("R")
 
 _RUNS: Final = 1_000
 """At most so many runs under way have what was recalled at hand; for another one it is recalled again."""
@@ -121,13 +124,19 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelCallResult[Any]:
-        return handler(run(self._injected(request)))
+        asked = run(self._injected(request))
+        with watching_model_calls() as calls:
+            result = handler(asked)
+        return self._answered(request, calls, result)
 
     @override
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelCallResult[Any]:
-        return await handler(await arun(self._injected(request)))
+        asked = await arun(self._injected(request))
+        with watching_model_calls() as calls:
+            result = await handler(asked)
+        return self._answered(request, calls, result)
 
     @override
     def after_model(self, state: MemoryAgentState, runtime: Any) -> dict[str, Any] | None:
@@ -162,6 +171,12 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
             if number:
                 self._keep(number, recall)
         return with_memories(request, *self._recalling.texts(recall))
+
+    def _answered(self, request: ModelRequest[Any], calls: list[str], result: R) -> R:
+        """Notes that a model was given the request, and no guardrail answered in its place."""
+        if self._hearing and calls:
+            self._hearing.given(request.state)
+        return result
 
     def _whole(self, state: Any) -> dict[str, Any]:
         """The state with the messages that a summary has replaced, the question among them."""

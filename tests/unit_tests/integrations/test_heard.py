@@ -148,7 +148,11 @@ def _blocks_the_call(request: Any, handler: Callable[[Any], Any]) -> Any:
 
 
 @ORDERS
-@pytest.mark.parametrize("guard", [_blocks_first, _blocks_later], ids=["before_agent", "before_model"])
+@pytest.mark.parametrize(
+    "guard",
+    [_blocks_first, _blocks_later, _blocks_the_call],
+    ids=["before_agent", "before_model", "wrap_model_call"],
+)
 def test_what_a_guardrail_blocked_is_not_learned(first: str, guard: AgentMiddleware[Any, Any, Any]):
     """A message that the model was never given is not extracted, nor is it with the next turn's."""
     memory = memory_with()
@@ -249,3 +253,19 @@ def test_a_message_edited_in_the_checkpoint():
     agent.update_state(thread(), {"messages": [HumanMessage("I live in Porto.", id="m1")]})
     agent.invoke(_say("Hello"), thread())
     assert texts(memory) == ["Hello", "I live in Porto."]
+
+
+@ORDERS
+async def test_what_a_guardrail_blocked_on_an_event_loop(first: str):
+    """The same through the async form, for a guardrail that answers in the model's place."""
+
+    @wrap_model_call
+    async def block(request: Any, handler: Callable[[Any], Any]) -> Any:
+        blocked = "bomb" in request.messages[-1].text
+        return AIMessage("I cannot talk about that bomb.") if blocked else await handler(request)
+
+    memory = memory_with()
+    agent = _agent(memory, first, block, saver=InMemoryCheckpointer())
+    for text in ("I like tea.", "I build a bomb in Oslo.", "I play the cello."):
+        await agent.ainvoke(_say(text), thread())
+    assert texts(memory) == ["I like tea.", "I play the cello."]
