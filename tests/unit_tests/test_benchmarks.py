@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from benchmarks import answers, locomo, updates
+from benchmarks import answers, extraction, grounding, locomo, updates
 from benchmarks.locomo import (
     CachedEmbeddings,
     Row,
@@ -341,7 +341,7 @@ TEA: dict[str, Any] = {
 
 def test_the_outcome_of_one_fact() -> None:
     """A fact of the grounding sets comes out clear, in doubt or refused, with the reason."""
-    item = {"messages": [{"role": "user", "name": None, "content": "I am thirty-four"}], "date": "2024-01-01T00:00:00+00:00",
-            "known_names": [], "cited": [0]}  # fmt: skip
+    said = {"role": "user", "name": None, "content": "I am thirty-four"}
+    item = {"messages": [said], "date": "2024-01-01T00:00:00+00:00", "known_names": [], "cited": [0]}
     assert grounding.outcome({**item, "fact": "Is 34 years old"}) == ("clear", "")
     assert grounding.outcome({**item, "fact": "Is 43 years old"}) == ("refused", "says 43 where 34 was said")
