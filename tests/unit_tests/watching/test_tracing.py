@@ -6,14 +6,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import StateGraph
 
 from langchain_mem import LongTermStore, Memory
+from langchain_mem.integrations.middleware import MemoryMiddleware
 from langchain_mem.integrations.nodes import MemoryState, retrieval_node
-from langchain_mem.testing import FakeEmbeddings
+from langchain_mem.testing import FakeEmbeddings, ScriptedModel
 
 
 class Tracer(BaseCallbackHandler):
@@ -86,6 +88,26 @@ async def test_recall_on_an_event_loop(memory: Memory, tracer: Tracer):
     """The async form is traced alike, by handlers of either kind."""
     await _graph(memory).ainvoke({"messages": [HumanMessage("Which tea?")]}, _config(tracer))
     _check(tracer)
+
+
+def _agent(memory: Memory) -> Any:
+    return create_agent(ScriptedModel(otherwise="Gladly."), middleware=[MemoryMiddleware(memory, write=None)])
+
+
+def test_what_the_middleware_recalls_is_a_retriever_run(memory: Memory):
+    """The trace of an agent shows what was recalled for its reply."""
+    tracer = Tracer()
+    _agent(memory).invoke({"messages": [HumanMessage("Which tea?")]}, _config(tracer))
+    assert [(start["query"], start["name"]) for start in tracer.started] == [("Which tea?", "recall_memories")]
+    assert "Likes green tea" in [document.page_content for document in tracer.found[0]]
+
+
+async def test_what_the_middleware_recalls_on_an_event_loop(memory: Memory):
+    """The same where the agent runs on a loop."""
+    tracer = AsyncTracer()
+    await _agent(memory).ainvoke({"messages": [HumanMessage("Which tea?")]}, _config(tracer))
+    assert [start["name"] for start in tracer.started] == ["recall_memories"]
+    assert "Likes green tea" in [document.page_content for document in tracer.found[0]]
 
 
 def test_a_search_with_a_configuration(memory: Memory):
