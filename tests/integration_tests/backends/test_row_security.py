@@ -228,3 +228,18 @@ def test_with_encryption(place: Place) -> None:
     kept = _raw(place.setup, f"SELECT value::text || words::text || digests::text FROM {place.schema}.items")
     assert kept
     assert not [row for row in kept if "green" in row[0]]
+
+
+def test_events_are_kept_for_their_owner(place: Place) -> None:
+    """Events that are kept lie under the same policies: each owner's are found by that owner, raw SQL sees none."""
+    with place.store() as store:
+        memory = Memory(store, keep_events=5)
+        for number in range(9):
+            memory.search(f"Question {number}", user_id="alex")
+            memory.flush()
+        memory.search("Tea?", user_id="bo")
+        memory.close()
+        later = Memory(store, keep_events=5)
+        assert 5 <= len(later.events(user_id="alex")) <= 6
+        assert [event["ids"] for event in later.events(user_id="bo")] == [{"user_id": "bo"}]
+    assert _raw(place.app, f"SELECT count(*) FROM {place.schema}.items") == [(0,)]
