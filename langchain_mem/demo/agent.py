@@ -31,7 +31,7 @@ _SAID: Final = (
 )
 _ASKED: Final = (
     "Any food allergies I should mention at the restaurant?",
-    "Which seat do I take on the train to see Mia?",
+    "I visit Mia this spring. Which seat do I take on the train?",
     "And where does my sister live?",  # her memory has just been used, so it has not faded
 )
 _ENOUGH: Final = 0.2  # relevance: what has little to do with a question stays out of a small prompt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -12,16 +13,43 @@ from langchain_mem.memory.facade import Memory
 from langchain_mem.model.instants import parse_iso
 from langchain_mem.rendering.markup import Markup, joined, tag
 
-DAYS: Final = 45
-"""How far the picture looks ahead."""
-
-_LINES: Final = 6
+_AHEAD: Final = timedelta(days=30)
+_USED_IN: Final = timedelta(days=10)
+_LINES, _STEPS, _TICKS = 6, 240, 6
 _WIDTH, _HEIGHT, _LEFT, _TOP, _ROW = 860, 300, 50, 50, 22
 _COLORS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # told apart by the color blind too
 
 
+@dataclass(frozen=True, kw_only=True)
+class Axes:
+    """From instants and factors to places in the picture."""
+
+    start: datetime
+    now: datetime
+    decay: Decay
+
+    @property
+    def end(self) -> datetime:
+        """Where the picture ends."""
+        return self.now + _AHEAD
+
+    def x(self, at: datetime) -> float:
+        """Where an instant is."""
+        return _LEFT + (_WIDTH - _LEFT - 10) * ((at - self.start) / (self.end - self.start))
+
+    def y(self, factor: float) -> float:
+        """Where a factor is."""
+        return _TOP + _HEIGHT * (self.decay.ceiling - factor) / (self.decay.ceiling - self.decay.floor)
+
+    def instants(self) -> list[datetime]:
+        """Where a curve is computed; a use is computed twice, so that it lifts the curve at once."""
+        used = self.now + _USED_IN
+        steps = [self.start + (self.end - self.start) * step / _STEPS for step in range(_STEPS + 1)]
+        return sorted({*steps, used - timedelta(seconds=1), used})
+
+
 def draw(memory: Memory, user_id: str, picture: Path) -> None:
-    """Writes a picture of how this user's first memories fade from now on, and how one does that is used halfway.
+    """Writes a picture of how some of a user's memories fade: from when they were told to thirty days from now.
 
     Args:
         memory: Where they are.
@@ -29,53 +57,62 @@ def draw(memory: Memory, user_id: str, picture: Path) -> None:
         picture: Where the picture goes.
     """
     found = memory.get_all(user_id=user_id, page_size=10_000)["results"]
-    oldest = sorted(found, key=lambda each: each["created_at"])[:_LINES]
-    picture.write_text(str(_picture(oldest, memory.settings.decay_for(None) or Decay(), memory.clock())), "utf-8")
+    if found:
+        picture.write_text(str(_picture(_spread(found), memory)), "utf-8")
 
 
-def _picture(memories: Sequence[Mapping[str, Any]], decay: Decay, now: datetime) -> Markup:
-    lines = [_line(each, place, decay, now) for place, each in enumerate(memories)]
+def _spread(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """A few memories, from the oldest to the newest."""
+    ordered = sorted(found, key=lambda each: str(each["created_at"]))
+    places = sorted({round(place * (len(ordered) - 1) / (_LINES - 1)) for place in range(_LINES)})
+    return [ordered[place] for place in places]
+
+
+def _picture(memories: Sequence[Mapping[str, Any]], memory: Memory) -> Markup:
+    decay = memory.settings.decay_for(None) or Decay()
+    axes = Axes(start=parse_iso(memories[0]["created_at"]), now=memory.clock(), decay=decay)
     height = _TOP + _HEIGHT + 50 + _ROW * len(memories)
-    title = tag("text", "The decay factor of each memory, if nobody uses it but the first, on day 20", x=_LEFT, y=28,
-                font_size=16)  # fmt: skip
-    content = (tag("rect", width=_WIDTH, height=height, fill="white"), title, _frame(decay), *lines)
+    told = "What decay multiplies the relevance of a memory by. The first one is used once more, in ten days."
+    content = (
+        tag("rect", width=_WIDTH, height=height, fill="white"),
+        tag("text", told, x=_LEFT, y=28, font_size=15),
+        _frame(axes),
+        *(_line(each, place, axes) for place, each in enumerate(memories)),
+    )
     size = {"viewbox": f"0 0 {_WIDTH} {height}", "width": _WIDTH, "height": height}
     return tag("svg", *content, xmlns="http://www.w3.org/2000/svg", font_family="sans-serif", font_size=13, **size)
 
 
-def _line(memory: Mapping[str, Any], place: int, decay: Decay, now: datetime) -> Markup:
+def _line(memory: Mapping[str, Any], place: int, axes: Axes) -> Markup:
     """One memory: its curve, and its words below."""
-    touches = [parse_iso(memory["created_at"]), *([now + timedelta(days=20)] if place == 0 else [])]
-    points = []
-    for step in range(4 * DAYS + 1):
-        at = now + timedelta(days=step / 4)
-        factor = decay.factor([touch for touch in touches if touch <= at], at, categories=memory["categories"])
-        points.append(f"{_x(step / 4):.1f},{_y(factor, decay):.1f}")
+    told = parse_iso(memory["created_at"])
+    uses = [told, *([axes.now + _USED_IN] if place == 0 else [])]
+    points = [f"{axes.x(at):.1f},{axes.y(_factor(uses, at, memory, axes)):.1f}" for at in axes.instants() if at >= told]
     color, below = _COLORS[place % len(_COLORS)], _TOP + _HEIGHT + 50 + _ROW * place
-    curve = tag("polyline", points=" ".join(points), fill="none", stroke=color, stroke_width=2)
     text = memory["memory"] if len(memory["memory"]) <= 100 else f"{memory['memory'][:99]}…"
-    return joined(curve, tag("rect", x=_LEFT, y=below - 11, width=12, height=12, fill=color),
-                  tag("text", text, x=_LEFT + 20, y=below))  # fmt: skip
+    return joined(
+        tag("polyline", points=" ".join(points), fill="none", stroke=color, stroke_width=2),
+        tag("rect", x=_LEFT, y=below - 11, width=12, height=12, fill=color),
+        tag("text", text, x=_LEFT + 20, y=below),
+    )
 
 
-def _frame(decay: Decay) -> Markup:
-    """Lines at the floor, at 1 and at the ceiling, and the days."""
+def _factor(uses: Sequence[datetime], at: datetime, memory: Mapping[str, Any], axes: Axes) -> float:
+    return axes.decay.factor([use for use in uses if use <= at], at, categories=memory["categories"])
+
+
+def _frame(axes: Axes) -> Markup:
+    """Lines at the floor, at 1, at the ceiling and at this instant, and some dates."""
+    right, bottom = _WIDTH - 10, _TOP + _HEIGHT
     levels = [
         joined(
-            tag("line", x1=_LEFT, x2=_WIDTH - 10, y1=_y(value, decay), y2=_y(value, decay), stroke="#ccc"),
-            tag("text", f"{value:g}", x=_LEFT - 8, y=_y(value, decay) + 4, text_anchor="end"),
+            tag("line", x1=_LEFT, x2=right, y1=axes.y(value), y2=axes.y(value), stroke="#ccc"),
+            tag("text", f"{value:g}", x=_LEFT - 8, y=axes.y(value) + 4, text_anchor="end"),
         )
-        for value in (decay.floor, 1.0, decay.ceiling)
+        for value in (axes.decay.floor, 1.0, axes.decay.ceiling)
     ]
-    days = [
-        tag("text", f"day {day}", x=_x(day), y=_TOP + _HEIGHT + 20, text_anchor="middle") for day in range(0, DAYS, 10)
-    ]
-    return joined(*levels, *days)
-
-
-def _x(day: float) -> float:
-    return _LEFT + (_WIDTH - _LEFT - 10) * day / DAYS
-
-
-def _y(factor: float, decay: Decay) -> float:
-    return _TOP + _HEIGHT * (decay.ceiling - factor) / (decay.ceiling - decay.floor)
+    now = axes.x(axes.now)
+    here = tag("line", x1=now, x2=now, y1=_TOP, y2=bottom, stroke="#888", stroke_dasharray="4")
+    at = [axes.start + (axes.end - axes.start) * tick / _TICKS for tick in range(1, _TICKS)]
+    dates = [tag("text", f"{each:%Y-%m-%d}", x=axes.x(each), y=bottom + 20, text_anchor="middle") for each in at]
+    return joined(*levels, here, tag("text", "now", x=now + 4, y=_TOP + 12, fill="#666"), *dates)

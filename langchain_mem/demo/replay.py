@@ -109,7 +109,7 @@ def _show_told(conversation: Conversation, told: Told) -> None:
         for count, one, more in (*counts, (len(conversation.sessions), "session", "sessions"))
     )
     console().print(f"[bold]{escape(conversation.name)}[/]: {kept} of {said} in {sessions}")
-    table = Table("remembered", title="The first that were remembered")
+    table = Table("remembered", title="What was remembered, its beginning")
     for text in told.kept[:_SHOWN]:
         table.add_row(escape(text))
     console().print(table)
