@@ -1,6 +1,6 @@
 """Retrieval on LoCoMo: which of a long conversation's turns come back for a question about it.
 
-    python benchmarks/locomo.py PATH [--engine dictionary|chroma|postgres|all] [--facts] [--out results.json]
+    python benchmarks/locomo.py PATH [--candidates] [--engine dictionary|chroma|postgres|all] [--facts] [--out out.json]
 
 PATH is a LoCoMo file (Maharana et al., ACL 2024; CC BY-NC 4.0, and so not in this repository). Every turn is added
 verbatim by `Memory.add(infer=False)`, and every question asked by `Memory.search` at the defaults, with decay off and
@@ -40,6 +40,7 @@ from rich.table import Table
 from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.memory.facade import Memory
 from langchain_mem.ranking.relevance import dated
+from langchain_mem.store import items
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock
 
@@ -427,7 +428,7 @@ def remembered(
     clock = FakeClock()
     with (
         opened(engine, embeddings, clock, dsn) as store,
-        Memory(store, clock=clock, reinforce="none") as memory,
+        Memory(store, clock=clock, reinforce="none", cache_bytes=1 if items.WHOLE_LIMIT == 0 else None) as memory,
     ):
         for talk in conversations:
             ingested = Ingested(memory, talk, clock, facts=facts)
@@ -508,6 +509,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("path", type=Path, help="a LoCoMo file")
     parser.add_argument("--engine", choices=[*ENGINES, "all"], default="dictionary")
+    parser.add_argument("--candidates", action="store_true", help="answer as for owners that are too large to be held")
     parser.add_argument("--facts", action="store_true", help="add the file's facts too, each citing its turns")
     parser.add_argument("--dsn", help="a Postgres server; unset, LANGCHAIN_MEM_TEST_DSN or one started for the run")
     parser.add_argument("--out", type=Path, help="a file for the results as JSON")
@@ -518,6 +520,8 @@ def main() -> None:
         )
         return
     engines = ENGINES if args.engine == "all" else (args.engine,)
+    if args.candidates:
+        items.WHOLE_LIMIT = 0  # nothing is ranked whole, and with a budget of a byte nothing is held
     results = run(args.path, engines, local_embeddings(), facts=args.facts, dsn=args.dsn)
     console = Console(width=max(Console().width, 120))
     console.print(table(results), category_table(results, "R@10"), category_table(results, "nDCG@10"))

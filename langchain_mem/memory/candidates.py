@@ -25,7 +25,7 @@ from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import as_of as state_as_of
 from langchain_mem.model.records import StoredMemory, content
 from langchain_mem.model.scopes import MEMORIES, TURNS, Layer, Namespace, Scope, reroot
-from langchain_mem.ranking.bm25 import tokenize
+from langchain_mem.ranking.bm25 import tokenize, words_of
 from langchain_mem.ranking.candidates import Ranked, rank
 from langchain_mem.ranking.parts import Floats, Mask
 from langchain_mem.ranking.relevance import Evidence
@@ -214,8 +214,14 @@ async def _scan(settings: Settings, search: Search, as_of: str | None) -> Scan:
     if scan is None:
         wanted = disjunction(search.condition, _KEPT_TURNS) if search.history else search.condition
         searched = places if search.history else search.places
-        return await repo.nearest(searched, wanted, search.query, tokenize(search.query), now)
+        return await repo.nearest(searched, wanted, search.query, _written(search.query), now)
     return scan if as_of is None else await _turned_back(settings, scan, as_of)
+
+
+def _written(query: str) -> list[str]:
+    """The words that stores look for: as they are written, for most texts have them so, and stemmed."""
+    told = [word for word in words_of(query) if tokenize(word)]
+    return list(dict.fromkeys([*told, *tokenize(query)]))
 
 
 async def _turned_back(settings: Settings, scan: Scan, as_of: str) -> Scan:

@@ -135,6 +135,9 @@ class Owners:
             taken = living.take(changes, since)
             if changes.addresses or changes.whole:
                 self._make_room(key)
+        if living.nbytes > self.cache_bytes:  # it has grown since it was loaded
+            self._leave(key)
+            return False
         return True
 
     def _most_rows(self) -> int:

@@ -121,6 +121,21 @@ def test_only_what_changed_travels(fresh_postgres_dsn: str, monkeypatch: pytest.
         memory.store.close()  # type: ignore[attr-defined]
 
 
+def test_an_owner_who_outgrows_the_budget_is_let_go(opened: Open) -> None:
+    """Also one who was small when the index was made, and grew by single writes."""
+    memory = Memory(store := opened(), cache_bytes=60_000)
+    owners = owners_of(store.items)
+    held = []
+    for n in range(60):
+        memory.add(f"Fact {n} about {TOPICS[n % 7]}", user_id="alex", infer=False)
+        memory.search("cello", user_id="alex")
+        held.append(owners.nbytes)
+    assert max(held) > 0
+    assert max(held) <= 60_000
+    assert held[-1] == 0
+    memory.close()
+
+
 def test_an_owner_too_large_for_the_budget_is_answered_all_the_same(opened: Open) -> None:
     """With a budget of a few memories the answer is that of the whole, and nothing is held."""
     memory = Memory(store := opened(), reinforce="none")
