@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, conver
 
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.messages import SUMMARY, text_of
+from langchain_mem.extraction.worth_keeping import stands_alone
 from langchain_mem.ranking.context import strip_recalled
 
 Said: TypeAlias = dict[str, BaseMessage]
@@ -85,6 +86,31 @@ def last_said(messages: Sequence[Any]) -> str:
     """The text of the last message of a person; empty where there is none."""
     said = [message for message in spoken(messages).values() if isinstance(message, HumanMessage)]
     return strip_recalled(text_of(said[-1].content)) if said else ""
+
+
+def searchable(messages: Sequence[Any]) -> str:
+    """What the last message of a person asks for, with as much before it as it needs to be understood.
+
+    "yes" and "And when is it?" name nothing: what was said before them does. Messages are added, newest first, until
+    one names something (`stands_alone`), three at most.
+
+    Returns:
+        The text to search for, oldest first; empty where nothing was named, as after a greeting.
+    """
+    said = list(spoken(messages).values())
+    while said and not isinstance(said[-1], HumanMessage):
+        said.pop()
+    needed: list[str] = []
+    for message in reversed(said[-_NEEDED:]):
+        text = strip_recalled(text_of(message.content)).strip()
+        needed.insert(0, text)
+        if stands_alone(text):
+            return "\n".join(text[-_LONGEST:] for text in needed if text)
+    return ""
+
+
+_NEEDED: Final = 4
+_LONGEST: Final = 1_000  # characters of a message: its end is what the next one refers to
 
 
 def spliced(now: Said, before: Said) -> Said:

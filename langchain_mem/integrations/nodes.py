@@ -31,7 +31,7 @@ from langchain_mem.integrations.extracting import Extracting, extracting
 from langchain_mem.integrations.failing import OnError
 from langchain_mem.integrations.identity import OwnerRule
 from langchain_mem.integrations.place import Place
-from langchain_mem.integrations.recall import TOP_K, Recalling, recalling
+from langchain_mem.integrations.recall import CORE, TOP_K, Recalling, recalling
 from langchain_mem.memory.base import MemoryBase
 from langchain_mem.model.records import FoundMemory
 
@@ -74,7 +74,7 @@ def retrieval_node(
     token_budget: int | None = None,
     query: Callable[[Any], str] | None = None,
     layers: Collection[str] | None = None,
-    pinned: Mapping[str, Any] | None = None,
+    pinned: Mapping[str, Any] | None = CORE,
     template: str | None = None,
     owner: OwnerRule | None = None,
     messages_key: str = MESSAGES,
@@ -85,11 +85,13 @@ def retrieval_node(
 
     Args:
         memory: Where to search; `None` for the store of the run.
-        top_k: At most so many memories.
+        top_k: At most so many memories are found, the nearest; the core comes on top.
         token_budget: At most so many tokens of `memory_context`.
-        query: State to what is searched for; the last human message if unset. An empty query recalls nothing.
+        query: State to what is searched for; if unset the last human message, and where that names nothing ("yes") what
+            was said before it. An empty query finds nothing.
         layers: Only these: user, agent, session, app, org.
-        pinned: Filters of memories that are always there, before what was found and on top of `top_k`.
+        pinned: Filters of the core: memories that are always there, before what was found and on top of `top_k`, the
+            newest 600 tokens of them. Those of importance "always" unless given; `None` for none.
         template: The frame of `memory_context`, with `{memories}` where the lines go.
         owner: Whose memories: a function of the runtime, or a template such as `"{context.user.id}"`; the ids of the
             run if unset.

@@ -1,6 +1,7 @@
 """What is recalled for a question: which memories, how many, and as which text. The one place that decides it.
 
-    core     the memories an application has pinned: always there, and seldom changed
+    core     what must never be missed: memories of importance "always" (allergies, health, names, instructions), or
+             what `pinned` says; always there, within a budget of its own, and seldom changed
     found    the memories nearest to the question, within `top_k` and the token budget
 
 Nodes put both into state. The middleware puts the core into the system message and what was found beside the question.
@@ -9,8 +10,9 @@ Nodes put both into state. The middleware puts the core into the system message 
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
 from langchain_core.messages import HumanMessage
@@ -19,20 +21,37 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_mem.errors import SHOWN, InvalidRequest, UnknownOption, meant
 from langchain_mem.extraction.model_call import quiet
 from langchain_mem.filters.language import parse
-from langchain_mem.integrations.conversation import MESSAGES, last_said, messages_in
+from langchain_mem.integrations.conversation import MESSAGES, messages_in, searchable
 from langchain_mem.integrations.failing import MISTAKES, OnError, check_on_error, report
 from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner, whose
 from langchain_mem.integrations.place import Place
 from langchain_mem.memory.base import MemoryBase
-from langchain_mem.memory.search import check_search
+from langchain_mem.memory.search import check_lasting, check_search
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import FoundMemory
 from langchain_mem.model.scopes import Ids, Layer
 from langchain_mem.ranking.context import render
 from langchain_mem.watching.tracing import retriever_run
 
-TOP_K: Final = 5
-"""How many memories are recalled for a question unless an option says otherwise."""
+TOP_K: Final = 8
+"""How many memories are found for a question, at most, unless an option says otherwise."""
+
+LASTING: Final = 0.5
+"""How far what holds for long is preferred to what happened once; see `Memory.search`."""
+
+THRESHOLD: Final = 0.00001
+"""The least relevance of what is found, which guards against the hopeless only.
+
+What a request needs is hardly nearer to it than what it does not ("What should I cook?" and "Is vegetarian"), so no
+threshold tells them apart; one line too many costs less than an allergy missed. `Memory.search` has its own, for
+questions.
+"""
+
+CORE: Final[Mapping[str, Any]] = {"OR": [{"importance": "always"}, {"metadata": {"importance": "always"}}]}
+"""What is always in a prompt unless `pinned` says otherwise."""
+
+CORE_TOKENS: Final = 600
+"""The core's budget; where more is marked, the newest stays."""
 
 
 class Recall(NamedTuple):
@@ -58,8 +77,8 @@ class Recalling:
         place: Where the memories are.
         search: What `Memory.search` takes, ids apart.
         token_budget: At most so many tokens of text.
-        query: What of a state is searched for; the last message of a person if unset.
-        pinned: Filters of the core.
+        query: What of a state is searched for; what the last message of a person asks for if unset (`searchable`).
+        pinned: Filters of the core; `None` for none.
         template: The frame of the text, with `{memories}` where they go.
         owner: How the application finds whose memories these are.
         beside: Ids set in code.
@@ -74,7 +93,7 @@ class Recalling:
     search: Mapping[str, Any]
     token_budget: int | None = None
     query: Callable[[Any], str] | None = None
-    pinned: Mapping[str, Any] | None = None
+    pinned: Mapping[str, Any] | None = field(default_factory=lambda: CORE)
     template: str | None = None
     owner: OwnerRule | None = None
     beside: Mapping[str, Any]
@@ -123,7 +142,7 @@ class Recalling:
     def _query(self, state: Any) -> str:
         if self.query is not None:
             return self.query(state)
-        return last_said(messages_in(state, self.messages_key))
+        return searchable(messages_in(state, self.messages_key))
 
     async def _traced(self, memory: MemoryBase, owner: Identity, query: str, config: Any) -> Recall:
         """Recalls, as a retriever run of the trace that is under way, which no stream of events shows. A body."""
@@ -146,9 +165,10 @@ class Recalling:
         """The pinned memories, oldest first: a new one changes no text before it, which prompt caches rely on."""
         if self.pinned is None:
             return []
-        page = await memory.operations.get_all(filters=self.pinned, **owner.visible)
-        core = sorted(page["results"], key=lambda one: (one["created_at"], one["id"]))
-        return [cast(FoundMemory, {**one, "score": 1.0}) for one in core]
+        page = await memory.operations.get_all(filters=self.pinned, page_size=_MOST, **owner.visible)
+        newest = sorted(page["results"], key=lambda one: (one["created_at"], one["id"]), reverse=True)
+        kept = itertools.takewhile(_Budget(CORE_TOKENS), newest)
+        return [cast(FoundMemory, {**one, "score": 1.0}) for one in reversed(list(kept))]
 
     async def _found(self, memory: MemoryBase, query: str, owner: Identity) -> list[FoundMemory]:
         if not query.strip():
@@ -169,11 +189,30 @@ def recalling(place: Place, **options: Any) -> Recalling:
     """
     own = {name: options.pop(name) for name in _OWN if name in options}
     beside = {name: options.pop(name) for name in Ids.__annotations__ if name in options}
-    return Recalling(place=place, search={"top_k": TOP_K, **options}, beside=beside, **own)
+    return Recalling(
+        place=place,
+        search={"top_k": TOP_K, "threshold": THRESHOLD, "lasting": LASTING, **options},
+        beside=beside,
+        **own,
+    )
 
 
 _OWN: Final = ("token_budget", "query", "pinned", "template", "owner", "messages_key", "on_error")
 _SEARCH: Final = frozenset(inspect.signature(MemoryBase.search).parameters) - {"self", "query", "ids"}
+
+
+_MOST: Final = 200  # memories of a core that are looked at
+
+
+class _Budget:
+    """Says yes to memories until their tokens are used up."""
+
+    def __init__(self, tokens: int) -> None:
+        self._left = tokens
+
+    def __call__(self, memory: Mapping[str, Any]) -> bool:
+        self._left -= _tokens(memory["memory"])
+        return self._left >= 0
 
 
 def _memories(recall: Recall) -> list[FoundMemory]:
@@ -189,6 +228,7 @@ def _check_search(search: Mapping[str, Any]) -> None:
     for name in sorted(search.keys() - _SEARCH):
         has = ", ".join(sorted(_SEARCH))
         raise UnknownOption(f"There is no option {name[:SHOWN]}.{meant(name, _SEARCH)} A search has {has}.")
+    check_lasting(search.get("lasting", 0.0))
     check_search("anything", search["top_k"], search.get("threshold", 0.0))
     parse(search.get("filters"))
     layers = search.get("layers")

@@ -25,7 +25,7 @@ from langchain_mem.integrations.conversation import messages_in
 from langchain_mem.integrations.failing import MISTAKES, report
 from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner, whose
 from langchain_mem.integrations.place import Place
-from langchain_mem.integrations.recall import TOP_K
+from langchain_mem.integrations.recall import LASTING, THRESHOLD, TOP_K
 from langchain_mem.memory.base import MemoryBase
 from langchain_mem.model.records import MemoryDict
 from langchain_mem.model.scopes import Ids, Layer
@@ -139,7 +139,9 @@ class _Tools:
         return f"Saved: {text}", dict(result)
 
     async def search(self, called: _Called, query: str) -> Told:
-        found = await called.memory.operations.search(query, top_k=self._top_k, **called.owner.visible)
+        found = await called.memory.operations.search(
+            query, top_k=self._top_k, threshold=THRESHOLD, lasting=LASTING, **called.owner.visible
+        )
         lines = [f"{one['id']}: {one['memory']}" for one in found["results"]]
         return "\n".join(lines) or "Nothing is known about this.", dict(found)
 

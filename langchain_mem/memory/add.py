@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from typing import Any, Unpack, cast
@@ -10,6 +11,7 @@ from typing import Any, Unpack, cast
 from langchain_mem.backends.base import Address, Write
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.messages import Messages, turns_of
+from langchain_mem.extraction.user_intent import asks_to_forget, wishes_to_forget
 from langchain_mem.memory.changes import Changes, journal_address
 from langchain_mem.memory.contention import settled
 from langchain_mem.memory.drafts import Addition
@@ -17,9 +19,10 @@ from langchain_mem.memory.learn import Learning
 from langchain_mem.memory.marks import Words, edited, mark_of, marked, outdate
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_names, check_texts
+from langchain_mem.memory.queries import live
 from langchain_mem.memory.settings import Expiration, Settings, names
 from langchain_mem.model.instants import event_span, instant, iso
-from langchain_mem.model.records import AddedMemory, AddResult, Rejected, Source, source_of
+from langchain_mem.model.records import AddedMemory, AddResult, Importance, Rejected, Source, source_of
 from langchain_mem.model.scopes import Ids, Scope
 
 
@@ -29,6 +32,7 @@ async def _add(
     *,
     metadata: Mapping[str, Any] | None = None,
     categories: Sequence[str] | None = None,
+    importance: Importance = "normal",
     infer: bool | None = None,
     expiration_date: Expiration | None = None,
     event_date: date | datetime | str | None = None,
@@ -41,8 +45,10 @@ async def _add(
 ) -> AddResult:
     """Remembers what messages say.
 
-    With a model, facts are extracted in one call and reconciled with what is known. Without one, or with
-    `infer=False`, each message that is not a system message is stored verbatim. The same text for the same owner
+    With a model, facts are extracted in one call and reconciled with what is known. With `infer=False` each message
+    that is not a system message is stored verbatim. Without a model messages are stored so, too, but for questions,
+    greetings, thanks, acknowledgments and replies that only repeat or answer; and a memory that the user asks to be
+    forgotten, and names, is deleted. A single string is stored whatever it says. The same text for the same owner
     is one memory, however often it is added.
 
     Args:
@@ -50,6 +56,8 @@ async def _add(
         messages: A string, a message (dict or LangChain), or a list of them.
         metadata: JSON values to store with each memory.
         categories: Names to store with each memory, beside those the model finds.
+        importance: `"always"` for what belongs into every prompt, whatever is asked: health, safety, names, standing
+            instructions. A model marks such facts by itself.
         infer: Whether to ask the model; `None` asks it where there is one.
         expiration_date: When the memories expire: a date (through that UTC day), a datetime, a timedelta, or ISO
             text of one. Session notes expire by themselves.
@@ -78,12 +86,14 @@ async def _add(
         Scope.of(ids),
         metadata=metadata,
         categories=categories,
+        importance=importance,
         expiration_date=expiration_date,
         event_date=event_date,
         timestamp=timestamp,
         source=source,
     )
     infers = settings.infers(infer)
+    addition = replace(addition, selective=infer is None and not infers and not addition.plain)
     former = await edited(settings, addition)
     done = None if former else await _done(settings, addition)
     if done is not None:
@@ -111,7 +121,7 @@ async def _tried(settings: Settings, addition: Addition, former: Words, infers: 
     if infers:
         rejected = await learn(settings, addition, changes)
     else:
-        await changes.enter(addition.verbatim())
+        await _keep(settings, addition, changes)
     await outdate(settings, addition, changes, former)
     return result_of(changes, rejected)
 
@@ -157,11 +167,21 @@ async def _unsettled(settings: Settings, portions: Sequence[Addition]) -> list[A
 async def _write_portion(settings: Settings, portion: Addition, former: Words, learning: Learning | None) -> AddResult:
     before = await _journal(settings, portion) if portion.batch is not None else None
     changes = changes_of(settings, portion, before)
-    await (changes.enter(portion.verbatim()) if learning is None else learning.decide(changes))
+    await (_keep(settings, portion, changes) if learning is None else learning.decide(changes))
     here = {turn.id for turn in portion.turns}
     await outdate(settings, portion, changes, {key: words for key, words in former.items() if key in here})
     await changes.write(await writes_of(settings, portion, changes))
     return result_of(changes, [] if learning is None else learning.rejected)
+
+
+async def _keep(settings: Settings, addition: Addition, changes: Changes) -> None:
+    """Keeps turns verbatim; where nobody said how, forgets what their user asked to be forgotten. A body."""
+    await changes.enter(addition.verbatim())
+    if addition.selective and any(wishes_to_forget(turn.text) for turn in addition.turns if turn.role == "user"):
+        rows, _ = await settings.repo.select([addition.scope.home()], live(addition.now), addition.now)
+        for row in rows:
+            if asks_to_forget(row.value, addition.turns):
+                changes.delete(row, reason="asked to be forgotten")
 
 
 async def _journal(settings: Settings, addition: Addition) -> Mapping[str, Any] | None:
@@ -179,12 +199,15 @@ def addition_of(
     source: Mapping[str, Any] | None,
     metadata: Mapping[str, Any] | None = None,
     categories: Sequence[str] | None = None,
+    importance: Importance = "normal",
     expiration_date: Expiration | None = None,
     event_date: date | datetime | str | None = None,
     timestamp: date | datetime | str | None = None,
 ) -> Addition:
     """The arguments of an `add`, checked, and without secrets."""
     scope.owner()
+    if importance not in ("always", "normal"):
+        raise InvalidRequest(f'importance is "always" or "normal", not {importance!r:.100}.')
     now = settings.now()
     at = now if timestamp is None else instant(timestamp)
     told = timestamp if event_date is None else event_date
@@ -197,6 +220,7 @@ def addition_of(
         now=now,
         metadata=settings.clean_metadata(metadata),
         categories=[settings.clean(name) for name in names(categories)],
+        importance=importance,
         expiration_date=settings.expiration(expiration_date, scope, at),
         event_date=start,
         event_end=end,

@@ -37,8 +37,7 @@ from langchain_mem.filters.conditions import Condition, matches
 from langchain_mem.memory.repository import Repository
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.scopes import ROOTS, TOUCHES, Namespace, reroot
-from langchain_mem.ranking.ordinary import ORDINARY
-from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.scale import SENTENCES, Scale
 from langchain_mem.store.items import Scan
 from langchain_mem.store.vectorizer import stated_scale
 
@@ -183,7 +182,7 @@ class AnyStore(Repository):
         if self._scale is None:
             self._scale = stated_scale(self._embeddings)
         if self._scale is None:
-            vectors = await self.embed(ORDINARY)
+            vectors = await self.embed(SENTENCES)
             self._scale = None if vectors is None else Scale.of(vectors)
         return self._scale
 

@@ -64,6 +64,7 @@ class Search:
     newer: bool
     rerank: bool
     whole_pool: bool = False
+    lasting: float = 0.0
 
     @property
     def pool(self) -> int:
@@ -114,7 +115,7 @@ async def candidates(settings: Settings, search: Search, as_of: str | None) -> t
     livings = None if as_of or settings.owners is None else await settings.owners.current(search.places, asked, states)
     if livings is None:
         return await _by_rows(settings, search, as_of)
-    vector, scale = await settings.repo.embed_query(search.query), await settings.repo.scale()
+    vector, scale = await _asked_vector(settings, search)
     size = sum(living.index.size for living in livings)
     facts, turns = (
         await offload(_by_index, livings, search, vector, scale)
@@ -167,11 +168,19 @@ async def _by_rows(settings: Settings, search: Search, as_of: str | None) -> tup
     return _hits(facts, present), _hits(turns, present)
 
 
+async def _asked_vector(settings: Settings, search: Search) -> tuple[Vector | None, Scale | None]:
+    """The query's vector, leaned as far as was asked for, and the embedder's scale. A body."""
+    vector, scale = await settings.repo.embed_query(search.query), await settings.repo.scale()
+    if vector is None or scale is None:
+        return vector, scale
+    return scale.leaned(vector, search.lasting), scale
+
+
 async def _near(settings: Settings, search: Search, rows: Sequence[Row], together: Together) -> Floats:
     """The cosine of each document, of its vector where the store tells it and else as the store found it. A body."""
-    scale = await settings.repo.scale()
     if any(len(row.vectors) for row in rows):
-        return together.cosines(await settings.repo.embed_query(search.query), scale)
+        return together.cosines(*await _asked_vector(settings, search))
+    scale = await settings.repo.scale()
     cosines = await settings.repo.cosines(rows, search.query)
     near = np.full(together.size, np.nan)
     for row, cosine in zip(rows, cosines or (), strict=False):

@@ -11,6 +11,7 @@ from typing import Any, Final, TypedDict, cast
 
 from langchain_mem.extraction.messages import Role, Turn
 from langchain_mem.extraction.portions import EARLIER, portions
+from langchain_mem.extraction.worth_keeping import worth_keeping
 from langchain_mem.model.history import changed
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import Importance, Source, StoredMemory, batch_id_for, digest
@@ -123,11 +124,13 @@ class Addition:
         now: The present.
         metadata: To store with each memory.
         categories: Likewise.
+        importance: Of all of them, where the caller says "always".
         expiration_date: Likewise, ISO text.
         event_date: Likewise, ISO text.
         event_end: Likewise, where that is longer than a day.
         source: Thread, checkpoint and messages.
         positions: Each turn's place, sorting as text.
+        selective: Whether only what is worth keeping is kept verbatim (`worth_keeping`).
         plain: Whether the words were given without saying who said them.
         earlier: What was said before, where this is a later portion of a longer addition.
         batch: The batch of the whole addition, where this is a portion of it.
@@ -140,6 +143,7 @@ class Addition:
     now: datetime
     metadata: Mapping[str, Any] = field(default_factory=dict)
     categories: Sequence[str] = ()
+    importance: Importance = "normal"
     expiration_date: str | None = None
     event_date: str | None = None
     event_end: str | None = None
@@ -149,6 +153,7 @@ class Addition:
     batch: str | None = None
     more: bool = False
     plain: bool = False
+    selective: bool = False
 
     @cached_property
     def batch_id(self) -> str:
@@ -228,8 +233,9 @@ class Addition:
         Of a conversation with an agent alone, what the agent said: a user's words do not become the agent's memories.
         With a user beside the agent all turns are the user's, since a reply may repeat what the user said.
         """
-        turns = zip(self.turns, self.positions, strict=True)
-        return [self._verbatim(turn, position) for turn, position in turns if self._is_kept(turn)]
+        worth = worth_keeping(self.turns) if self.selective else [True] * len(self.turns)
+        turns = zip(self.turns, self.positions, worth, strict=True)
+        return [self._verbatim(turn, position) for turn, position, kept in turns if kept and self._is_kept(turn)]
 
     def _is_kept(self, turn: Turn) -> bool:
         if turn.role == "user" and self.scope.owner()[0] == "agent":
@@ -242,6 +248,7 @@ class Addition:
             text=turn.spoken,
             metadata=self.metadata,
             categories=self.categories,
+            importance=self.importance,
             **self.said_at(turn),
             expiration_date=self.expiration_date,
             group=self.group,

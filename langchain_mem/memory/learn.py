@@ -132,11 +132,10 @@ class Learning:
             metadata=self._addition.metadata,
             categories=list(dict.fromkeys([*self._addition.categories, *operation.categories])),
             **_sureness(operation),
-            importance=operation.importance,
+            importance="always" if self._addition.importance == "always" else operation.importance,
             **self._dated(operation),
             expiration_date=expires,
             cites=self._cites(operation, reroot(home, TURNS), expires, changes),
-            group=self._addition.group,
             position=self._positions[min(operation.evidence)] if operation.evidence else self._positions[0],
         )
 

@@ -34,7 +34,13 @@ from langchain_mem.model.records import (
     source_of,
 )
 from langchain_mem.model.scopes import Ids, Layer, Scope
-from langchain_mem.ranking.relevance import asks_about_now, prefer_newer
+from langchain_mem.ranking.relevance import (
+    ANNOUNCED_CHANGE,
+    SAME_STATEMENT,
+    announces_change,
+    asks_about_now,
+    prefer_newer,
+)
 
 _ORDER: Final = {layer: place for place, layer in enumerate(Layer)}
 
@@ -56,6 +62,7 @@ async def _search(
     layers: Collection[str] | None = None,
     as_of: date | datetime | str | None = None,
     prefer_newer: bool | None = None,
+    lasting: float = 0.0,
     reinforce: Reinforce | None = None,
     limit: int | None = None,
     version: str | None = None,
@@ -85,6 +92,8 @@ async def _search(
         as_of: Answers as the store stood then.
         prefer_newer: Whether of two that say nearly the same the newer comes first; `None`: where the query asks
             about the present.
+        lasting: How far to prefer what holds for long ("is vegetarian") to what happened once, from 0 to 1: 0 for
+            questions, about 0.5 for requests, which seldom name what they need.
         reinforce: Which results count as used; `None` for what `Memory` says.
         limit: Older code's `top_k`.
         version: Accepted from older code, and means nothing.
@@ -106,6 +115,7 @@ async def _search(
         raise InvalidRequest(f"config must be a RunnableConfig, not {shown(config)}.")
     query = settings.clean(query)  # what was kept was cleaned too, so a hashed address is found by its hash
     _check_choices(order, reinforce, history)
+    check_lasting(lasting)
     then = now if as_of is None else instant(as_of)
     places, asked = await view(settings, scope, filters, now)
     chosen = settings.decay_for(scope.app_id) if decay is None else decay_of(decay)
@@ -124,6 +134,7 @@ async def _search(
         history=history is True,
         newer=asks_about_now(query) if prefer_newer is None else prefer_newer,
         rerank=rerank,
+        lasting=lasting,
     )
     hits, turns = await _ranked(settings, asked_for, None if as_of is None else iso(then))
     ordered = _by_layer(hits) if order == "layer" else hits
@@ -193,6 +204,16 @@ def check_search(query: str, top_k: int, threshold: float) -> None:
         raise InvalidRequest(f"threshold must be a number from 0 to 1, not {shown(threshold)}.")
 
 
+def check_lasting(lasting: float) -> None:
+    """Refuses a share that is none.
+
+    Raises:
+        InvalidRequest: Says what is allowed.
+    """
+    if isinstance(lasting, bool) or not isinstance(lasting, int | float) or not 0 <= lasting <= 1:
+        raise InvalidRequest(f"lasting must be a number from 0 to 1, not {lasting!r:.100}.")
+
+
 def _check_choices(order: object, reinforce: object, history: object) -> None:
     if order not in ("layer", "score"):
         raise InvalidRequest(f'order is "layer" or "score", not {shown(order)}.')
@@ -249,7 +270,9 @@ def _newer_first(hits: list[Hit], search: Search) -> list[Hit]:
 
     def similarity(one: int, other: int) -> float:
         vectors = chosen[one].row.vector, chosen[other].row.vector
-        return 0.0 if vectors[0] is None or vectors[1] is None else float(vectors[0] @ vectors[1])
+        alike = 0.0 if vectors[0] is None or vectors[1] is None else float(vectors[0] @ vectors[1])
+        announced = alike >= ANNOUNCED_CHANGE and announces_change(chosen[one].memory["memory"])
+        return max(alike, SAME_STATEMENT) if announced else alike
 
     def newer(one: int, other: int) -> bool:
         return _stated(chosen[one].memory) > _stated(chosen[other].memory)

@@ -60,6 +60,8 @@ SURE_WORDS = 0.75  # of their share, against a cosine's 1
 # The cosine from which two memories are about the same thing: MiniLM gave ten of twelve pairs of an old and a new value
 # at least this much, and no two different facts more than 0.55.
 SAME_STATEMENT = 0.75
+# The same where the newer one says that something changed ("moved", "now", "no longer").
+ANNOUNCED_CHANGE = 0.4
 
 Position = int | float | str
 Item = TypeVar("Item")
@@ -344,7 +346,7 @@ def prefer_newer(
     newer: Callable[[Item, Item], bool],
     threshold: float = SAME_STATEMENT,
 ) -> list[Item]:
-    """Move a statement above the older one it stands right below, if both are about the same thing.
+    """Move a statement above the best older one, if both are about the same thing.
 
     Args:
         ranked: Best first.
@@ -353,15 +355,22 @@ def prefer_newer(
         threshold: The cosine from which two items are about the same thing.
 
     Returns:
-        The same items; each rises past as many as it replaces.
+        The same items; each stands right above the first one it replaces.
     """
     result: list[Item] = []
     for item in ranked:
-        at = len(result)
-        while at and newer(item, result[at - 1]) and similarity(item, result[at - 1]) >= threshold:
-            at -= 1
-        result.insert(at, item)
+        older = (at for at, one in enumerate(result) if newer(item, one) and similarity(item, one) >= threshold)
+        result.insert(next(older, len(result)), item)
     return result
+
+
+def announces_change(text: str) -> bool:
+    """Whether an English statement says that something is not as it was.
+
+    >>> announces_change("Maya has moved to Leeds."), announces_change("Maya likes Leeds.")
+    (True, False)
+    """
+    return _CHANGE.search(text) is not None
 
 
 def _place(document: Document) -> tuple[bool, str, bool, Any, str]:
@@ -387,6 +396,12 @@ _OPEN_WORDS = frozenset(
              "remember remembered say said saved something stored summarize summary tell told user who")
 )  # fmt: skip
 
+_CHANGE = re.compile(
+    r"\b(now|nowadays|these days|actually|moved|changed|switched|replaced|became|anymore|any more|instead|new"
+    r"|no longer|not .{0,20}\bany ?more|used to|(has|have|had) (left|quit|started|stopped|taken up|given up)"
+    r"|(started|stopped|quit|left)\b)",
+    re.IGNORECASE,
+)
 _NOW = re.compile(
     r"\b(now|nowadays|today|these days|at the moment|current|currently|presently|latest|newest|most recent"
     r"|still|anymore|any more|yet|is|are|am|(what|where|who|how)['’]s)\b",

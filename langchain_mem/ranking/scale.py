@@ -10,6 +10,12 @@ before they are compared (the first step of "All-but-the-top", Mu and Viswanath 
 The ordinary mean is that of some hundred `ORDINARY` sentences, embedded once per embedder, because the mean of a few
 memories says what they are about. The spread is the standard deviation of the centered cosines of those sentences,
 about 0.1 with either embedder above. After that random letters come near 0.2 and answers from 0.3 on, on any of them.
+
+What an everyday request needs is mostly what holds for long: "What should I cook?" needs "is vegetarian", and not the
+day a soup was too salty. Embedders have a direction for that, from the mean of `PASSING` sentences to that of `LASTING`
+ones. A query can be leaned towards it, by a share of its own length:
+
+    query = q + share·|q - ordinary mean|·direction
 """
 
 from __future__ import annotations
@@ -21,6 +27,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from langchain_mem.ranking.ordinary import LASTING, ORDINARY, PASSING
+
 Vectors: TypeAlias = npt.NDArray[np.float32]
 """Shape (n, dims), rows of length 1."""
 
@@ -28,6 +36,9 @@ Vector: TypeAlias = npt.NDArray[np.float32]
 """Shape (dims,)."""
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+
+SENTENCES: Final = (*ORDINARY, *LASTING, *PASSING)
+"""What an embedder is measured by."""
 
 PRIOR: Final = 64
 """For how many memories the ordinary sentences count."""
@@ -45,30 +56,35 @@ class Scale:
         spread: Standard deviation of their cosines once they are centered.
         raw_mean: Mean of their cosines as they are.
         raw_spread: Standard deviation of those.
+        lasting: The direction of what holds for long, of length 1 or 0; shape (dims,).
     """
 
     mean: Vector
     spread: float
     raw_mean: float
     raw_spread: float
+    lasting: Vector
 
     @classmethod
-    def of(cls, ordinary: Vectors) -> Scale:
-        """The scale of the embedder that made these of unrelated sentences."""
+    def of(cls, vectors: Vectors) -> Scale:
+        """The scale of the embedder that made these of `SENTENCES`."""
+        ordinary, lasting, passing = np.split(vectors, [len(ORDINARY), len(ORDINARY) + len(LASTING)])
         mean = ordinary.mean(axis=0)
         raw, centered = _between(ordinary), _between(_unit(ordinary - mean))
-        return cls(mean, _spread(centered), float(raw.mean()), _spread(raw))
+        direction = _unit(lasting - mean).mean(axis=0) - _unit(passing - mean).mean(axis=0)
+        return cls(mean, _spread(centered), float(raw.mean()), _spread(raw), _unit(direction[None])[0])
 
     @classmethod
     def plain(cls, dims: int) -> Scale:
         """That of an embedder whose cosines are taken as they are: centered and spread as usual."""
-        return cls(np.zeros(dims, dtype=np.float32), USUAL_SPREAD, 0.0, USUAL_SPREAD)
+        nowhere = np.zeros(dims, dtype=np.float32)
+        return cls(nowhere, USUAL_SPREAD, 0.0, USUAL_SPREAD, nowhere)
 
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> Scale:
         """A scale as `as_dict` gave it."""
-        mean = np.array(kept["mean"], dtype=np.float32)
-        return cls(mean, float(kept["spread"]), float(kept["raw_mean"]), float(kept["raw_spread"]))
+        mean, lasting = (np.array(kept[name], dtype=np.float32) for name in ("mean", "lasting"))
+        return cls(mean, float(kept["spread"]), float(kept["raw_mean"]), float(kept["raw_spread"]), lasting)
 
     def as_dict(self) -> dict[str, Any]:
         """The scale as JSON knows it."""
@@ -77,6 +93,7 @@ class Scale:
             "spread": self.spread,
             "raw_mean": self.raw_mean,
             "raw_spread": self.raw_spread,
+            "lasting": [float(value) for value in self.lasting],
         }
 
     def center(self, total: Floats, count: int) -> Vector:
@@ -90,6 +107,17 @@ class Scale:
             return self.mean
         return np.asarray((total + PRIOR * self.mean) / (count + PRIOR), dtype=np.float32)
 
+    def leaned(self, query: Vector, share: float) -> Vector:
+        """A query leaned towards what holds for long.
+
+        Args:
+            query: Its vector.
+            share: How far, as a share of the query's own length; 0 leaves it.
+        """
+        if not share:
+            return query
+        return np.asarray(query + share * np.linalg.norm(query - self.mean) * self.lasting, dtype=np.float32)
+
     def cosines(self, products: Floats, toward: Floats, query: Vector, center: Vector) -> Floats:
         """How near memories are to a query, on the usual scale; NaN stays.
 
@@ -101,7 +129,9 @@ class Scale:
         """
         across, length = float(query @ center), float(center @ center)
         near = products - toward - across + length
-        apart = np.sqrt(np.maximum(1 - 2 * toward + length, 1e-9) * max(1 - 2 * across + length, 1e-9))
+        apart = np.sqrt(
+            np.maximum(1 - 2 * toward + length, 1e-9) * max(float(query @ query) - 2 * across + length, 1e-9)
+        )
         return np.asarray(np.clip(near / apart * (USUAL_SPREAD / self.spread), -1.0, 1.0))
 
     def bare(self, cosines: Floats) -> Floats:

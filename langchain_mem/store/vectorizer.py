@@ -22,8 +22,7 @@ from langchain_mem._flow import call
 from langchain_mem.backends.base import Address, Backend, Embedder, Row, Unread, Vectors, Write, no_vectors
 from langchain_mem.errors import EmbeddingMismatch, StoreError
 from langchain_mem.model.scopes import Namespace
-from langchain_mem.ranking.ordinary import ORDINARY
-from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.scale import SENTENCES, Scale
 from langchain_mem.watching import telemetry
 
 SCALES: Final[Namespace] = ("langchain_mem", "scales")
@@ -99,8 +98,8 @@ class Vectorizer:
             embedder = await self.identify()
             address = Address(SCALES, f"{embedder.name} {embedder.dims}")
             (kept,) = await backend.get([address], now)
-            if kept is None:
-                self._scale = Scale.of(await self.documents(ORDINARY))
+            if kept is None or "lasting" not in kept.value:
+                self._scale = Scale.of(await self.documents(SENTENCES))
                 await _keep(Row(address=address, value=self._scale.as_dict(), created_at=now, updated_at=now), backend)
             else:
                 self._scale = Scale.from_dict(kept.value)

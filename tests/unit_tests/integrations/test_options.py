@@ -145,7 +145,7 @@ def test_another_name_for_the_messages():
     builder.add_edge(START, "remember").compile().invoke({"chat": [HumanMessage("I like rice.")]}, thread())
     assert texts(memory) == ["I like rice.", "Likes green tea"]
     found = retrieval_node(memory, messages_key="chat").invoke({"chat": [HumanMessage("Green tea?")]}, thread())
-    assert [one["memory"] for one in found["memories"]] == ["Likes green tea"]
+    assert found["memories"][0]["memory"] == "Likes green tea"
     for node in (extraction_node(memory), retrieval_node(memory)):
         with pytest.raises(InvalidRequest, match="messages_key"):
             node.invoke({"chat": []}, thread())

@@ -321,14 +321,14 @@ def later(one: str, other: str) -> bool:
     [
         (["a1", "a2", "b1"], ["a2", "a1", "b1"]),  # the newer of two near-duplicates comes first
         (["a2", "a1"], ["a2", "a1"]),  # as it was
-        (["a1", "b1", "a2"], ["a1", "b1", "a2"]),  # not adjacent
+        (["a1", "b1", "a2"], ["a2", "a1", "b1"]),  # past what stands between
         (["a1", "b2"], ["a1", "b2"]),  # another topic
         (["a1", "a2", "a3"], ["a3", "a2", "a1"]),  # past both
         ([], []),
     ],
 )
 def test_the_newer_of_near_duplicates(ranked: list[str], expected: list[str]) -> None:
-    """A newer statement rises above the older one it stands right below, and nothing else moves."""
+    """A newer statement rises above the older one, and nothing else moves."""
     assert prefer_newer(ranked, similarity=alike, newer=later) == expected
 
 

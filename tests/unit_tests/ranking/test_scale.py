@@ -12,10 +12,9 @@ from langchain_core.embeddings import Embeddings
 from langchain_mem import Memory
 from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.embeddings.scales import scale_of
-from langchain_mem.errors import MissingDependency
+from langchain_mem.errors import InvalidRequest, MissingDependency
 from langchain_mem.ranking.index import Entry, Index
-from langchain_mem.ranking.ordinary import ORDINARY
-from langchain_mem.ranking.scale import PRIOR, Scale
+from langchain_mem.ranking.scale import PRIOR, SENTENCES, Scale
 from langchain_mem.store.long_term import LongTermStore
 
 FACTS = [
@@ -145,10 +144,10 @@ def test_the_store_remembers_what_it_measured() -> None:
     with Memory(first, reinforce="none") as memory:
         memory.add("Has a cat", user_id="lena", infer=False)
         memory.search("cat", user_id="lena")
-    assert asked.count(len(ORDINARY)) == 1
+    assert asked.count(len(SENTENCES)) == 1
     again = LongTermStore(first.items.backend, embed=Counted(0.5))
     Memory(again, reinforce="none").search("cat", user_id="lena")
-    assert asked.count(len(ORDINARY)) == 1
+    assert asked.count(len(SENTENCES)) == 1
     assert all("scales" not in namespace for namespace in again.list_namespaces())
     assert all("scales" not in item.namespace for item in again.search(()))
 
@@ -157,10 +156,24 @@ def test_the_store_remembers_what_it_measured() -> None:
 def test_the_scales_that_come_with_the_package_are_those_measured(name: str) -> None:
     """What is shipped for a local embedder is what measuring it gives."""
     embeddings = embedder(name)
-    measured = Scale.of(unit(np.array(embeddings.embed_documents(list(ORDINARY)), dtype=np.float32)))
+    measured = Scale.of(unit(np.array(embeddings.embed_documents(list(SENTENCES)), dtype=np.float32)))
     shipped = scale_of(embeddings.model)  # type: ignore[attr-defined]
     assert shipped.spread == pytest.approx(measured.spread, abs=0.002)
     assert shipped.mean == pytest.approx(measured.mean, abs=0.002)
+    assert shipped.lasting == pytest.approx(measured.lasting, abs=0.002)
+
+
+def test_a_request_can_be_leaned_towards_what_lasts() -> None:
+    """Asked for what to do, a search that is leaned finds the diet before the soup that was too salty."""
+    embeddings = local_embeddings()
+    lasts, passed, query = unit(
+        np.array(embeddings.embed_documents([FACTS[0], "Cooked a soup that was too salty", "What should I cook?"]))
+    ).astype(np.float32)
+    leaned = unit(scale_of("all-MiniLM-L6-v2").leaned(query, 0.5))
+    assert leaned @ lasts - leaned @ passed > query @ lasts - query @ passed
+    memory = Memory(LongTermStore.in_memory(embed=embeddings))
+    with pytest.raises(InvalidRequest, match="from 0 to 1"):
+        memory.search("cook", user_id="lena", lasting=2)
 
 
 def test_cosines_are_measured_from_the_mean() -> None:
@@ -168,7 +181,7 @@ def test_cosines_are_measured_from_the_mean() -> None:
     rng = np.random.default_rng(0)
     stored = unit(rng.standard_normal((200, 16)) + 2).astype(np.float32)
     query = unit(rng.standard_normal(16) + 2).astype(np.float32)
-    scale = Scale.of(unit(rng.standard_normal((50, 16)) + 1).astype(np.float32))
+    scale = Scale.of(unit(rng.standard_normal((len(SENTENCES), 16)) + 1).astype(np.float32))
     index: Index[int] = Index()
     index.put([Entry(n, str(n), "") for n in range(150)], stored[:150])
     index.cosines(query, scale)
@@ -182,7 +195,7 @@ def test_the_center_stays_while_little_changes() -> None:
     """A few writes more leave the center where it is, and are measured from it all the same."""
     rng = np.random.default_rng(0)
     stored = unit(rng.standard_normal((202, 16)) + 2).astype(np.float32)
-    scale = Scale.of(unit(rng.standard_normal((50, 16)) + 1).astype(np.float32))
+    scale = Scale.of(unit(rng.standard_normal((len(SENTENCES), 16)) + 1).astype(np.float32))
     index: Index[int] = Index()
     index.put([Entry(n, str(n), "") for n in range(200)], stored[:200])
     before = index.cosines(stored[0], scale)

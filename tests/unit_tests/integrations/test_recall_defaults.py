@@ -1,0 +1,76 @@
+"""What a surface recalls unless it is told otherwise."""
+
+from __future__ import annotations
+
+from langchain_core.messages import AIMessage, HumanMessage
+
+from langchain_mem import Memory
+from langchain_mem.embeddings.local import local_embeddings
+from langchain_mem.integrations.conversation import searchable
+from langchain_mem.integrations.nodes import retrieval_node
+from langchain_mem.integrations.recall import CORE_TOKENS, TOP_K
+from langchain_mem.store.long_term import LongTermStore
+
+FACTS = [
+    "Lives in Berlin, on the fourth floor",
+    "Manager at work is called Petra Schulz",
+    "Has a cat called Pixel that gets insulin twice a day",
+    "Takes a flat white with oat milk",
+    "Goes to work by bike",
+    "Plays the cello on Thursday evenings",
+]
+
+
+def memory() -> Memory:
+    made = Memory(LongTermStore.in_memory(embed=local_embeddings()), reinforce="none")
+    made.add(FACTS, user_id="alex", infer=False)
+    made.add("Is allergic to nuts", user_id="alex", infer=False, importance="always")
+    return made
+
+
+def recalled(made: Memory, *messages: object, **options: object) -> list[str]:
+    node = retrieval_node(made, user_id="alex", **options)
+    return [one["memory"] for one in node.invoke({"messages": list(messages)})["memories"]]
+
+
+def test_what_must_never_be_missed_is_always_there() -> None:
+    """The core comes first, whatever is asked; also after a greeting, which finds nothing else."""
+    made = memory()
+    assert recalled(made, HumanMessage("Who invented the zip?"))[0] == "Is allergic to nuts"
+    assert recalled(made, HumanMessage("Good morning!")) == ["Is allergic to nuts"]
+    assert "Is allergic to nuts" not in recalled(made, HumanMessage("Good morning!"), pinned=None)
+
+
+def test_the_core_keeps_to_its_budget() -> None:
+    """Where too much is marked, the newest stays, oldest first."""
+    made = memory()
+    for number in range(40):
+        made.add(f"Rule {number}: " + "mind the gap " * 10, user_id="alex", infer=False, importance="always")
+    core = recalled(made, HumanMessage("Good morning!"))
+    assert core[-1].startswith("Rule 39:")
+    assert not any(line.startswith("Rule 0:") for line in core)
+    assert sum(len(line) for line in core) / 4 <= CORE_TOKENS
+
+
+def test_a_request_gets_the_nearest_few() -> None:
+    """What a request needs is there though it shares no word with it."""
+    made = memory()
+    for request, needed in {"Find a vet nearby": FACTS[2], "Order me a coffee": FACTS[3]}.items():
+        found = recalled(made, HumanMessage(request))
+        assert needed in found
+        assert len(found) <= TOP_K + 1
+
+
+def test_a_message_that_names_nothing_is_searched_with_what_it_answers() -> None:
+    """ "yes" and "And when is it?" take the messages before them along, newest first until one names something."""
+    talk = [HumanMessage("I need a vet for Pixel"), AIMessage("Shall I book Dr. Klein on Friday?"), HumanMessage("yes")]
+    assert searchable(talk) == "Shall I book Dr. Klein on Friday?\nyes"
+    assert searchable([*talk, AIMessage("Done."), HumanMessage("And when is it?")]).startswith("Shall I book")
+    assert searchable([HumanMessage("Hello!")]) == ""
+    assert searchable([HumanMessage("Where is my bike?")]) == "Where is my bike?"
+
+
+def test_the_query_can_be_replaced() -> None:
+    """`query=` says what is searched for."""
+    made = memory()
+    assert recalled(made, HumanMessage("yes"), query=lambda _: "cello", top_k=1)[-1] == FACTS[5]
