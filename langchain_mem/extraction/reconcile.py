@@ -158,8 +158,8 @@ _LEAST_WORDS: Final = 3  # of a clause that says something by itself
 def _rests(decision: Decision, operations: Sequence[Operation]) -> tuple[str, ...]:
     """What a superseded compound fact said beside what is now outdated: "lives in Berlin and has a dog" has a dog.
 
-    The prompt asks a model to add the half that still holds. A model whose answer holds more than this one change has done
-    so where it meant to, and what was brought back beside its words was mostly outdated.
+    The prompt asks a model to add the half that still holds. A model whose answer holds more than this one change has
+    done so where it meant to, and what was brought back beside its words was mostly outdated.
     """
     if decision.action is not Action.SUPERSEDE or decision.target is None or len(operations) > 1:
         return ()
