@@ -372,6 +372,12 @@ def model_for(arguments: argparse.Namespace, name: str) -> BaseChatModel:
     return FileModel(folder=str(DATA / "replies" / name), timeout=0)
 
 
+def model_can_answer(model: BaseChatModel) -> bool:
+    """Whether a model that only knows recorded replies has any."""
+    waits = not isinstance(model, FileModel) or isinstance(model, Recording) or model.timeout > 0
+    return waits or Path(model.folder, "replies.json").exists()
+
+
 class Recording(FileModel):
     """A chat model whose replies are kept as a `FileModel` keeps them.
 
@@ -402,6 +408,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Report]:
         if arguments.only and path.stem not in arguments.only:
             continue
         model = model_for(arguments, path.stem)
+        if not model_can_answer(model):
+            continue
         reports[path.stem] = Ingestion(Conversation(path), model, embeddings, others).run()
     Console().print(table(reports))
     if arguments.out:
