@@ -12,7 +12,7 @@ from typing import Any, Final, TypedDict, Unpack
 from langchain_mem._flow import call, offload
 from langchain_mem.backends.base import Address, Row, Write
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.filters.conditions import Kind, Not, Operator, Or, Path, Test, conjunction
+from langchain_mem.filters.conditions import ALWAYS, Condition, Kind, Not, Operator, Or, Path, Test, conjunction
 from langchain_mem.memory.operation import Operation, operation
 from langchain_mem.memory.queries import is_in, places
 from langchain_mem.memory.sessions import Threads
@@ -93,6 +93,7 @@ async def _erase(settings: Settings, user_id: str, *, checkpointer: Threads | No
     settings.touches.drop(user_id=escape(user_id))
     await offload(settings.activity.forget, {"user_id": user_id})
     erased = await _remove(settings, [(root, "user", escape(user_id)) for root in ROOTS], now)
+    erased += await _remove(settings, [(root, "agent") for root in ROOTS], now, is_in("said_to", [user_id]))
     settings.activity.forget({"user_id": user_id})
     if settings.owners is not None:
         settings.owners.forget()
@@ -229,8 +230,10 @@ async def _everything(settings: Settings, prefix: Namespace, now: datetime) -> l
     return rows
 
 
-async def _remove(settings: Settings, prefixes: Sequence[Namespace], now: datetime) -> int:
-    rows, _ = await settings.repo.select(prefixes, conjunction(), now)
+async def _remove(
+    settings: Settings, prefixes: Sequence[Namespace], now: datetime, condition: Condition = ALWAYS
+) -> int:
+    rows, _ = await settings.repo.select(prefixes, condition, now)
     await _delete(settings, [row.address for row in rows], now)
     return len(rows)
 

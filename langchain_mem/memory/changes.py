@@ -439,6 +439,9 @@ class Changes:
             "moved": [[list(here), list(there), key] for here, there, key in moved],
             "results": copy.deepcopy(results),  # the caller gets these very ones
         }
+        told = {self._after[address].get("said_to") for address in addresses} - {None}
+        if told:
+            entry["said_to"] = told.pop()
         if beside:
             entry["beside"] = [list(place) for place in beside]
         if before is not None:

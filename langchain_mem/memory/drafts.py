@@ -38,6 +38,7 @@ class Draft:
         position: Where in it; sorts as text.
         role: Who said it, for a verbatim turn.
         schema: The schema it is a document of.
+        said_to: The user to whom an agent said it, where its words are kept with the agent.
     """
 
     home: Namespace
@@ -55,6 +56,7 @@ class Draft:
     position: str = ""
     role: str | None = None
     schema: str | None = None
+    said_to: str | None = None
 
     def told(self) -> dict[str, Any]:
         """What a repetition of the fact may bring anew."""
@@ -91,6 +93,8 @@ class Draft:
             "schema": self.schema,
             **self.told(),
         }
+        if self.said_to is not None:
+            empty["said_to"] = self.said_to
         first = cast(StoredMemory, empty)
         return changed(first, "ADD", now=now, batch_id=batch_id, source=source, reason=self.doubt)
 
@@ -231,7 +235,6 @@ class Addition:
         """What people and agents said, each turn as a memory of its own.
 
         Of a conversation with an agent alone, what the agent said: a user's words do not become the agent's memories.
-        With a user beside the agent all turns are the user's, since a reply may repeat what the user said.
         """
         worth = worth_keeping(self.turns) if self.selective else [True] * len(self.turns)
         turns = zip(self.turns, self.positions, worth, strict=True)
@@ -243,8 +246,9 @@ class Addition:
         return turn.role not in _UNSAID
 
     def _verbatim(self, turn: Turn, position: str) -> Draft:
+        home = self.home(turn.role)
         return Draft(
-            home=self.scope.home(),
+            home=home,
             text=turn.spoken,
             metadata=self.metadata,
             categories=self.categories,
@@ -254,4 +258,5 @@ class Addition:
             group=self.group,
             position=position,
             role=turn.role,
+            said_to=self.scope.user_id if owner_of(home)[0] == "agent" else None,
         )

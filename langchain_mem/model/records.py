@@ -189,7 +189,8 @@ class LogEntry(TypedDict):
 class StoredMemory(MemoryDict):
     """A memory as it lies in the store: what is public, and what the package needs beside it.
 
-    A memory carries its own history, so that both land in one write on every store.
+    A memory carries its own history, so that both land in one write on every store. `said_to` is the user to whom an
+    agent said what is kept verbatim: it may repeat the user's words, so it goes where the user is erased.
     """
 
     state: State
@@ -200,6 +201,7 @@ class StoredMemory(MemoryDict):
     position: str
     feedback: dict[str, Any] | None
     schema: str | None
+    said_to: NotRequired[str]
 
 
 PUBLIC: Final = tuple(MemoryDict.__annotations__)

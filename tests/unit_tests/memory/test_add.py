@@ -298,12 +298,12 @@ class TestLayers:
         both = memory.get_all(user_id="user1", agent_id="agent1")["results"]
         assert {(each["user_id"], each["agent_id"]) for each in both} == {("user1", None), (None, "agent1")}
 
-    def test_verbatim_messages_lie_with_the_user(self, bench: Open) -> None:
-        """A reply may repeat what the user said, so it lies with the user, and erasing the user takes it along."""
+    def test_both_ids_part_verbatim_messages(self, bench: Open) -> None:
+        """Verbatim, too, each message belongs to who said it."""
         memory = bench()
         memory.add([HumanMessage("I go to Oslo"), AIMessage("I go to Rome")], user_id="u", agent_id="a")
-        assert texts(memory.get_all(user_id="u")) == ["I go to Rome", "I go to Oslo"]
-        assert texts(memory.get_all(agent_id="a")) == []
+        assert texts(memory.get_all(user_id="u")) == ["I go to Oslo"]
+        assert texts(memory.get_all(agent_id="a")) == ["I go to Rome"]
 
     def test_an_agent_alone_learns_from_itself(self, bench: Open) -> None:
         """With an agent alone every fact is the agent's, whatever the model calls it, and its instructions apply."""
@@ -452,7 +452,7 @@ class TestCosts:
         memory.forget_costs()
         calls = memory.model.count
         added = memory.add("Moved: I live in Oslo, not in Berlin. Drinks: green tea", user_id="alex")
-        assert sorted(events(added)) == ["ADD", "SUPERSEDE", "UPDATE"]
+        assert sorted(events(added)) == ["SUPERSEDE", "UPDATE"]
         assert memory.model.count - calls == 1
         assert memory.embedded <= 2
 

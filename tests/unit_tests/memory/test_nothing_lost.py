@@ -247,6 +247,16 @@ class TestOwners:
         assert "quinces" not in _everything(here)
         assert "plums" in _everything(here)
 
+    def test_replies_that_quote_a_person_are_erased_with_the_person(self, bench) -> None:
+        """An agent's verbatim replies lie with the agent, and go where the user they were given to is erased."""
+        here = bench()
+        said = [{"role": "user", "content": "I like quinces"}, {"role": "assistant", "content": "Quinces it is!"}]
+        here.add(said, user_id="alex", agent_id="bot")
+        here.add([{"role": "assistant", "content": "I speak French"}], agent_id="bot")
+        here.erase("alex")
+        assert texts(here.get_all(agent_id="bot")) == ["I speak French"]
+        assert "uinces" not in _everything(here)
+
     def test_a_batch_over_two_owners_is_undone_whole(self, bench):
         """One batch id takes back both owners' changes."""
         here = bench()
