@@ -134,36 +134,42 @@ def tokens_of(text: str) -> dict[str, str]:
 def _with_tools(server: MCPServer, tools: list[BaseTool]) -> MCPServer:
     from mcp.types import ToolAnnotations
 
-    own = {tool.name: tool for tool in tools}
-
-    async def search_memories(query: Annotated[str, Field(description="What to look for.", min_length=1)]) -> str:
-        return str(await own["search_memories"].ainvoke({"query": query}))
-
-    async def save_memory(text: Annotated[str, Field(description="One fact, in a sentence.", min_length=1)]) -> str:
-        return str(await own["save_memory"].ainvoke({"text": text}))
-
-    async def update_memory(
-        memory_id: _Id, text: Annotated[str, Field(description="Its new text.", min_length=1)]
-    ) -> str:
-        return str(await own["update_memory"].ainvoke({"memory_id": memory_id, "text": text}))
-
-    async def forget_memory(memory_id: _Id) -> str:
-        return str(await own["forget_memory"].ainvoke({"memory_id": memory_id}))
-
+    served = _Served(tools)
     changes = ToolAnnotations(read_only_hint=False, destructive_hint=True, open_world_hint=False)
     kinds: list[tuple[Any, ToolAnnotations]] = [
-        (search_memories, ToolAnnotations(read_only_hint=True, open_world_hint=False)),
-        (save_memory, ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)),
-        (update_memory, changes),
-        (forget_memory, changes),
+        (served.search_memories, ToolAnnotations(read_only_hint=True, open_world_hint=False)),
+        (served.save_memory, ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)),
+        (served.update_memory, changes),
+        (served.forget_memory, changes),
     ]
     for function, kind in kinds:
-        description = own[function.__name__].description
-        server.add_tool(function, description=description, annotations=kind, structured_output=False)
+        described = served.tools[function.__name__].description
+        server.add_tool(function, description=described, annotations=kind, structured_output=False)
     return server
 
 
-_Id = Annotated[str, Field(description="The id that search_memories gave.", min_length=1)]
+_Id: TypeAlias = Annotated[str, Field(description="The id that search_memories gave.", min_length=1)]
+_Text: TypeAlias = Annotated[str, Field(description="One fact, in a sentence that stands by itself.", min_length=1)]
+_Query: TypeAlias = Annotated[str, Field(description="What to look for, in plain words.", min_length=1)]
+
+
+class _Served:
+    """The tools as functions whose signatures the protocol shows to assistants."""
+
+    def __init__(self, tools: list[BaseTool]) -> None:
+        self.tools = {tool.name: tool for tool in tools}
+
+    async def search_memories(self, query: _Query) -> str:
+        return str(await self.tools["search_memories"].ainvoke({"query": query}))
+
+    async def save_memory(self, text: _Text) -> str:
+        return str(await self.tools["save_memory"].ainvoke({"text": text}))
+
+    async def update_memory(self, memory_id: _Id, text: _Text) -> str:
+        return str(await self.tools["update_memory"].ainvoke({"memory_id": memory_id, "text": text}))
+
+    async def forget_memory(self, memory_id: _Id) -> str:
+        return str(await self.tools["forget_memory"].ainvoke({"memory_id": memory_id}))
 
 
 def _server(tokens: Mapping[str, str] | TokenVerifier | None = None, url: str = "") -> MCPServer:
