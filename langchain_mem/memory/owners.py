@@ -46,6 +46,7 @@ class Owners:
         self.cache_bytes = cache_bytes
         self._store = ref(items)  # its indexes do not keep a store alive
         self._held: OrderedDict[Key, Living] = OrderedDict()
+        self._sizes: dict[Key, int] = {}
         self._large: dict[Key, int] = {}
         self._lock = threading.Lock()
 
@@ -60,12 +61,13 @@ class Owners:
     def nbytes(self) -> int:
         """About how much the indexes take."""
         with self._lock:
-            return sum(living.nbytes for living in self._held.values())
+            return sum(self._sizes.values())
 
     def forget(self) -> None:
         """Drops every index. They are derived: the next search makes anew what it needs."""
         with self._lock:
             self._held.clear()
+            self._sizes.clear()
             self._large.clear()
 
     async def current(
@@ -134,10 +136,11 @@ class Owners:
             telemetry.count("cache", 1, {"cache": "index", "outcome": outcome})
             taken = living.take(changes, since)
             if changes.addresses or changes.whole:
-                self._make_room(key)
-        if living.nbytes > self.cache_bytes:  # it has grown since it was loaded
-            self._leave(key)
-            return False
+                size = living.nbytes
+                self._make_room(key, size)
+                if size > self.cache_bytes:  # it may have grown since it was loaded
+                    self._leave(key)
+                    return False
         return True
 
     def _most_rows(self) -> int:
@@ -147,18 +150,20 @@ class Owners:
     def _leave(self, key: Key) -> None:
         with self._lock:
             self._held.pop(key, None)
+            self._sizes.pop(key, None)
             self._large[key] = _AGAIN
 
-    def _make_room(self, key: Key) -> None:
-        """Drops those that were not asked for longest, but never the one that is asked for now."""
+    def _make_room(self, key: Key, size: int) -> None:
+        """Drops those that were not asked for longest, but never the one that is asked for now, of so many bytes."""
         with self._lock:
-            sizes = {each: living.nbytes for each, living in self._held.items()}
-            total = sum(sizes.values())
-            for each, size in sizes.items():
+            if key in self._held:
+                self._sizes[key] = size
+            total = sum(self._sizes.values())
+            for each in list(self._held):
                 if total <= self.cache_bytes or each == key:
                     break
                 del self._held[each]
-                total -= size
+                total -= self._sizes.pop(each, 0)
 
 
 def locked(livings: Sequence[Living]) -> ExitStack:
