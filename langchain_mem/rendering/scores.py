@@ -14,14 +14,20 @@ from langchain_mem.rendering.markup import Markup, tag
 
 LANES: Final = {
     "semantic": "#2f7fb8",
+    "before": "#55a3b5",
     "lexical": "#c2703d",
     "neighbors": "#8a6fb3",
     "session": "#b3638e",
     "cited": "#7f8a3a",
+    "brevity": "#b04a4a",
+    "question": "#d08a8a",
     "share": "#5d7080",
-    "confidence": "#b3a58c",
 }
-"""The parts that have a lane, in order, and their colors; a part with another name is drawn in gray below them."""
+"""The parts that have a lane, in order, and their colors; brevity and question count against a memory. A part with
+another name is drawn in gray below them. See `langchain_mem.ranking.relevance` for what each means."""
+
+NUMBERS_ONLY: Final = ("confidence", "trust")
+"""Parts that are the same for every memory of one search: they are told in numbers, and have no lane."""
 
 _OTHER: Final = "#8b9099"
 _RELEVANCE: Final = "#1f6f5c"
@@ -38,7 +44,7 @@ def bar(details: Mapping[str, Any], *, width: int = _WIDTH) -> Markup:
     Returns:
         SVG, which a reader of the screen hears as a sentence with the numbers.
     """
-    parts = lanes(details["parts"])
+    parts = {name: value for name, value in lanes(details["parts"]).items() if value > 0 and name not in NUMBERS_ONLY}
     height = _BAR + 4 + len(parts) * (_LANE + _GAP)
     return tag(
         "svg",

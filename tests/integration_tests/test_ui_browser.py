@@ -17,7 +17,8 @@ from langchain_mem.ui import Served, start
 
 webdriver = pytest.importorskip("selenium.webdriver")
 
-from selenium.webdriver.chrome.service import Service  # noqa: E402 - only where selenium is
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402 - only where selenium is
+from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
@@ -93,7 +94,8 @@ def _memory_page(browser: Any, served: Served) -> None:
 
 
 def _until(browser: Any, text: str) -> None:
-    WebDriverWait(browser, SECONDS).until(lambda _: text in browser.find_element(By.TAG_NAME, "body").text)
+    waiting = WebDriverWait(browser, SECONDS, ignored_exceptions=[StaleElementReferenceException])  # the page may go
+    waiting.until(lambda _: text in browser.find_element(By.TAG_NAME, "body").text)
 
 
 @pytest.mark.parametrize("width", [400, 1280])

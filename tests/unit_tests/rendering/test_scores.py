@@ -29,9 +29,13 @@ def test_lengths_are_the_numbers():
 
 
 def test_what_a_memory_does_not_have_has_no_lane():
-    """A part that is `None` is left out; one that is zero is there."""
-    assert "neighbors" not in bar(DETAILS)
-    assert "lane lexical" in bar(DETAILS)
+    """A part that is `None` or zero is not drawn, nor one that is the same for all; what is zero is told in words."""
+    svg = bar({**DETAILS, "parts": {**DETAILS["parts"], "confidence": 0.7}})
+    assert "neighbors" not in svg
+    assert "lane lexical" not in svg
+    assert "lane confidence" not in svg
+    assert "lexical 0.00" in svg
+    assert "confidence 0.70" in svg
 
 
 def test_it_is_told_in_words():
