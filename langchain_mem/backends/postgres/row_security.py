@@ -66,7 +66,8 @@ def policies(schema: str) -> list[Statement]:
     )
     using = {
         "items": ranges,
-        "vectors": f"EXISTS (SELECT FROM {schema}.items i WHERE i.id = item)",
+        # an item and its vectors are put by one statement, whose own rows only a volatile function sees
+        "vectors": f"EXISTS (SELECT FROM {schema}.items i WHERE i.id = item) OR {schema}.is_shown(item)",
         "gone": f"scope = ANY ((SELECT {schema}.shown_scopes())::bigint[])",
     }
     tables = [
@@ -120,6 +121,12 @@ _FUNCTIONS: Final = (
         SELECT array_agg({schema}.scope_of({schema}.shown_from(n))) FROM generate_series(0, 15) AS n
         WHERE {schema}.shown_from(n) IS NOT NULL
     $$
+    """,
+    """
+    CREATE OR REPLACE FUNCTION {schema}.is_shown(item bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+        BEGIN
+            RETURN EXISTS (SELECT FROM {schema}.items i WHERE i.id = is_shown.item);
+        END $$
     """,
     "ALTER FUNCTION {schema}.note_gone() SECURITY DEFINER SET search_path = pg_catalog, pg_temp",
     # what has expired is nobody's any more, so everybody may sweep it; but nobody may call the future the present
