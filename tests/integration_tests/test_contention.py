@@ -1,0 +1,67 @@
+"""Many writers of one memory: each gets its turn, and no change is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from langchain_mem import LongTermStore, Memory
+from langchain_mem.testing import FakeEmbeddings
+
+COROUTINES = 100
+THREADS = 8
+
+
+@pytest.fixture(params=["dictionary", "chroma", "postgres"])
+def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
+    """A memory on each engine."""
+    if request.param == "dictionary":
+        store = LongTermStore.in_memory(embed=FakeEmbeddings())
+    elif request.param == "chroma":
+        store = LongTermStore.chroma(tmp_path, embed=FakeEmbeddings())
+    else:
+        dsn, schema = request.getfixturevalue("postgres_dsn"), f"contention_{uuid.uuid4().hex[:12]}"
+        store = LongTermStore.postgres(dsn, schema=schema, embed=FakeEmbeddings())
+    with Memory(store) as memory:
+        yield memory
+    store.close()
+
+
+def _versions(memory: Memory, memory_id: str) -> set[str | None]:
+    return {change["new_memory"] for change in memory.history(memory_id)}
+
+
+def test_coroutines_that_update_one_memory(memory: Memory) -> None:
+    """A hundred concurrent updates are all carried out, and all in the history."""
+    [made] = memory.add("at first", user_id="alex")["results"]
+
+    async def update_all() -> None:
+        await asyncio.gather(*(memory.aupdate(made["id"], f"text {number}") for number in range(COROUTINES)))
+
+    asyncio.run(update_all())
+    assert _versions(memory, made["id"]) == {"at first", *(f"text {number}" for number in range(COROUTINES))}
+
+
+def test_threads_that_update_one_memory(memory: Memory) -> None:
+    """Eight threads update one memory five times each; none is refused, none is lost."""
+    [made] = memory.add("at first", user_id="alex")["results"]
+    texts = [f"text {number}" for number in range(5 * THREADS)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(lambda text: memory.update(made["id"], text), texts))
+    assert _versions(memory, made["id"]) == {"at first", *texts}
+
+
+def test_identical_additions_are_one_memory(memory: Memory) -> None:
+    """A hundred coroutines say the same: one of them adds it."""
+
+    async def add_all() -> list[str]:
+        added = await asyncio.gather(*(memory.aadd("Likes tea", user_id="alex") for _ in range(COROUTINES)))
+        return [each["results"][0]["event"] for each in added]
+
+    assert sorted(asyncio.run(add_all())) == ["ADD"] + ["NONE"] * (COROUTINES - 1)
+    assert memory.get_all(user_id="alex")["count"] == 1
