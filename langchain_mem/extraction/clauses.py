@@ -148,7 +148,7 @@ def _clauses(sentence: str, turn: int, language: str | None) -> Iterator[Clause]
     parts = [part.strip() for part in _BREAKS[language or "en"].split(sentence) if part.strip(" .!?;…¿¡")]
     is_question, began = sentence.rstrip(" \"'”").endswith("?") and not _TELLS.match(sentence), False
     told_of = next((word for word in words(sentence) if word in FICTION), None)
-    supposed = any(_CONDITION.match(part) for part in parts)
+    supposed = bool(parts and _CONDITION.match(parts[0]))  # at the end it is often said by the way: ", if you like"
     for place, part in enumerate(parts):
         began = began or "¿" in part or _begins_as_question(part) or (place == len(parts) - 1 and place > 0)
         hedged = supposed or bool(_HEDGED.search(part)) or any(word in HEDGES for word in words(part))

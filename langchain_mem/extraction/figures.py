@@ -121,7 +121,7 @@ class Figures:
         text = " ".join(self.cited)
         if (exact := self._exactly(text)) and not any(day.covers(each) for each in exact):
             return Finding(doubt="its date is not the one that was said")
-        if _RELATIVE.search(text) and self._reachable(day, text):
+        if (_RELATIVE.search(text) or self._day_alone(day)) and self._reachable(day, text):
             return Finding()
         others = [each for near in self._near() for each in near.dates if not any(each.agrees(d) for d in stated.dates)]
         if any(_comparable(day, each) for each in others):
@@ -142,6 +142,10 @@ class Figures:
         named = [away for away, cue in _EXACTLY.items() if cue.search(text)]
         today = self.observed.date()
         return [today + timedelta(days=away) for away in named] if named and 0 not in named else []
+
+    def _day_alone(self, day: Date) -> bool:
+        """Whether the day of a date was said without its month: "on the 12th"."""
+        return any(day.day in number for each in self._near() for number in each.numbers)
 
     def _reachable(self, day: Date, text: str) -> bool:
         """Whether a date can follow from what was said relative to the present."""

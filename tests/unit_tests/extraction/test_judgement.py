@@ -129,6 +129,8 @@ class TestGrounding:
             ("mum lives with us", "Lives with their mother"),
             ("I'm a nurse, what is a good mocktail?", "Is a nurse"),
             ("I don't eat meat", "Does not eat meat"),
+            ("We move on the 12th, between 7 and 27 January", "Moves on 12 January 2026"),
+            ("My birthday is 26 September, if you like cake", "Has a birthday on 26 September"),
         ],
     )
     def test_normal_forms_are_said(self, said: str, fact: str) -> None:
