@@ -49,7 +49,7 @@ class Decay:
         F      = ln Σ_j (a_1 / a_j)^0.5                   0 when touched once, at most ln max_touches
         L      = ln a_1 - 0.10 · F                        the log of the effective age
         factor = piecewise linear in L through `anchors`, flat outside, to the power of `strength`
-        pace   = the least weight among its categories / time_scale
+        pace   = the smallest weight of the memory's categories, divided by time_scale
 
     F is the frequency part of ACT-R's base-level activation (Anderson and Schooler, "Reflections of the environment in
     memory", Psychological Science 2(6), 1991), taken relative to the newest touch; 0.5 is that model's usual exponent.
@@ -211,8 +211,8 @@ class Decay:
         "An Introduction to the Theory of Point Processes", 2nd ed., 2003, proposition 7.2.III).
 
         Refused, with the reason in the report, where there are fewer than 100 observations, where they do not bound
-        the scale (0.01 or 100 is still plausible), and where `base` itself is plausible (the gain is below 1.92 nats,
-        a likelihood-ratio test at 5 %). The same histories give the same answer.
+        the scale (0.01 or 100 is still plausible), and where `base` itself is plausible (the log-likelihood rises by
+        less than 1.92, a likelihood-ratio test at 5 %). The same histories give the same answer.
 
         Args:
             histories: The touches of each memory, in any order; never-accessed memories (one touch) belong to them.

@@ -1,7 +1,7 @@
 """Secrets leave a text before it is embedded, stored, logged or traced.
 
 `redact_secrets` replaces each by a mask that says what stood there, `[redacted:github-token]`, and leaves every other
-character as it was. It is precise rather than greedy, because what it masks is lost: identifiers, hashes, dates and
+character as it was. What is masked is lost, so in doubt a text stays as it is: identifiers, hashes, dates and
 words such as "password manager" stay.
 
 What a secret looks like is in `secret_rules`; here is how the rules are applied.
