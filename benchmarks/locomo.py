@@ -24,7 +24,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -198,6 +198,15 @@ def _facts(observation: Mapping[str, Any], times: Mapping[str, datetime], known:
             yield Fact(text, session, times[session], tuple(sorted(cited)))
 
 
+def stretched(talk: Conversation, days: int) -> Conversation:
+    """The same conversation with its sessions so many days apart."""
+    began = min(turn.when for turn in talk.turns)
+    names = list(dict.fromkeys(turn.session for turn in talk.turns))
+    when = {name: began + timedelta(days=days * place) for place, name in enumerate(names)}
+    turns = [replace(turn, when=when[turn.session]) for turn in talk.turns]
+    return replace(talk, turns=turns, facts=[replace(fact, when=when[fact.session]) for fact in talk.facts])
+
+
 def turn_ids(evidence: Iterable[str]) -> set[str]:
     """The turns that evidence names, some of it misspelled.
 
@@ -235,6 +244,7 @@ class CachedEmbeddings(Embeddings):
     def __init__(self, embeddings: Embeddings) -> None:
         self._embeddings = embeddings
         self._vectors: dict[str, list[float]] = {}
+        self.scale = getattr(embeddings, "scale", None)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """The vectors of texts; those that are new in one call."""
@@ -243,14 +253,16 @@ class CachedEmbeddings(Embeddings):
         return [self._vectors[text] for text in texts]
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of a query."""
-        return self.embed_documents([text])[0]
+        """The vector of a query, which some embedders tell from a passage."""
+        if (key := f"query: {text}") not in self._vectors:
+            self._vectors[key] = self._embeddings.embed_query(text)
+        return self._vectors[key]
 
 
 def embed_all(embeddings: Embeddings, conversations: Sequence[Conversation]) -> None:
     """Embeds ahead what the runs will ask for."""
     for talk in track(conversations, "Embedding", console=Console(stderr=True)):
-        said = [dated(each.text, each.when) for each in (*talk.turns, *talk.facts)]
+        said = [text for each in (*talk.turns, *talk.facts) for text in (each.text, dated(each.text, each.when))]
         embeddings.embed_documents([*said, *(question.text for question in talk.questions)])
 
 
@@ -483,7 +495,13 @@ def category_table(results: Mapping[str, Mapping[str, Any]], name: str) -> Table
 
 
 def run(
-    path: Path, engines: Sequence[str], embeddings: Embeddings, *, facts: bool = False, dsn: str | None = None
+    path: Path,
+    engines: Sequence[str],
+    embeddings: Embeddings,
+    *,
+    facts: bool = False,
+    dsn: str | None = None,
+    stretch: int | None = None,
 ) -> dict[str, Any]:
     """The results of the baselines and of `Memory` on each engine, by system.
 
@@ -493,8 +511,9 @@ def run(
         embeddings: Asked for each text once.
         facts: Whether the file's facts are added beside the turns.
         dsn: A Postgres server; unset, one is started.
+        stretch: Days between one session and the next, in place of the file's dates: ages differ by months then.
     """
-    conversations = read(path)
+    conversations = [stretched(talk, stretch) if stretch else talk for talk in read(path)]
     embeddings = CachedEmbeddings(embeddings)
     embed_all(embeddings, conversations)
     rows = list(compared(conversations, embeddings))
@@ -511,6 +530,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=[*ENGINES, "all"], default="dictionary")
     parser.add_argument("--candidates", action="store_true", help="answer as for owners that are too large to be held")
     parser.add_argument("--facts", action="store_true", help="add the file's facts too, each citing its turns")
+    parser.add_argument("--stretch", type=int, metavar="DAYS", help="sets sessions so many days apart")
     parser.add_argument("--dsn", help="a Postgres server; unset, LANGCHAIN_MEM_TEST_DSN or one started for the run")
     parser.add_argument("--out", type=Path, help="a file for the results as JSON")
     args = parser.parse_args()
@@ -522,7 +542,7 @@ def main() -> None:
     engines = ENGINES if args.engine == "all" else (args.engine,)
     if args.candidates:
         items.WHOLE_LIMIT = 0  # nothing is ranked whole, and with a budget of a byte nothing is held
-    results = run(args.path, engines, local_embeddings(), facts=args.facts, dsn=args.dsn)
+    results = run(args.path, engines, local_embeddings(), facts=args.facts, dsn=args.dsn, stretch=args.stretch)
     console = Console(width=max(Console().width, 120))
     console.print(table(results), category_table(results, "R@10"), category_table(results, "nDCG@10"))
     if args.out:
