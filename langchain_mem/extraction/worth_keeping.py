@@ -57,7 +57,7 @@ _POLITE: Final = re.compile(
     r"|olá|oi|bom dia|boa (?:tarde|noite)|obrigad[oa]|sim|não|hoi|goedemorgen|dank je(?: wel)?|bedankt|nee|prima"
     r"|cześć|dzień dobry|dziękuję|tak|nie|привет|здравствуйте|спасибо|пожалуйста|да|нет|хорошо"
     r"|你好|您好|早上好|谢谢|好的?|是的?|再见|こんにちは|おはよう(?:ございます)?|ありがとう(?:ございます)?|はい|いいえ)\b\W*)+"
-    r"(?:[A-ZÀ-Ý][\w'’-]*\W*)?$",
+    r"(?-i:[A-ZÀ-Ý][\w'’-]*\W*)?$",
     re.IGNORECASE,
 )
 _CJK_END: Final = re.compile(r"^[你好您早上谢谢的是再见こんにちはおようございますありがとうはい]+\W*$")

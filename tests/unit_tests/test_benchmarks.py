@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from benchmarks import answers, extraction, grounding, locomo, updates
+from benchmarks import answers, everyday, extraction, grounding, locomo, updates
 from benchmarks.locomo import (
     CachedEmbeddings,
     Row,
@@ -214,7 +214,7 @@ def test_a_missing_file_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "Skipped: there is no file" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("module", [locomo, updates], ids=lambda module: str(module.__name__))
+@pytest.mark.parametrize("module", [answers, everyday, locomo, updates], ids=lambda module: str(module.__name__))
 def test_doctests(module: Any) -> None:
     """What the benchmarks' docstrings show is what happens."""
     tried = doctest.testmod(module)

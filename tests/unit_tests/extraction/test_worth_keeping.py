@@ -22,6 +22,7 @@ SAID = [
     "Я живу в Казани",
     "私は東京に住んでいます。",
     "No meat for me",
+    "And toast.",
 ]
 UNSAID = [
     "What do you know about my daughter?",
