@@ -76,7 +76,7 @@ def totals(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The share of needed facts that were there, in percent, and how many memories came on average.
 
     >>> totals([{"needed": 2, "there": 1, "memories": 5, "core": 1}])
-    {'needed facts in the prompt': 50.0, 'found memories': 4, 'core': 1}
+    {'needed facts in the prompt': 50.0, 'found memories': 4.0, 'core': 1.0}
     """
     needed = sum(row["needed"] for row in rows)
     return {
