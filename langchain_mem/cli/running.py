@@ -79,7 +79,7 @@ def mcp(
     tokens: Annotated[
         str | None,
         typer.Option(
-            envvar="LANGCHAIN_MEM_TOKENS", metavar="TOKEN=USER,…", help="Over HTTP: whose memories a token opens."
+            envvar="LANGCHAIN_MEM_TOKENS", metavar="TOKEN=USER", help="Over HTTP: whose memories a token opens."
         ),
     ] = None,
 ) -> None:

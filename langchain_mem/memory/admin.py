@@ -21,6 +21,7 @@ from langchain_mem.model.instants import iso
 from langchain_mem.model.scopes import (
     BATCHES,
     EXTRACTED,
+    HEARD,
     MEMORIES,
     ROOTS,
     THREADS,
@@ -92,8 +93,10 @@ async def _erase(settings: Settings, user_id: str, *, checkpointer: Threads | No
         threads = await _delete_threads(checkpointer, user_id, threads)
     settings.touches.drop(user_id=escape(user_id))
     await offload(settings.activity.forget, {"user_id": user_id})
+    heard, _ = await settings.repo.select([(HEARD, "user", escape(user_id))], ALWAYS, now)
     erased = await _remove(settings, [(root, "user", escape(user_id)) for root in ROOTS], now)
-    erased += await _remove(settings, [(root, "agent") for root in ROOTS], now, is_in("said_to", [user_id]))
+    for agent in [row.address.key for row in heard]:
+        erased += await _remove(settings, [(root, "agent", agent) for root in ROOTS], now, is_in("said_to", [user_id]))
     settings.activity.forget({"user_id": user_id})
     if settings.owners is not None:
         settings.owners.forget()

@@ -38,6 +38,7 @@ from langchain_mem.model.records import (
 )
 from langchain_mem.model.scopes import (
     BATCHES,
+    HEARD,
     IDS,
     MEMORIES,
     TURNS,
@@ -238,6 +239,7 @@ class Changes:
         """
         await self._settle_twins()
         await self._settle_turns()
+        self._note_heard()
         writes = [self._write(place, *changed) for place, changed in enumerate(self._after.items())]
         if journal is not None and (writes or self.results or self._journal):
             await self._put_journal(journal)
@@ -263,6 +265,13 @@ class Changes:
         by = last.get((row.address.namespace, memory["digest"]))
         if by is not None and by != row.address and is_live(memory, iso(self.now)):
             self._change(row, "SUPERSEDE", state="superseded", superseded_by=by.key)
+
+    def _note_heard(self) -> None:
+        """Notes with each user which agents keep words that were said to the user, so that erasing finds them."""
+        said = {(memory.get("said_to"), address.namespace[2]) for address, memory in self._after.items()}
+        for user_id, agent in said:
+            if user_id is not None:
+                self.put(Address((HEARD, "user", escape(user_id)), agent), {"noted_at": iso(self.now)})
 
     async def _put_journal(self, owner: Scope) -> None:
         """Notes the batch under each owner whose memories it changes, so that nobody's words lie with another."""
@@ -439,9 +448,9 @@ class Changes:
             "moved": [[list(here), list(there), key] for here, there, key in moved],
             "results": copy.deepcopy(results),  # the caller gets these very ones
         }
-        told = {self._after[address].get("said_to") for address in addresses} - {None}
-        if told:
-            entry["said_to"] = told.pop()
+        for address in addresses:
+            if (heard_by := self._after[address].get("said_to")) is not None:
+                entry["said_to"] = heard_by
         if beside:
             entry["beside"] = [list(place) for place in beside]
         if before is not None:

@@ -51,7 +51,10 @@ TOUCHES: Final = "touches"
 EVENTS: Final = "events"
 """The root of events, where they are kept."""
 
-ROOTS: Final = (MEMORIES, TURNS, BATCHES, EXTRACTED, PLANS, THREADS, TOUCHES, EVENTS)
+HEARD: Final = "heard"
+"""The root of the notes on which agents keep words that they said to a user."""
+
+ROOTS: Final = (MEMORIES, TURNS, BATCHES, EXTRACTED, PLANS, THREADS, TOUCHES, EVENTS, HEARD)
 """Every root under which something of an owner may lie."""
 
 _OWNERS: Final[tuple[Owner, ...]] = ("user", "agent", "app", "org", "run")
