@@ -9,7 +9,13 @@ from langchain_mem import LongTermStore, Memory
 from langchain_mem.testing import FakeClock, FakeEmbeddings, ScriptedModel
 from tests.life import PURGE_AFTER, SESSION_TTL, Life
 
-BRIEFLY = settings(max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+BRIEFLY = settings(
+    max_examples=25,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,  # the same lives each time; `make soak` draws others
+    suppress_health_check=list(HealthCheck),
+)
 AT_LENGTH = settings(max_examples=200, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 
