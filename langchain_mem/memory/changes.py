@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 from langchain_mem.backends.base import Address, Row, Write, no_vectors
 from langchain_mem.memory.drafts import Draft, layer_of
@@ -50,8 +50,6 @@ from langchain_mem.model.scopes import (
     reroot,
 )
 from langchain_mem.store.vectorizer import Vector
-
-R = TypeVar("R")
 
 _REPEATABLE: Final = ("metadata", "categories", "expiration_date", "event_date", "event_end")
 
