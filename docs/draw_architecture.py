@@ -24,6 +24,9 @@ SAYS = {
     "migrate": "from Mem0, LangMem, other stores",
     "testing": "fakes and conformance suites",
     "memory": "the operations a user calls, a file each",
+    "repository": "what operations know of a store",
+    "events": "what operations did",
+    "background": "work no reply waits for",
     "store": "LongTermStore, the long-term contract",
     "checkpointers": "threads with retention",
     "backends": "dictionary, Chroma, Postgres",
@@ -42,7 +45,7 @@ SAYS = {
 WAYS = (
     (
         "Write",
-        ("messages", "extraction", "memory.add", "changes", "store", "backend"),
+        ("messages", "extraction", "memory.add", "memory.writing", "store", "backend"),
         "a fact and its history land in one write",
     ),
     (

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Final
 
 NEW_PATHS: Final = {
-    "activity": "memory.events",
+    "activity": "events.feed",
     "chat_history": "integrations.chat_history",
     "conditions": "filters.conditions",
     "consent": "extraction.user_intent",

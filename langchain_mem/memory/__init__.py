@@ -1,8 +1,9 @@
 """`Memory`: the operations a user calls, a file each, on any LangGraph store.
 
-It imports the store, extraction, ranking, decay and what lies below, and no surface. Start reading with `base`, which
-lists the operations and the files that hold their bodies: `search` is in `search`, `update` in `edit`. `settings` is
-what each of them is handed, `changes` the unit of work of those that write, `repository` what they need of a store.
+It imports the repository, extraction, ranking, decay and what lies below, and no surface. Start reading with `base`,
+which lists the operations and the files that hold their bodies: `search` is in `search`, `update` in `edit`. `settings`
+is what each of them is handed; `reading` holds what those that read share, and `writing` the unit of work of those that
+write.
 """
 
 from __future__ import annotations

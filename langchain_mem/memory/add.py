@@ -12,15 +12,15 @@ from langchain_mem.backends.base import Address, Write
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.messages import Messages, turns_of
 from langchain_mem.extraction.user_intent import asks_to_forget, wishes_to_forget
-from langchain_mem.memory.changes import Changes, journal_address
-from langchain_mem.memory.contention import settled
-from langchain_mem.memory.drafts import Addition
 from langchain_mem.memory.learn import Learning
-from langchain_mem.memory.marks import Words, edited, mark_of, marked, outdate
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_names, check_texts
-from langchain_mem.memory.queries import live
+from langchain_mem.memory.reading.queries import live
 from langchain_mem.memory.settings import Expiration, Settings, names
+from langchain_mem.memory.writing.changes import Changes, journal_address
+from langchain_mem.memory.writing.contention import settled
+from langchain_mem.memory.writing.drafts import Addition
+from langchain_mem.memory.writing.marks import Words, edited, mark_of, marked, outdate
 from langchain_mem.model.instants import event_span, instant, iso
 from langchain_mem.model.records import AddedMemory, AddResult, Importance, Rejected, Source, source_of
 from langchain_mem.model.scopes import Ids, Scope

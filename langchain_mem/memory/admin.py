@@ -14,7 +14,7 @@ from langchain_mem.backends.base import Address, Row, Write
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.conditions import ALWAYS, Condition, Kind, Not, Operator, Or, Path, Test, conjunction
 from langchain_mem.memory.operation import Operation, operation
-from langchain_mem.memory.queries import is_in, places
+from langchain_mem.memory.reading.queries import is_in, places
 from langchain_mem.memory.sessions import Threads
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso

@@ -23,9 +23,9 @@ from langchain_mem.extraction.portions import EARLIER
 from langchain_mem.extraction.reconcile import Action, Operation
 from langchain_mem.filters.conditions import matches
 from langchain_mem.memory.documents import Patching
-from langchain_mem.memory.drafts import Addition
-from langchain_mem.memory.queries import live, places
+from langchain_mem.memory.reading.queries import live, places
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.drafts import Addition
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import Rejected, StoredMemory, complete
 from langchain_mem.model.scopes import Namespace, Scope, owner_of

@@ -14,23 +14,23 @@ from langgraph.store.base import BaseStore
 from pydantic import BaseModel
 
 from langchain_mem._flow import run
+from langchain_mem.background.work import Background
 from langchain_mem.errors import InvalidRequest, MissingDependency, shown
+from langchain_mem.events.feed import Activity, OnEvent, Watching
+from langchain_mem.events.kept import KeptEvents
 from langchain_mem.extraction.judgement import Grounding
 from langchain_mem.extraction.personal_data import PersonalData, redactor
 from langchain_mem.extraction.portions import DEFAULT_TOKENS, LEAST_TOKENS
 from langchain_mem.extraction.prompts import DEFAULT_CATEGORIES
 from langchain_mem.extraction.redaction import redact_secrets
-from langchain_mem.memory.any_store import AnyStore
-from langchain_mem.memory.background import Background
-from langchain_mem.memory.events import Activity, OnEvent, Watching
-from langchain_mem.memory.kept_events import KeptEvents
 from langchain_mem.memory.operation import Undriven
 from langchain_mem.memory.options import check_parts, check_spans
-from langchain_mem.memory.owners import owners_of
-from langchain_mem.memory.repository import Repository
 from langchain_mem.memory.settings import Decays, Reinforce, Reranker, Settings, decay_of
-from langchain_mem.memory.touch_writer import Touches, TouchWriter
 from langchain_mem.ranking.context import render
+from langchain_mem.repository.any_store import AnyStore
+from langchain_mem.repository.contract import Repository
+from langchain_mem.repository.owners import owners_of
+from langchain_mem.repository.touch_writer import Touches, TouchWriter
 from langchain_mem.store.items import utc_now
 from langchain_mem.store.long_term import Embed, LongTermStore
 from langchain_mem.store.place import open_place

@@ -8,12 +8,12 @@ from typing import Any, TypedDict, Unpack
 from langchain_mem.backends.base import Row
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.conditions import conjunction
-from langchain_mem.memory.changes import Changes
-from langchain_mem.memory.contention import settled
 from langchain_mem.memory.edit import check_batch
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.queries import live, places, present, view
+from langchain_mem.memory.reading.queries import live, places, present, view
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.changes import Changes
+from langchain_mem.memory.writing.contention import settled
 from langchain_mem.model.records import MemoryDict, public
 from langchain_mem.model.scopes import Ids, Scope
 

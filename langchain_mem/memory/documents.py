@@ -22,11 +22,11 @@ from langchain_mem.backends.base import Address, Row
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.grounding import invented
 from langchain_mem.extraction.messages import Turn
-from langchain_mem.memory.changes import Changes
-from langchain_mem.memory.contention import settled
-from langchain_mem.memory.drafts import Addition, Draft
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.changes import Changes
+from langchain_mem.memory.writing.contention import settled
+from langchain_mem.memory.writing.drafts import Addition, Draft
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import MemoryDict, Rejected, StoredMemory, id_for, is_live, public
 from langchain_mem.model.scopes import Ids, Scope

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypedDict, Unpack
 
 from langchain_mem.errors import InvalidRequest, shown
-from langchain_mem.memory.changes import Changes
-from langchain_mem.memory.contention import settled
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_texts
-from langchain_mem.memory.queries import present
+from langchain_mem.memory.reading.queries import present
 from langchain_mem.memory.settings import Expiration, Settings, names
+from langchain_mem.memory.writing.changes import Changes
+from langchain_mem.memory.writing.contention import settled
 from langchain_mem.model.instants import iso, to_instant
 from langchain_mem.model.records import MemoryDict, StoredMemory, public, sound
 from langchain_mem.model.scopes import Ids, Scope

@@ -16,7 +16,7 @@ from langchain_mem.backends.base import Address, Row, Write
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.queries import is_in, live, view
+from langchain_mem.memory.reading.queries import is_in, live, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import StoredMemory, complete, content, digest, gone_at, is_live

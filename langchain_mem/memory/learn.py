@@ -9,10 +9,10 @@ from langchain_mem.backends.base import Row
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.reconcile import Action, Decision, Operation, reconcile, statements
 from langchain_mem.memory.asking import Asking
-from langchain_mem.memory.changes import Changes
 from langchain_mem.memory.documents import Patching
-from langchain_mem.memory.drafts import Addition, Dates, Draft
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.changes import Changes
+from langchain_mem.memory.writing.drafts import Addition, Dates, Draft
 from langchain_mem.model.instants import iso, later
 from langchain_mem.model.records import StoredMemory, complete, content, filed
 from langchain_mem.model.scopes import TURNS, Namespace, owner_of, reroot

@@ -14,8 +14,8 @@ from langchain_mem.backends.base import Row
 from langchain_mem.errors import NotFound, shown
 from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Path, Test, conjunction
 from langchain_mem.memory.operation import Operation
-from langchain_mem.memory.pages import page
-from langchain_mem.memory.queries import by_id, has_any, is_in, view
+from langchain_mem.memory.reading.pages import page
+from langchain_mem.memory.reading.queries import by_id, has_any, is_in, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import changes
 from langchain_mem.model.instants import iso, parse_iso

@@ -11,10 +11,10 @@ from langchain_mem.backends.base import ANY, Address, Row, Write
 from langchain_mem.errors import Conflict, NotFound, shown
 from langchain_mem.extraction.messages import Messages, turns_of
 from langchain_mem.memory.add import addition_of, changes_of, learn, result_of, writes_of
-from langchain_mem.memory.marks import edited, new_among, outdate, words
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_names, check_texts
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.marks import edited, new_among, outdate, words
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import AddResult
 from langchain_mem.model.scopes import EXTRACTED, PLANS, Ids, Namespace, Scope, escape

@@ -8,13 +8,13 @@ from typing import Any, TypedDict, Unpack
 
 from langchain_mem.backends.base import Row
 from langchain_mem.errors import InvalidRequest, NotFound, shown
+from langchain_mem.events.feed import ActivityEvent
 from langchain_mem.filters.conditions import Condition, Kind, Operator, Path, Test, conjunction
-from langchain_mem.memory.cursor import check_output_format, cut_of
-from langchain_mem.memory.events import ActivityEvent
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_limit, check_names
-from langchain_mem.memory.pages import page as page_of
-from langchain_mem.memory.queries import by_id, has_any, live, view
+from langchain_mem.memory.reading.cursor import check_output_format, cut_of
+from langchain_mem.memory.reading.pages import page as page_of
+from langchain_mem.memory.reading.queries import by_id, has_any, live, view
 from langchain_mem.memory.settings import Settings, names
 from langchain_mem.model.history import changes
 from langchain_mem.model.instants import instant, iso

@@ -18,10 +18,10 @@ from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.messages import turns_of
 from langchain_mem.filters.conditions import Condition, conjunction
-from langchain_mem.memory.candidates import POOL as POOL
-from langchain_mem.memory.candidates import Hit, Search, candidates
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.queries import is_in, live, view
+from langchain_mem.memory.reading.candidates import POOL as POOL
+from langchain_mem.memory.reading.candidates import Hit, Search, candidates
+from langchain_mem.memory.reading.queries import is_in, live, view
 from langchain_mem.memory.settings import Reinforce, Settings, decay_of
 from langchain_mem.model.instants import instant, iso, parse_iso
 from langchain_mem.model.records import (

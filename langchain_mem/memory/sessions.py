@@ -16,14 +16,14 @@ from langchain_mem.extraction.messages import text_of
 from langchain_mem.extraction.model_call import ask, numbers
 from langchain_mem.filters.conditions import conjunction
 from langchain_mem.filters.language import parse
-from langchain_mem.memory.changes import Changes
-from langchain_mem.memory.contention import settled
 from langchain_mem.memory.delete import delete_by_ids
-from langchain_mem.memory.drafts import Draft
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.places import find_places
-from langchain_mem.memory.queries import live, places
+from langchain_mem.memory.reading.queries import live, places
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.changes import Changes
+from langchain_mem.memory.writing.contention import settled
+from langchain_mem.memory.writing.drafts import Draft
+from langchain_mem.memory.writing.places import find_places
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import MemoryDict, StoredMemory, is_live, public
 from langchain_mem.model.scopes import TURNS, Namespace, Scope, reroot

@@ -15,19 +15,19 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel
 
 from langchain_mem.backends.base import Address
+from langchain_mem.background.work import Background
 from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import InvalidRequest, MemError, StoreError, shown
+from langchain_mem.events.feed import Activity
+from langchain_mem.events.kept import KeptEvents
 from langchain_mem.extraction.judgement import Grounding
 from langchain_mem.extraction.redaction import redact_value
-from langchain_mem.memory.background import Background
-from langchain_mem.memory.contention import Turnstile
-from langchain_mem.memory.events import Activity
-from langchain_mem.memory.kept_events import KeptEvents
-from langchain_mem.memory.owners import Owners
-from langchain_mem.memory.repository import Repository
-from langchain_mem.memory.touch_writer import TouchWriter
+from langchain_mem.memory.writing.contention import Turnstile
 from langchain_mem.model.instants import iso, to_instant
 from langchain_mem.model.scopes import Scope
+from langchain_mem.repository.contract import Repository
+from langchain_mem.repository.owners import Owners
+from langchain_mem.repository.touch_writer import TouchWriter
 from langchain_mem.watching import telemetry
 from langchain_mem.watching.log import log_event
 

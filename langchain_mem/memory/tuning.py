@@ -10,7 +10,7 @@ from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.queries import live, view
+from langchain_mem.memory.reading.queries import live, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.scopes import Ids, Scope
 

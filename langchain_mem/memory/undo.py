@@ -9,13 +9,13 @@ from typing import Any, TypedDict, Unpack
 from langchain_mem.backends.base import Address, Row
 from langchain_mem.errors import InvalidRequest, NotFound, shown
 from langchain_mem.filters.conditions import conjunction
-from langchain_mem.memory.changes import Changes, journal_namespace
-from langchain_mem.memory.contention import settled
-from langchain_mem.memory.marks import unmarking
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_texts
-from langchain_mem.memory.queries import by_id, places
+from langchain_mem.memory.reading.queries import by_id, places
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.changes import Changes, journal_namespace
+from langchain_mem.memory.writing.contention import settled
+from langchain_mem.memory.writing.marks import unmarking
 from langchain_mem.model.history import at_version, before_batches
 from langchain_mem.model.records import MemoryDict, Snapshot, public
 from langchain_mem.model.scopes import BATCHES, MEMORIES, Ids, Namespace, Scope, escape

@@ -18,10 +18,10 @@ from typing import Any, Final, cast
 from langchain_mem._flow import run
 from langchain_mem.errors import InvalidRequest, MemError, shown
 from langchain_mem.extraction.redaction import redact_secrets, redact_value
-from langchain_mem.memory.drafts import Draft
 from langchain_mem.memory.export import FORMAT
 from langchain_mem.memory.facade import Memory
-from langchain_mem.memory.queries import by_ids
+from langchain_mem.memory.reading.queries import by_ids
+from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.migrate.stores import StoredItem
 from langchain_mem.model.instants import instant, iso, to_instant
 from langchain_mem.model.json_values import json_object

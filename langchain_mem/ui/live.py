@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 
 from langchain_mem._flow import run
 from langchain_mem.errors import MemError
-from langchain_mem.memory.events import ActivityEvent
+from langchain_mem.events.feed import ActivityEvent
 from langchain_mem.memory.looking import ChangeOfOwner
 from langchain_mem.model.instants import iso
 from langchain_mem.ui.door import HEADERS

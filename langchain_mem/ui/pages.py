@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple, cast
 from weakref import WeakSet
 
 from langchain_mem._flow import run
+from langchain_mem.events.feed import Watching
 from langchain_mem.memory.base import MemoryBase
-from langchain_mem.memory.events import Watching
 from langchain_mem.memory.looking import Sight
 from langchain_mem.memory.settings import decay_of
 from langchain_mem.model.instants import iso, parse_iso

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from langchain_mem import LongTermStore, Memory
-from langchain_mem.memory.owners import owners_of
+from langchain_mem.repository.owners import owners_of
 from langchain_mem.testing import FakeClock, FakeEmbeddings
 
 TOPICS = ["the cello", "window seats", "peanuts", "a violin lesson", "Oslo in spring", "the dog Rex", "night trains"]

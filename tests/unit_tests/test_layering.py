@@ -17,11 +17,13 @@ ROOT = Path(langchain_mem.__file__).parent
 
 FLOORS = {
     # Doors: what people start.
-    7: "__main__ cli demo server ui",
+    8: "__main__ cli demo server ui",
     # Surfaces: what LangGraph and LangChain meet. A few lines a method; they decide nothing.
-    6: "integrations migrate testing",
+    7: "integrations migrate testing",
     # Operations on any LangGraph store.
-    5: "memory",
+    6: "memory",
+    # What the operations stand on: what they know of a store, what they tell, and what they do later.
+    5: "background events repository",
     # The two contracts of LangGraph.
     4: "checkpointers store",
     # Places. A backend sees no clock, no embedder and no model.

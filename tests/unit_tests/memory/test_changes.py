@@ -13,8 +13,8 @@ import pytest
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Address, Row
 from langchain_mem.errors import Conflict
-from langchain_mem.memory.changes import Changes
-from langchain_mem.memory.drafts import Draft
+from langchain_mem.memory.writing.changes import Changes
+from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.model.instants import iso
 from langchain_mem.model.scopes import Scope
 from tests.memories import Bench

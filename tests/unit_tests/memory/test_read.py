@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from langchain_mem.errors import ExtractionError, InvalidRequest, ScopeError
-from langchain_mem.memory.events import Activity
+from langchain_mem.events.feed import Activity
 from tests.memories import Bench, facts, memory_id, texts
 
 Open = Callable[..., Bench]

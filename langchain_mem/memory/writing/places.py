@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 from langchain_mem.backends.base import Address, Row
 from langchain_mem.filters.conditions import conjunction
-from langchain_mem.memory.drafts import Draft
-from langchain_mem.memory.living import Living
-from langchain_mem.memory.owners import locked
-from langchain_mem.memory.queries import is_in
+from langchain_mem.memory.reading.queries import is_in
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import digest, id_for, is_live
 from langchain_mem.model.scopes import MEMORIES, Namespace, without_session
+from langchain_mem.repository.living import Living
+from langchain_mem.repository.owners import locked
 
 
 class Place(NamedTuple):

@@ -13,8 +13,8 @@ from langchain_mem._flow import arun, call, gather, run
 from langchain_mem.backends.changes import Following
 from langchain_mem.errors import StoreError
 from langchain_mem.filters.conditions import Condition, Path
-from langchain_mem.memory.living import Living
 from langchain_mem.model.scopes import Namespace
+from langchain_mem.repository.living import Living
 from langchain_mem.store.items import Items
 from langchain_mem.watching import telemetry
 

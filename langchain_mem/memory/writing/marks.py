@@ -13,10 +13,10 @@ from typing import Any, Final, TypeAlias, cast
 from langchain_mem.backends.base import Address, Row, Write
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.filters.conditions import Condition, conjunction
-from langchain_mem.memory.changes import Changes
-from langchain_mem.memory.drafts import Addition
-from langchain_mem.memory.queries import has_any, is_in, live, places
+from langchain_mem.memory.reading.queries import has_any, is_in, live, places
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.changes import Changes
+from langchain_mem.memory.writing.drafts import Addition
 from langchain_mem.model.records import StoredMemory, digest
 from langchain_mem.model.scopes import EXTRACTED, MEMORIES, TURNS, Scope, escape
 from langchain_mem.ranking.bm25 import tokenize

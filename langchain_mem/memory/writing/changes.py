@@ -15,10 +15,10 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from langchain_mem.backends.base import Address, Row, Write, no_vectors
-from langchain_mem.memory.drafts import Draft, layer_of
-from langchain_mem.memory.places import find_places
-from langchain_mem.memory.queries import has_any, is_in
+from langchain_mem.memory.reading.queries import has_any, is_in
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.drafts import Draft, layer_of
+from langchain_mem.memory.writing.places import find_places
 from langchain_mem.model.history import changed
 from langchain_mem.model.instants import TICK, iso, later, parse_iso
 from langchain_mem.model.records import (

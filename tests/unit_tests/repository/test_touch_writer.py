@@ -10,7 +10,7 @@ import pytest
 
 from langchain_mem.backends.base import Address
 from langchain_mem.errors import StoreError
-from langchain_mem.memory.touch_writer import TouchWriter
+from langchain_mem.repository.touch_writer import TouchWriter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TEA = Address(("memories", "user", "alex", "own"), "tea")

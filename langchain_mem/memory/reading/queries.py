@@ -11,10 +11,10 @@ from langchain_mem.backends.base import WILDCARD, NamespaceQuery, Row
 from langchain_mem.errors import InvalidRequest, NotFound, ScopeError, shown
 from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Or, Path, Test, conjunction
 from langchain_mem.filters.language import owners, parse
-from langchain_mem.memory.repository import Repository
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso
 from langchain_mem.model.scopes import MEMORIES, NO_OWNER, Namespace, Scope
+from langchain_mem.repository.contract import Repository
 
 _EXPIRES: Final = Path(("expiration_date",))
 

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from langchain_mem.backends.base import Address, Row
 from langchain_mem.filters.conditions import And, Condition, Operator, Path, Test
-from langchain_mem.memory.living import Living, tells
-from langchain_mem.memory.owners import LIVE, locked
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.scopes import Namespace
+from langchain_mem.repository.living import Living, tells
+from langchain_mem.repository.owners import LIVE, locked
 
 _STATE = Path(("state",))
 

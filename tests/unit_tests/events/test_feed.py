@@ -16,7 +16,7 @@ from langchain_mem import AsyncMemory, LongTermStore, Memory
 from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.checkpointers import InMemoryCheckpointer, Retention
 from langchain_mem.errors import InvalidRequest, StoreError
-from langchain_mem.memory.events import CAPACITY, Activity
+from langchain_mem.events.feed import CAPACITY, Activity
 from langchain_mem.testing import FakeClock, FakeEmbeddings
 from tests.memories import Bench, op, proposed
 

@@ -34,10 +34,10 @@ from langchain_mem.backends.base import ANY, Address, NamespaceQuery, Row, Vecto
 from langchain_mem.decay.policy import with_touch
 from langchain_mem.errors import Conflict, MemError, StoreError, shown
 from langchain_mem.filters.conditions import Condition, matches
-from langchain_mem.memory.repository import Repository
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.scopes import ROOTS, TOUCHES, Namespace, reroot
 from langchain_mem.ranking.scale import SENTENCES, Scale
+from langchain_mem.repository.contract import Repository
 from langchain_mem.store.items import Scan
 from langchain_mem.store.vectorizer import stated_scale
 

@@ -48,7 +48,7 @@ _telling: Final = ContextVar("langchain_mem_telling", default=False)
 
 
 class Keeper(Protocol):
-    """What keeps events beyond their process; see `langchain_mem.memory.kept_events`."""
+    """What keeps events beyond their process; see `langchain_mem.events.kept`."""
 
     def take(self, event: ActivityEvent) -> None:
         """Keeps an event."""

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
+from langchain_mem.background.work import Background
 from langchain_mem.errors import ExtractionError
-from langchain_mem.memory.background import Background
 
 
 def _noting(done: list[int], number: int) -> Callable[[], None]:
@@ -94,7 +94,7 @@ def _script(work: str) -> str:
     return f"""
 import threading, time
 from concurrent.futures import ThreadPoolExecutor
-from langchain_mem.memory import background
+from langchain_mem.background import work as background
 background.AT_EXIT_SECONDS = 0.5
 worker = background.Background()
 gate = threading.Event()

@@ -14,13 +14,13 @@ from typing import Final
 
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Address, Row, Write
+from langchain_mem.background.work import Background
 from langchain_mem.errors import StoreError
+from langchain_mem.events.feed import ActivityEvent
 from langchain_mem.filters.conditions import Condition, Kind, Operator, Path, Test, conjunction
-from langchain_mem.memory.background import Background
-from langchain_mem.memory.events import ActivityEvent
-from langchain_mem.memory.repository import Repository
 from langchain_mem.model.instants import parse_iso
 from langchain_mem.model.scopes import EVENTS, Ids, Namespace, Scope, escape
+from langchain_mem.repository.contract import Repository
 from langchain_mem.watching import telemetry
 from langchain_mem.watching.measures import measures, unquoted
 

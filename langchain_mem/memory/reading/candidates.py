@@ -18,9 +18,7 @@ from langchain_mem._flow import offload
 from langchain_mem.backends.base import Address, Row
 from langchain_mem.decay.policy import Decay, Explanation
 from langchain_mem.filters.conditions import Condition, conjunction, disjunction
-from langchain_mem.memory.living import Living, living_of
-from langchain_mem.memory.owners import LIVE, locked
-from langchain_mem.memory.queries import is_in, live
+from langchain_mem.memory.reading.queries import is_in, live
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import as_of as state_as_of
 from langchain_mem.model.records import StoredMemory, content
@@ -31,6 +29,8 @@ from langchain_mem.ranking.parts import Floats, Mask
 from langchain_mem.ranking.relevance import Evidence
 from langchain_mem.ranking.scale import Scale
 from langchain_mem.ranking.union import Together
+from langchain_mem.repository.living import Living, living_of
+from langchain_mem.repository.owners import LIVE, locked
 from langchain_mem.store.items import Scan
 from langchain_mem.store.vectorizer import Vector
 

@@ -14,8 +14,8 @@ from langchain_mem._flow import Body, arun, run
 from langchain_mem.backends.base import ANY, Address, Row, Write
 from langchain_mem.errors import Conflict, StoreError
 from langchain_mem.filters.conditions import conjunction
-from langchain_mem.memory.any_store import AnyStore
-from langchain_mem.memory.queries import places
+from langchain_mem.memory.reading.queries import places
+from langchain_mem.repository.any_store import AnyStore
 from langchain_mem.store import items
 from langchain_mem.testing import FakeEmbeddings
 from tests.memories import Bench, facts, memory_id, texts

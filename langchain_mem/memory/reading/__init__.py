@@ -1,0 +1,5 @@
+"""How operations read: where a read may look, which memories come into question, and a page of them.
+
+It imports what an operation is handed (`memory.settings`), the repository, ranking and filters, and no operation. Start
+reading with `queries`; `candidates` serves a search, `pages` and `cursor` serve a listing.
+"""

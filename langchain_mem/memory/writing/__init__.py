@@ -1,0 +1,7 @@
+"""How operations write: everything one operation changes is one unit of work.
+
+It imports what an operation is handed (`memory.settings`), `memory.reading` and the repository, and no operation. Start
+reading with `changes`, the unit of work. `drafts` are memories that are to be written, `places` finds the id each of
+them belongs at, `marks` tells which messages were read before, and `contention` tries again when another writer was
+first.
+"""
