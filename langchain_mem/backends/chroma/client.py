@@ -70,6 +70,7 @@ class CollectionClient:
         self._collection = collection
         self.batch = batch
         self.journals = journals
+        self._closed = False
 
     @classmethod
     def open(cls, client: ClientAPI, name: str) -> CollectionClient:
@@ -87,12 +88,12 @@ class CollectionClient:
 
     def describe(self, metadata: Mapping[str, Any]) -> None:
         """Sets what the collection says of itself."""
-        with engine_errors():
+        with self._calling():
             self._collection.modify(metadata=dict(metadata))
 
     def empty(self) -> bool:
         """Whether there is no record at all."""
-        with engine_errors():
+        with self._calling():
             return self._collection.count() == 0
 
     def read(self, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
@@ -108,13 +109,13 @@ class CollectionClient:
 
     def ids(self, where: Where, limit: int | None = None) -> list[str]:
         """The ids of the records that `where` describes, at most `limit` of them."""
-        with engine_errors():
+        with self._calling():
             return list(self._collection.get(where=where, limit=limit, include=[])["ids"])
 
     def nearest(self, vector: NDArray[np.float32], count: int, where: Where) -> list[Record]:
         """About the `count` records that `where` describes whose vectors are nearest, nearest first."""
         columns = ["metadatas", "documents", "embeddings"]
-        with engine_errors():
+        with self._calling():
             found = cast(
                 Mapping[str, Any],
                 self._collection.query(
@@ -126,7 +127,7 @@ class CollectionClient:
     def upsert(self, records: Sequence[Record]) -> None:
         """Puts records; whole if they are at most `batch`."""
         for page in chunks(records, self.batch):
-            with engine_errors():
+            with self._calling():
                 self._collection.upsert(
                     ids=[record.id for record in page],
                     embeddings=np.stack([record.embedding for record in page]),
@@ -137,13 +138,13 @@ class CollectionClient:
     def update(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         """Merges metadata into the records with these ids; `None` removes a key, an absent id is no error."""
         for page in chunks(list(changes), self.batch):
-            with engine_errors():
+            with self._calling():
                 self._collection.update(ids=list(page), metadatas=[dict(changes[id_]) for id_ in page])
 
     def delete(self, ids: Sequence[str]) -> None:
         """Deletes records; whole if they are at most `batch`, an absent id is no error."""
         for page in chunks(ids, self.batch):
-            with engine_errors():
+            with self._calling():
                 self._collection.delete(ids=list(page))
 
     def rewritten(self, dims: int | None = None) -> CollectionClient:
@@ -156,7 +157,7 @@ class CollectionClient:
             The new collection; this one is gone.
         """
         name = self._collection.name
-        with engine_errors():
+        with self._calling():
             copy = CollectionClient(
                 self._client, _collection(self._client, name + _COPY), self.batch, journals=self.journals
             )
@@ -169,13 +170,24 @@ class CollectionClient:
 
     def anew(self) -> CollectionClient:
         """Drops this collection for an empty one of its name, which takes vectors of any length."""
-        with engine_errors():
+        with self._calling():
             self._client.delete_collection(self._collection.name)
         return CollectionClient.open(self._client, self._collection.name)
 
+    def close(self) -> None:
+        """Refuses whatever is asked from now on: whoever had begun before may still hold this collection."""
+        self._closed = True
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        if self._closed:
+            raise StoreError("This Chroma folder is closed.")
+        with engine_errors():
+            yield
+
     def _get(self, *, vectors: bool, **what: Any) -> list[Record]:
         include: Any = ["metadatas", "documents", *(["embeddings"] if vectors else [])]
-        with engine_errors():
+        with self._calling():
             return list(_records(cast(Mapping[str, Any], self._collection.get(**what, include=include))))
 
 

@@ -79,6 +79,10 @@ class SharedCollection:
         if self._cache is not None:
             self._journal.repair()
 
+    def close(self) -> None:
+        """Refuses whatever is asked from now on, by those too who had begun before."""
+        self.table.close()
+
     @property
     def dims(self) -> int:
         """How long the collection's vectors are."""

@@ -59,6 +59,8 @@ class Folder:
             self._users -= 1
             if self._users == 0:
                 self._open.pop((os.getpid(), self.path), None)
+                for shared in self._shared.values():
+                    shared.close()
                 self._client.close()
                 self._lock.release()
 

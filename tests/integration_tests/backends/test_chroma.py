@@ -39,6 +39,7 @@ from langchain_mem.backends.chroma.backend import ChromaBackend
 from langchain_mem.backends.chroma.client import CLOUD_BATCH, CollectionClient
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.compaction import scrub
+from langchain_mem.backends.chroma.folder import Folder
 from langchain_mem.backends.chroma.statistics import STATISTICS
 from langchain_mem.errors import EmbeddingMismatch, InvalidRequest, StoreError, StoreLocked
 from langchain_mem.filters.language import parse_store
@@ -139,6 +140,15 @@ def test_closed_backend_says_so(backend: ChromaBackend) -> None:
         run(backend.count(EVERYTHING))
     with pytest.raises(StoreError, match="closed"):
         run(backend.compact())
+
+
+def test_who_began_before_the_closing_is_told(tmp_path: Path) -> None:
+    """Uses that were about to be written when the folder closed fail as the store's error, which their writer takes."""
+    folder = Folder.acquire(tmp_path)
+    collection = folder.collection("memory", small=10)
+    folder.release()
+    with pytest.raises(StoreError, match="closed"):
+        collection.touch({Address(ALEX, "tea"): [NOW]}, 20)
 
 
 def test_one_process_shares_a_folder(open_backend: Callable[..., ChromaBackend]) -> None:
