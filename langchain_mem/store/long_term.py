@@ -38,6 +38,7 @@ from langchain_mem.backends.base import Backend, Namespace
 from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.backends.encrypted import EncryptedBackend
 from langchain_mem.backends.sealing import Encryption
+from langchain_mem.backends.waiting import PATIENCE
 from langchain_mem.store import operations
 from langchain_mem.store.coalescing import Coalescer
 from langchain_mem.store.items import Clock, Items, utc_now
@@ -72,6 +73,7 @@ class LongTermStore(BaseStore):
 
     Attributes:
         items: What is done with items, for what is built upon a store.
+        index_config: What vectors are made of, as LangGraph's stores show it; `None` without vectors.
     """
 
     supports_ttl = True
@@ -90,6 +92,7 @@ class LongTermStore(BaseStore):
         index = index or {}
         embed = index.get("embed") if embed is None else embed
         embeddings = None if embed is None else ensure_embeddings(embed)
+        self.index_config: IndexConfig | None = None if embed is None else {**index, "embed": embed}
         self.ttl_config = ttl
         self.items = Items(
             backend if encryption is None else EncryptedBackend(backend, encryption),
@@ -136,6 +139,7 @@ class LongTermStore(BaseStore):
         ttl: TTLConfig | None = None,
         embedder_id: str | None = None,
         encryption: Encryption | None = None,
+        timeout: float | None = PATIENCE,
         clock: Clock = utc_now,
     ) -> LongTermStore:
         """Opens a store in a folder, or in a Chroma server.
@@ -149,6 +153,8 @@ class LongTermStore(BaseStore):
             ttl: See the class.
             embedder_id: See the class.
             encryption: See the class.
+            timeout: For how many seconds a server may be silent before a call fails; `None` for ever. It is set on a
+                client that has none, which is what Chroma makes.
             clock: See the class.
 
         Raises:
@@ -157,7 +163,7 @@ class LongTermStore(BaseStore):
         from langchain_mem.backends.chroma.backend import ChromaBackend
 
         embed = _embedder(index, embed)
-        backend = ChromaBackend(path, client=client, collection=collection)
+        backend = ChromaBackend(path, client=client, collection=collection, timeout=timeout)
         return cls(
             backend, index=index, embed=embed, ttl=ttl, embedder_id=embedder_id, encryption=encryption, clock=clock
         )
@@ -175,6 +181,7 @@ class LongTermStore(BaseStore):
         ttl: TTLConfig | None = None,
         embedder_id: str | None = None,
         encryption: Encryption | None = None,
+        timeout: float | None = PATIENCE,
         clock: Clock = utc_now,
     ) -> LongTermStore:
         """Opens a store in Postgres with pgvector. It connects at the first use.
@@ -191,6 +198,8 @@ class LongTermStore(BaseStore):
             ttl: See the class.
             embedder_id: See the class.
             encryption: See the class.
+            timeout: For how many seconds a call waits for a connection, and for a server that says nothing, before it
+                fails; `None` for ever. A pool that was given has its own.
             clock: See the class.
 
         Raises:
@@ -200,7 +209,8 @@ class LongTermStore(BaseStore):
         from langchain_mem.backends.postgres.row_security import OwnersApart, setting
 
         embed = _embedder(index, embed)
-        backend: Backend = PostgresBackend(dsn, pool=pool, schema=schema, before=setting if row_security else None)
+        before = setting if row_security else None
+        backend: Backend = PostgresBackend(dsn, pool=pool, schema=schema, before=before, timeout=timeout)
         if row_security:
             backend = OwnersApart(backend, schema=schema, depth=3 if row_security is True else row_security)
         return cls(

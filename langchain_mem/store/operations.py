@@ -30,7 +30,7 @@ from langgraph.store.base import (
 from numpy.typing import NDArray
 
 from langchain_mem._flow import gather
-from langchain_mem.backends.base import WILDCARD, Address, Namespace, NamespaceQuery, Query, Row, Write
+from langchain_mem.backends.base import WILDCARD, Address, Match, Namespace, NamespaceQuery, Query, Row, Write
 from langchain_mem.backends.encrypted import EncryptedBackend
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.filters.language import parse_store
@@ -81,12 +81,15 @@ async def put_until(
     """Stores an item that is hidden from an instant on.
 
     Raises:
+        InvalidNamespaceError: The namespace is empty, begins with `langgraph`, or a label is invalid.
         InvalidRequest: There is a `ttl` as well, or `expires_at` is no date.
     """
     if not isinstance(ttl, NotProvided) and ttl is not None:
         raise InvalidRequest("Give `ttl` or `expires_at`, not both.")
     now = items.now()
     row = replace(_row(items, op, now), expires_at=to_instant(expires_at, now=now).astimezone(UTC))
+    if row.address.namespace[0] == "langgraph":  # as `BaseStore.put` has it; a batch may write there
+        raise InvalidNamespaceError("The first label of a namespace is not 'langgraph': LangGraph keeps its own there.")
     await items.write([Write.put(row)], now)
 
 
@@ -145,9 +148,36 @@ async def _search_one(
     if query is None:
         return []
     found = await items.search(replace(query, vector=vector))
+    if vector is not None and len(found) < op.limit:
+        found = [*found, *await _without_vectors(items, query, vector, found)]
     if op.refresh_ttl:
         await items.refresh([match.row for match in found], query.now)
     return [SearchItem(**_item(match.row), score=match.score) for match in found]
+
+
+async def _without_vectors(
+    items: Items, query: Query, vector: NDArray[np.float32], found: Sequence[Match]
+) -> list[Match]:
+    """What fills a page that vectors left short: items without any, newest first and without a score.
+
+    LangGraph's `InMemoryStore` does so. Items that were put with `index=False` stay accessible through a search.
+
+    Args:
+        items: What the store keeps.
+        query: The page that is asked for.
+        vector: What the searched text became.
+        found: The last items of the page that have vectors.
+
+    Returns:
+        At most as many as the page has room for; none twice over the pages.
+    """
+    wanted = query.offset + (query.limit or 0)
+    earlier = await items.search(replace(query, vector=vector, offset=0, limit=query.offset)) if query.offset else []
+    ranked = {match.row.address for match in (*earlier, *found)}
+    newest = await items.search(replace(query, offset=0, limit=wanted))
+    others = [match for match in newest if match.row.address not in ranked]
+    start = max(0, query.offset - len(ranked))
+    return others[start : start + wanted - query.offset - len(found)]
 
 
 async def _namespaces(items: Items, query: NamespaceQuery | None) -> list[Namespace]:
@@ -185,11 +215,16 @@ def _listing(op: ListNamespacesOp, now: datetime) -> NamespaceQuery | None:
 def _patterns(conditions: Iterable[MatchCondition], match_type: str) -> Namespace | None:
     """One pattern that says as much as all conditions of a type together; `None` where they contradict each other."""
     step = 1 if match_type == "prefix" else -1
-    paths = [_namespace(each.path)[::step] for each in conditions if each.match_type == match_type]
+    paths = [_pattern(each)[::step] for each in conditions if each.match_type == match_type]
     columns = [set(labels) - {WILDCARD} for labels in zip_longest(*paths, fillvalue=WILDCARD)]
     if any(len(column) > 1 for column in columns):
         return None
     return tuple(column.pop() if column else WILDCARD for column in columns)[::step]
+
+
+def _pattern(condition: MatchCondition) -> Namespace:
+    """The labels of a condition; text is one label, as LangGraph's own tests have it."""
+    return _namespace((condition.path,) if isinstance(condition.path, str) else condition.path)
 
 
 def _write(items: Items, op: PutOp, now: datetime) -> Write:
@@ -200,10 +235,8 @@ def _write(items: Items, op: PutOp, now: datetime) -> Write:
 
 def _row(items: Items, op: PutOp, now: datetime) -> Row:
     namespace, value = _namespace(op.namespace), json_object(op.value)
-    if not namespace or namespace[0] == "langgraph":
-        raise InvalidNamespaceError(
-            f"A namespace has at least one label, and the first is not 'langgraph': {namespace}"
-        )
+    if not namespace:
+        raise InvalidNamespaceError("A namespace has at least one label; this one is empty.")
     if not (op.index is None or op.index is False or isinstance(op.index, list | tuple)):
         raise InvalidRequest(f"`index` is {shown(op.index)}; it must be a list of paths, False, or None.")
     ttl = _ttl(op.ttl)

@@ -13,9 +13,10 @@ from chromadb.api import ClientAPI
 from langchain_mem._flow import offload
 from langchain_mem.backends.base import Address, Embedder, Match, Namespace, NamespaceQuery, Query, Row, Write
 from langchain_mem.backends.changes import Changes
-from langchain_mem.backends.chroma.client import CollectionClient
+from langchain_mem.backends.chroma.client import CollectionClient, set_timeout
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.folder import Folder
+from langchain_mem.backends.waiting import PATIENCE, checked_timeout
 from langchain_mem.errors import InvalidRequest, StoreError, shown
 from langchain_mem.filters.conditions import Path as Field
 
@@ -43,6 +44,8 @@ class ChromaBackend:
         client: A client of your own; you close it.
         collection: The collection's name: 3 to 500 characters out of letters, digits, `.`, `_` and `-`.
         exact: A scope of at most so many vectors is searched exactly; a larger one by Chroma's approximate index.
+        timeout: For how many seconds a server may be silent before a call fails; `None` for ever. It is set on a client
+            that has none, which is what Chroma makes.
 
     Raises:
         InvalidRequest: Both a path and a client, or neither; or Chroma does not take the name.
@@ -55,6 +58,7 @@ class ChromaBackend:
         client: ClientAPI | None = None,
         collection: str = "langchain_mem",
         exact: int = 5_000,
+        timeout: float | None = PATIENCE,
     ) -> None:
         if (path is None) == (client is None):
             raise InvalidRequest("Chroma takes either a path to a folder or `client=`, and one of them.")
@@ -67,6 +71,7 @@ class ChromaBackend:
         self._client = client
         self._collection = collection
         self._exact = exact
+        self._timeout = checked_timeout(timeout)
         self._folder: Folder | None = None
         self._opened: SharedCollection | None = None
         self._opening = threading.Lock()
@@ -179,6 +184,7 @@ class ChromaBackend:
 
     def _open(self) -> SharedCollection:
         if self._client is not None:
+            set_timeout(self._client, self._timeout)
             table = CollectionClient.open(self._client, self._collection)
             return SharedCollection(table, threading.RLock(), exclusive=False, small=self._exact)
         self._folder = Folder.acquire(self._path or ".")

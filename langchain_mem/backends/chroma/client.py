@@ -52,6 +52,16 @@ def persistent_client(path: Path) -> Client:
     return cast(Client, client)
 
 
+def set_timeout(client: ClientAPI, seconds: float | None) -> None:
+    """Ends the wait for a server that says nothing.
+
+    Chroma's clients over HTTP wait for ever, and there is no setting. A client whose owner set something is left alone.
+    """
+    session = getattr(getattr(client, "_server", None), "_session", None)
+    if isinstance(session, httpx.Client) and session.timeout == httpx.Timeout(None):
+        session.timeout = httpx.Timeout(seconds)
+
+
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """The items in order, at most `size` at a time."""
     return (items[start : start + size] for start in range(0, len(items), size))

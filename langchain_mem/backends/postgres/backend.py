@@ -45,6 +45,7 @@ from langchain_mem.backends.postgres.sql import (
     select,
 )
 from langchain_mem.backends.postgres.text import decode, loads
+from langchain_mem.backends.waiting import PATIENCE, checked_timeout
 from langchain_mem.errors import Conflict, StoreError, shown
 from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import matches
@@ -80,6 +81,8 @@ class PostgresBackend:
         schema: Where the tables are; several stores can share a database.
         exact: Scopes of up to so many rows are searched exactly, larger ones by the HNSW index.
         before: Makes a statement that comes first in every transaction.
+        timeout: For how many seconds a call waits for a connection, and for a server that says nothing; `None` for
+            ever. To migrate and to compact may take longer. A pool that was given has its own.
     """
 
     def __init__(
@@ -90,9 +93,10 @@ class PostgresBackend:
         schema: str = "langchain_mem",
         exact: int = EXACT_LIMIT,
         before: Callable[[], Statement] | None = None,
+        timeout: float | None = PATIENCE,
     ) -> None:
         self._exact = exact
-        self._pools = Pools(dsn, pool, before)
+        self._pools = Pools(dsn, pool, before, checked_timeout(timeout))
         self._sql = Statements(schema)
         self._recorded: Embedder | None = None
         self._dims = 0
@@ -105,7 +109,12 @@ class PostgresBackend:
             StoreError: The tables are newer than this package, or the database refuses.
         """
         if not await self._is_ready(embedder):
-            await self._pools.transaction(lambda session: self._prepare(session, embedder))
+
+            async def prepare(session: Session) -> None:
+                with session.unhurried():  # others may be migrating, and to migrate takes as long as it does
+                    await self._prepare(session, embedder)
+
+            await self._pools.transaction(prepare)
             await self._is_ready(embedder)
         return self._recorded
 

@@ -11,7 +11,7 @@ import itertools
 import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 
@@ -26,10 +26,13 @@ try:
     import psycopg
     from psycopg.abc import Buffer
     from psycopg.adapt import Dumper, Loader
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
     from psycopg.errors import DeadlockDetected, SerializationFailure
-    from psycopg.pq import Format, TransactionStatus
+    from psycopg.pq import Format
     from psycopg.rows import tuple_row
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+    from langchain_mem.backends.postgres.connections import MOST, LoopPool, Patient, is_fit, unhurried
 except ImportError as error:
     raise MissingDependency('Postgres needs psycopg: pip install "langchain-mem[postgres]"') from error
 
@@ -41,7 +44,6 @@ Pool: TypeAlias = "ConnectionPool[Any] | AsyncConnectionPool[Any]"
 SqlRow: TypeAlias = tuple[Any, ...]
 """One row as Postgres answers it."""
 
-_MOST = 10  # connections of a pool that we open
 _OPTIONS: Final[dict[str, Any]] = {"autocommit": True}  # a read is its own transaction, and costs one round trip
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # where Postgres counts from
 _ELEMENT = np.dtype([("size", ">i4"), ("value", ">f4")])  # of an array on the wire
@@ -121,6 +123,10 @@ class Session:
                 cursor.nextset()
         return answers
 
+    def unhurried(self) -> AbstractContextManager[None]:
+        """Lets what is said meanwhile take as long as it does."""
+        return unhurried(self._connection)
+
     def _cursor(self) -> Any:
         """A cursor with our own formats; the connection, which may be a user's, keeps its."""
         cursor = self._connection.cursor(binary=True, row_factory=tuple_row)
@@ -138,47 +144,6 @@ Work: TypeAlias = Callable[[Session], Body[R]]
 """A body to drive on one connection."""
 
 
-class _LoopPool:
-    """The connections of one event loop.
-
-    There is no task in the background, as in psycopg's own `AsyncConnectionPool`: that one ignores being canceled while
-    it connects, so that an `asyncio.run` which ends at such a moment never returns.
-    """
-
-    def __init__(self, dsn: str, options: dict[str, Any]) -> None:
-        self._dsn = dsn
-        self._options = options
-        self._slots = asyncio.Semaphore(_MOST)
-        self._idle: list[psycopg.AsyncConnection[Any]] = []
-
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """An idle connection or a new one, which goes back afterwards if it is fit to be used again."""
-        async with self._slots:
-            connection = self._idle.pop() if self._idle else await self._connect()
-            try:
-                yield connection
-            finally:
-                await self._give_back(connection)
-
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(self._dsn, **self._options)
-
-    async def _give_back(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        if connection.closed:
-            self.abandon()  # a server that dropped one connection has dropped the idle ones too
-        elif connection.info.transaction_status != TransactionStatus.IDLE:
-            await connection.close()
-        else:
-            self._idle.append(connection)
-
-    def abandon(self) -> None:
-        """Closes idle connections; needs no loop, so that those of a loop that has ended can be closed."""
-        while self._idle:
-            connection = self._idle.pop()
-            connection.pgconn.finish()
-
-
 class Pools:
     """Where sessions come from.
 
@@ -187,14 +152,24 @@ class Pools:
         pool: A pool to use instead, which stays open. A `ConnectionPool` serves event loops from worker threads; beside
             an `AsyncConnectionPool` the sync forms open a pool of their own to the same place.
         before: Makes a statement that comes first in every transaction.
+        timeout: For how many seconds a call waits for a connection, and for a server that says nothing; `None` for
+            ever. A pool that was given has its own.
     """
 
-    def __init__(self, dsn: str | None, pool: Pool | None, before: Callable[[], Statement] | None = None) -> None:
+    def __init__(
+        self,
+        dsn: str | None,
+        pool: Pool | None,
+        before: Callable[[], Statement] | None = None,
+        timeout: float | None = None,
+    ) -> None:
         self._before = before
         self._given = pool
-        self._dsn, self._options = _place(pool) if isinstance(pool, AsyncConnectionPool) else (dsn or "", _OPTIONS)
+        self._timeout = timeout
+        place, self._options = _place(pool) if isinstance(pool, AsyncConnectionPool) else (dsn or "", _OPTIONS)
+        self._dsn = _in_time(place, timeout)
         self._own: ConnectionPool[Any] | None = None
-        self._loops: dict[asyncio.AbstractEventLoop, _LoopPool] = {}
+        self._loops: dict[asyncio.AbstractEventLoop, LoopPool] = {}
         self._lock = threading.Lock()
 
     async def read(self, statement: Statement) -> list[SqlRow]:
@@ -227,7 +202,7 @@ class Pools:
         await call(self._close, self._aclose)
 
     def _within(self, work: Work[R]) -> R:
-        with _engine_errors(), self._pool().connection() as connection:
+        with _engine_errors(), self._connection() as connection:
             result: R = run(work(Session(connection)))
             return result
 
@@ -235,7 +210,7 @@ class Pools:
         if isinstance(self._given, ConnectionPool):
             return await asyncio.to_thread(self._within, work)
         with _engine_errors():
-            async with self._apool().connection() as connection:
+            async with self._aconnection() as connection:
                 return await arun(work(Session(connection)))
 
     def _transact(self, work: Work[R]) -> R:
@@ -251,16 +226,16 @@ class Pools:
             return result
 
     def _transact_once(self, work: Work[R]) -> R:
-        with self._pool().connection() as connection, connection.pipeline(), connection.transaction():
+        with self._connection() as connection, connection.pipeline(), connection.transaction():
             result: R = run(work(Session(connection)))
             return result
 
     async def _atransact_once(self, work: Work[R]) -> R:
-        async with self._apool().connection() as connection, connection.pipeline(), connection.transaction():
+        async with self._aconnection() as connection, connection.pipeline(), connection.transaction():
             return await arun(work(Session(connection)))
 
     def _alone(self, statement: Statement) -> None:
-        with _engine_errors(), self._pool().connection() as connection:
+        with _engine_errors(), self._connection() as connection, unhurried(connection):
             before = connection.autocommit
             connection.set_autocommit(True)
             try:
@@ -273,31 +248,69 @@ class Pools:
             await asyncio.to_thread(self._alone, statement)
             return
         with _engine_errors():
-            async with self._apool().connection() as connection:
-                before = connection.autocommit
-                await connection.set_autocommit(True)
-                try:
-                    await connection.execute(statement.query.encode())
-                finally:
-                    await connection.set_autocommit(before)
+            async with self._aconnection() as connection:
+                with unhurried(connection):
+                    before = connection.autocommit
+                    await connection.set_autocommit(True)
+                    try:
+                        await connection.execute(statement.query.encode())
+                    finally:
+                        await connection.set_autocommit(before)
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection that the server has not closed meanwhile; a pool replaces those that it has."""
+        pool = self._pool()
+        while True:
+            with pool.connection() as connection:
+                if is_fit(connection):
+                    yield connection
+                    return
+                connection.close()
+
+    @asynccontextmanager
+    async def _aconnection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """The same on an event loop."""
+        pool = self._apool()
+        while True:
+            async with pool.connection() as connection:
+                if is_fit(connection):
+                    yield connection
+                    return
+                await connection.close()
 
     def _pool(self) -> ConnectionPool[Any]:
         if isinstance(self._given, ConnectionPool):
             return self._given
         with self._lock:
             if self._own is None:
-                psycopg.connect(self._dsn, **self._options).close()  # says at once why it cannot; a pool waits for 30 s
-                self._own = ConnectionPool(self._dsn, kwargs=self._options, min_size=1, max_size=_MOST, open=True)
+                psycopg.connect(self._dsn, **self._options).close()  # says at once why it cannot; a pool waits for long
+                self._own = self._open()
             return self._own
 
-    def _apool(self) -> _LoopPool | AsyncConnectionPool[Any]:
+    def _open(self) -> ConnectionPool[Any]:
+        return ConnectionPool(
+            self._dsn,
+            connection_class=Patient,
+            configure=self._configure,
+            kwargs=self._options,
+            min_size=1,
+            max_size=MOST,
+            timeout=threading.TIMEOUT_MAX if self._timeout is None else self._timeout,
+            open=True,
+        )
+
+    def _configure(self, connection: Patient) -> None:
+        connection.patience = self._timeout
+
+    def _apool(self) -> LoopPool | AsyncConnectionPool[Any]:
         if isinstance(self._given, AsyncConnectionPool):
             return self._given
         loop = asyncio.get_running_loop()
         with self._lock:
             for ended in [each for each in self._loops if each.is_closed()]:
                 self._loops.pop(ended).abandon()
-            return self._loops.setdefault(loop, _LoopPool(self._dsn, self._options))
+            return self._loops.setdefault(loop, LoopPool(self._dsn, self._options, self._timeout))
 
     def _close(self) -> None:
         with self._lock:
@@ -327,6 +340,13 @@ def _place(pool: AsyncConnectionPool[Any]) -> tuple[str, dict[str, Any]]:
             "`pool` works out where to connect when it does; give a ConnectionPool, or a pool with text."
         )
     return pool.conninfo, {**options, **_OPTIONS}
+
+
+def _in_time(dsn: str, timeout: float | None) -> str:
+    """The DSN with an end to the time that it takes to connect, unless it says one."""
+    if timeout is None or "connect_timeout" in conninfo_to_dict(dsn):
+        return dsn
+    return make_conninfo(dsn, connect_timeout=max(2, round(timeout)))  # libpq takes whole seconds, 2 or more
 
 
 @contextmanager

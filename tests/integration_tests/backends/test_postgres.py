@@ -150,19 +150,40 @@ def test_engine_errors_are_store_errors(drive: Callable[..., Any]) -> None:
     assert isinstance(raised.value.__cause__, psycopg.OperationalError)
 
 
+DROP = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+"""Closes every other connection, and waits until it is closed."""
+
+
+def drop_connections(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute(DROP)
+
+
 def test_dropped_connections_are_replaced(backend: PostgresBackend, postgres_dsn: str) -> None:
-    """After the server has dropped every connection, an event loop fails once and then goes on."""
+    """After the server has dropped every connection, the next calls of threads and of an event loop are answered."""
 
     async def use() -> None:
-        await arun(backend.count(Query(now=NOW)))
-        with psycopg.connect(postgres_dsn, autocommit=True) as admin:
-            others = "datname = current_database() AND pid <> pg_backend_pid()"
-            admin.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
-        with pytest.raises(StoreError):
-            await arun(backend.count(Query(now=NOW)))
-        assert await arun(backend.count(Query(now=NOW))) == 0
+        await asyncio.gather(*(arun(backend.count(Query(now=NOW))) for _ in range(5)))
+        drop_connections(postgres_dsn)
+        for _ in range(5):
+            assert await arun(backend.count(Query(now=NOW))) == 0
 
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda _: run(backend.count(Query(now=NOW))), range(20)))
     asyncio.run(use())
+    assert [run(backend.count(Query(now=NOW))) for _ in range(5)] == [0] * 5
+
+
+def test_dropped_connections_of_a_given_pool(opened: Open, postgres_dsn: str) -> None:
+    """A pool of the user's own, which does not look whether a connection lives, serves the next call, too."""
+    with ConnectionPool(postgres_dsn, min_size=3, max_size=3, open=True) as pool:
+        backend = opened(pool=pool)
+        pool.wait()
+        drop_connections(postgres_dsn)
+        assert run(backend.count(Query(now=NOW))) == 0
 
 
 @pytest.mark.parametrize("schema", ["", "a b", 'a"; DROP TABLE x; --', "x" * 64, "é"])

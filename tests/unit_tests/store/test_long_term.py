@@ -127,14 +127,49 @@ class TestRefusals:
         with pytest.raises(InvalidRequest, match="100 levels"):
             store.put(NS, "a", value)
 
-    @pytest.mark.parametrize(
-        "namespace", [(), ("",), ("a.b",), ("a\x00",), ("langgraph",), "text", ("a", 1)], ids=spelled
-    )
+    @pytest.mark.parametrize("namespace", [(), ("",), ("a.b",), ("a\x00",), "text", ("a", 1)], ids=spelled)
     def test_namespaces_past_the_methods(self, store: LongTermStore, namespace: Any) -> None:
         """Operations that come straight to `batch` are checked as the methods check theirs."""
         with pytest.raises(InvalidNamespaceError):
             store.batch([PutOp(NS, "a", {"n": 1}), PutOp(namespace, "a", {"n": 1})])
         assert store.count() == 0
+
+    def test_a_reserved_label(self, store: LongTermStore) -> None:
+        """`put` keeps the first label `langgraph` for LangGraph, which writes there through `batch`."""
+        for options in ({}, {"expires_at": "2030-01-01"}):
+            with pytest.raises(InvalidNamespaceError, match="langgraph"):
+                store.put(("langgraph", "x"), "a", {"n": 1}, **options)
+        store.batch([PutOp(("langgraph", "x"), "a", {"n": 1})])
+        assert store.get(("langgraph", "x"), "a").value == {"n": 1}  # type: ignore[union-attr]
+
+    def test_text_as_a_pattern(self, store: LongTermStore) -> None:
+        """Text in a condition of a listing is one label."""
+        store.batch([PutOp(("docs", "public"), "a", {"n": 1}), PutOp(("docs", "private"), "a", {"n": 1})])
+        (listed,) = store.batch([ListNamespacesOp((MatchCondition("suffix", "public"),))])  # type: ignore[arg-type]
+        assert listed == [("docs", "public")]
+
+    def test_what_has_no_vector_fills_a_page(self) -> None:
+        """What was put without an index follows what a query ranks, each once over the pages, newest first."""
+        clock = FakeClock()
+        store = LongTermStore.in_memory(embed=FakeEmbeddings(), clock=clock)
+        for key in ("a", "b", "c", "d", "e"):
+            clock.advance(seconds=1)
+            store.put(NS, key, {"text": f"tea {key}"}, index=None if key in "bd" else False)
+        pages = [store.search(NS, query="tea b", limit=2, offset=offset) for offset in (0, 2, 4, 6)]
+        assert [[(item.key, item.score is None) for item in page] for page in pages] == [
+            [("b", False), ("d", False)],
+            [("e", True), ("c", True)],
+            [("a", True)],
+            [],
+        ]
+        assert [item.key for item in store.search(NS, query="tea b", limit=3, offset=1)] == ["d", "e", "c"]
+
+    def test_says_what_it_indexes(self) -> None:
+        """`index_config` is there as in LangGraph's stores."""
+        embeddings = FakeEmbeddings()
+        store = LongTermStore.in_memory(index={"dims": 64, "embed": embeddings, "fields": ["text"]})
+        assert store.index_config == {"dims": 64, "embed": embeddings, "fields": ["text"]}
+        assert LongTermStore.in_memory().index_config is None
 
     @pytest.mark.parametrize("op", [GetOp(("a.b",), "k"), SearchOp(("",)), PutOp(("a.b",), "k", None), "no operation"])
     def test_wrong_operations_write_nothing(self, store: LongTermStore, op: Any) -> None:
