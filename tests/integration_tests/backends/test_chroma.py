@@ -371,18 +371,31 @@ def test_wrong_length_is_refused(backend: ChromaBackend) -> None:
     assert values(backend) == {}
 
 
-def test_more_than_one_call_takes(open_backend: Callable[..., ChromaBackend]) -> None:
-    """Batches, reads and deletes of more records than Chroma takes in a call or names in a query."""
+def _more_than_one_call_takes(open_backend: Callable[..., ChromaBackend], count: int, asked: int) -> None:
     backend = open_backend(None)
-    keys = [str(n) for n in range(5_600)]
+    keys = [str(n) for n in range(count)]
     put(backend, *map(row, keys))
-    got = run(backend.get([Address(ALEX, str(n)) for n in range(40_000)], NOW))
-    assert sum(each is not None for each in got) == 5_600
-    assert run(backend.scan((ALEX,), NOW, 5_599)) is None
-    assert run(backend.count(Query(now=NOW, keys=frozenset(keys[:5_000])))) == 5_000
+    got = run(backend.get([Address(ALEX, str(n)) for n in range(asked)], NOW))
+    assert sum(each is not None for each in got) == count
+    assert run(backend.scan((ALEX,), NOW, count - 1)) is None
+    assert run(backend.count(Query(now=NOW, keys=frozenset(keys[: count - 100])))) == count - 100
     delete(backend, *keys[1:])
     run(backend.close())
     assert set(values(open_backend(None))) == {"0"}
+
+
+def test_more_than_one_call_takes(open_backend: Callable[..., ChromaBackend], tmp_path: Path) -> None:
+    """Batches, reads and deletes of more records than a call takes, where a call takes 40."""
+    folder = Folder.acquire(tmp_path / "memory")
+    folder.collection("langchain_mem", small=10_000).table.batch = 40
+    _more_than_one_call_takes(open_backend, 150, 1_000)
+    folder.release()
+
+
+@pytest.mark.soak
+def test_more_than_one_call_really_takes(open_backend: Callable[..., ChromaBackend]) -> None:
+    """Batches, reads and deletes of more records than Chroma takes in a call or names in a query."""
+    _more_than_one_call_takes(open_backend, 5_600, 40_000)
 
 
 def test_long_names(backend: ChromaBackend) -> None:

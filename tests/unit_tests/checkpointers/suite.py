@@ -113,17 +113,18 @@ class CheckpointerSuite:
 
     # --- retention on real graphs
 
-    def test_a_thousand_turns_stay_bounded(self, open_saver: OpenSaver) -> None:
+    @pytest.mark.parametrize("rounds", [4, pytest.param(20, marks=pytest.mark.soak)])
+    def test_a_long_thread_stays_bounded(self, open_saver: OpenSaver, rounds: int) -> None:
         """Under `keep_last=20` a long thread stays within twice the size of twenty checkpoints."""
         with by_hand(open_saver, retention=Retention(keep_last=20)) as saver:
             graph = monologue(saver)
             graph.invoke({"turn": 0, "left": 18}, thread())
             assert len(ids(saver, thread())) == 20  # the input, the start, and 18 turns
             twenty = self.size(saver)
-            for _ in range(20):
+            for _ in range(rounds):
                 graph.invoke({"left": 50}, {**thread(), "recursion_limit": 60})
                 saver.sweep()
-            assert graph.get_state(thread()).values["turn"] == 1_018
+            assert graph.get_state(thread()).values["turn"] == 18 + 50 * rounds
             assert len(ids(saver, thread())) == 20
             assert self.size(saver) <= 2 * twenty
 
