@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,13 +17,14 @@ from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_mem.backends.base import Address, Namespace, Row, Vectors
+from langchain_mem.backends.base import Address, Namespace, Row, Vectors, Write
 from langchain_mem.filters.conditions import Path
 
 OWNER_DEPTH: Final = 3
 """How many labels a scope that is followed has: `("memories", "user", "alex")`."""
 
 _KEPT: Final = 4_096  # changes of a scope that a log remembers; whoever has missed more takes the scope anew
+_ROWS: Final = 1_024  # rows that a log remembers, so that whoever follows need not read what was written just now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,7 +105,7 @@ class Stamp(NamedTuple):
 
 
 class Log:
-    """Which addresses of the scopes that somebody follows were written, the latest of them.
+    """Which addresses of the scopes that somebody follows were written, and the rows that were written last.
 
     Safe to use from many threads.
     """
@@ -116,6 +117,7 @@ class Log:
         self._number = 0
         self._scopes: dict[Namespace, deque[tuple[int, Address]]] = {}
         self._since: dict[Namespace, int] = {}
+        self._rows: OrderedDict[Address, Row | None] = OrderedDict()
         self.lose()
 
     def lose(self) -> None:
@@ -123,17 +125,41 @@ class Log:
         with self._lock:
             self._name = next(self._logs)
             self._scopes.clear()
+            self._rows.clear()
 
-    def note(self, addresses: Iterable[Address]) -> None:
-        """Something was written or removed at these addresses."""
+    def note(self, batch: Iterable[Write]) -> None:
+        """A batch has been written."""
+        with self._lock:
+            for write in batch:
+                if self._noted(write.address):
+                    self._rows[write.address] = write.row
+                    self._rows.move_to_end(write.address)
+            while len(self._rows) > _ROWS:
+                self._rows.popitem(last=False)
+
+    def changed(self, addresses: Iterable[Address]) -> None:
+        """Something about the rows at these addresses is different now."""
         with self._lock:
             for address in addresses:
-                noted = self._scopes.get(address.namespace[:OWNER_DEPTH])
-                if noted is not None:
-                    self._number += 1
-                    if len(noted) == _KEPT:
-                        self._since[address.namespace[:OWNER_DEPTH]] = noted[0][0]
-                    noted.append((self._number, address))
+                self._noted(address)
+                self._rows.pop(address, None)
+
+    def latest(self, addresses: Iterable[Address]) -> dict[Address, Row | None]:
+        """Those of the rows at these addresses that are remembered; `None` is one that was removed."""
+        with self._lock:
+            return {address: self._rows[address] for address in addresses if address in self._rows}
+
+    def _noted(self, address: Address) -> bool:
+        """Notes that an address was written, and says whether somebody follows it."""
+        scope = address.namespace[:OWNER_DEPTH]
+        noted = self._scopes.get(scope)
+        if noted is None:
+            return False
+        self._number += 1
+        if len(noted) == _KEPT:
+            self._since[scope] = noted[0][0]
+        noted.append((self._number, address))
+        return True
 
     def follow(self, scopes: Iterable[Namespace]) -> Stamp:
         """Remembers what is written in these scopes from now on."""

@@ -212,7 +212,7 @@ class DictionaryBackend:
             path[-1].rows.pop(address.key, None)
         else:
             path[-1].rows[address.key] = row
-        self._log.note([address])
+        self._log.changed([address])
         number = next(self._numbers)
         for node in path:
             node.stamp = number

@@ -147,7 +147,8 @@ class SharedCollection:
             sliding = [row for row in self.get(addresses, now) if row is not None and row.ttl is not None]
             expiries = {record_id(row.address): {"expires": rows.micros(now + row.ttl)} for row in sliding if row.ttl}
             self.table.update(expiries)
-            self._note(row.address for row in sliding)
+            if self._log is not None:
+                self._log.changed(row.address for row in sliding)
             if self._cache is not None:
                 run(self._cache.rows.refresh([row.address for row in sliding], now))
 
@@ -185,13 +186,13 @@ class SharedCollection:
         written, stamp = self._log.written(scopes, since), self._log.follow(scopes)
         if written == []:
             return of_rows([], paths, stamp=stamp, whole=False)
-        with self.mutex:
-            if written is None:
+        if written is None:
+            with self.mutex:
                 records = self.table.find(_scopes(scopes), limit=limit + 1)
-                return None if len(records) > limit else rows.changes_of(records, paths, stamp=stamp)
-            found = {row.address: row for row in self._rows(self.table.read(list(map(record_id, written))))}
-        gone = [address for address in written if address not in found]
-        return of_rows(list(found.values()), paths, stamp=stamp, whole=False, gone=gone)
+            return None if len(records) > limit else rows.changes_of(records, paths, stamp=stamp)
+        found = self._written(self._log, written)
+        gone = [address for address in written if found.get(address) is None]
+        return of_rows([row for row in found.values() if row is not None], paths, stamp=stamp, whole=False, gone=gone)
 
     def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """`Lexical.lexical`."""
@@ -257,6 +258,15 @@ class SharedCollection:
                 return
         with self.mutex:
             yield self._cache.rows if self._take_in(self._cache, prefixes, load=load) else None
+
+    def _written(self, log: Log, addresses: Sequence[Address]) -> dict[Address, Row | None]:
+        """The rows at addresses that were written: as the log remembers them, and the others as they are read."""
+        found = log.latest(addresses)
+        forgotten = [record_id(address) for address in addresses if address not in found]
+        if forgotten:
+            with self.mutex:
+                found |= {row.address: row for row in self._rows(self.table.read(forgotten))}
+        return found
 
     def _take_in(self, held: ScopeCache, prefixes: Collection[Namespace], *, load: bool) -> bool:
         """Whether all of the scope is held now."""
@@ -331,14 +341,11 @@ class SharedCollection:
         """Keeps what is held in memory, and known of broad scopes, in step with a batch."""
         if self._cache is not None:
             self._cache.write(batch, now)
-        self._note(write.address for write in batch)
+        if self._log is not None:
+            self._log.note(batch)
         for write in batch:
             if write.row is None:
                 self._shrink(write.address.namespace)
-
-    def _note(self, addresses: Iterable[Address]) -> None:
-        if self._log is not None:
-            self._log.note(addresses)
 
     def _shrink(self, namespace: Namespace) -> None:
         for prefix in (namespace[:depth] for depth in range(len(namespace) + 1)):

@@ -91,4 +91,6 @@ class Folder:
 
     def _table(self, collection: str) -> CollectionClient:
         recover(self._client, collection)
-        return CollectionClient.open(self._client, collection)
+        table = CollectionClient.open(self._client, collection)
+        table.sync_often()
+        return table

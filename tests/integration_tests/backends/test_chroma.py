@@ -36,7 +36,7 @@ from langchain_mem.backends.base import (
     Write,
 )
 from langchain_mem.backends.chroma.backend import ChromaBackend
-from langchain_mem.backends.chroma.client import CLOUD_BATCH, CollectionClient
+from langchain_mem.backends.chroma.client import CLOUD_BATCH, CollectionClient, persistent_client
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.compaction import scrub
 from langchain_mem.backends.chroma.folder import Folder
@@ -642,3 +642,18 @@ def test_cloud_takes_smaller_calls(chroma_client: ClientAPI) -> None:
     put(backend, *(row(str(n)) for n in range(700)))
     delete(backend, *(str(n) for n in range(650)))
     assert run(backend.count(EVERYTHING)) == 50
+
+
+def test_the_index_of_an_older_folder_is_written_as_often_as_that_of_a_new_one(
+    open_backend: Callable[..., ChromaBackend], tmp_path: Path
+) -> None:
+    """Chroma reads its log at each write, from the last time on that it wrote the index."""
+    with persistent_client(tmp_path / "memory") as client:
+        older: Any = {"hnsw": {"space": "ip", "sync_threshold": 1_000}}
+        client.create_collection("langchain_mem", configuration=older, embedding_function=None)
+    for collection in ("langchain_mem", "new_one"):
+        run(open_backend(collection=collection).close())
+    with persistent_client(tmp_path / "memory") as client:
+        every = [client.get_collection(name, embedding_function=None) for name in ("langchain_mem", "new_one")]
+        old, new = [each.configuration_json["hnsw"]["sync_threshold"] for each in every]
+    assert old == new < 1_000
