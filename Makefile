@@ -25,6 +25,7 @@ test: lint  ## lint, then every test, with real services (JOBS=2 at a time)
 	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 soak: setup  ## the tests that take long: kills, growth, an installation from nothing
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e ".[dev,soak]"
 	$(BIN)/pytest -m soak $(ARGS)
 
 lint: setup  ## ruff and mypy
