@@ -1,14 +1,16 @@
 """What becomes of a conversation after the reply: what is new in it goes to the memory, once.
 
 now            the reply waits for it
-background     a worker does it, in order for each owner
+background     a worker does it, in order for each owner; with patience once the thread is quiet
 approve        a person sees the plan first
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 
@@ -16,6 +18,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langgraph.types import interrupt
 
 from langchain_mem._flow import Body, run
+from langchain_mem.background.waiting import Patience
 from langchain_mem.errors import SHOWN, Conflict, InvalidRequest, UnknownOption, meant
 from langchain_mem.extraction.messages import text_of
 from langchain_mem.integrations.conversation import MESSAGES, Said, last_said, last_turn, only, spoken
@@ -23,6 +26,7 @@ from langchain_mem.integrations.failing import MISTAKES, OnError, check_on_error
 from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner, whose
 from langchain_mem.integrations.place import Place
 from langchain_mem.memory.base import Bodies, MemoryBase
+from langchain_mem.memory.waiting import look_for_waiting
 from langchain_mem.model.records import AddResult, FoundMemory
 from langchain_mem.model.scopes import Ids, Scope
 from langchain_mem.ranking.attribution import used
@@ -35,6 +39,7 @@ class Extracting:
     Attributes:
         place: Where the memories are.
         background: Whether a worker does it.
+        patience: How long a worker lets messages wait, so that several turns are one call; `None` for not at all.
         approve: Whether a person is shown the plan first.
         on_error: What a failure does.
         owner: How the application finds whose memories these are.
@@ -47,6 +52,7 @@ class Extracting:
 
     place: Place
     background: bool = False
+    patience: Patience | None = None
     approve: bool = False
     on_error: OnError = "warn"
     owner: OwnerRule | None = None
@@ -58,8 +64,14 @@ class Extracting:
             raise InvalidRequest("A plan that awaits approval cannot be made in the background: choose one of them.")
         if self.approve and not self.place.extracts:
             raise InvalidRequest("approve=True shows what a model extracted; it needs Memory(model=…).")
+        if self.patience is not None and not self.background:
+            raise InvalidRequest(
+                'after= says how long messages wait in the background: it goes with write="background".'
+            )
         check_on_error(self.on_error)
         check_owner(self.owner, self.beside)
+        if self.patience is not None and self.place.memory is not None:
+            look_for_waiting(self.place.memory.settings)
 
     def owner_of(self, runtime: Any = None, config: Any = None) -> Identity:
         """Whose memories a run writes."""
@@ -90,10 +102,11 @@ class Extracting:
         if owner.delegated:
             return True  # the "user" here is another agent's model
         memory, said = self.place.of(runtime), spoken(messages)
-        if self.background and self._submit(memory, owner, said):
+        waits = self.patience is not None and owner.thread_id is not None
+        if self.background and not waits and self._submit(memory, owner, said):
             return False
         try:
-            await self._remember(memory, owner, said)
+            await (self._wait(memory, owner, said) if waits else self._remember(memory, owner, said))
         except MISTAKES:
             raise
         except Exception as error:
@@ -101,7 +114,7 @@ class Extracting:
                 raise
             report(memory, "extraction_failed", "Its messages are in the next extraction.", error, owner)
             return False
-        return True
+        return not waits
 
     async def pending(self, said: Said, owner: Identity, runtime: Any = None) -> Said:
         """The messages that have not been extracted yet; without a thread, those of the last turn. A body."""
@@ -111,8 +124,23 @@ class Extracting:
         return only(said, await _new(operations, said, owner))
 
     def _submit(self, memory: MemoryBase, owner: Identity, said: Said) -> bool:
-        work = partial(_run, partial(self._remember, memory, owner, said))
+        # within the run: its callbacks are told of the model's calls, and count its tokens
+        work = partial(copy_context().run, _run, partial(self._remember, memory, owner, said))
         return memory.background.submit(Scope.of(owner.owners).owner(), work)
+
+    async def _wait(self, memory: MemoryBase, owner: Identity, said: Said) -> None:
+        """Lets what is new wait in the store until the thread is quiet."""
+        operations = memory.operations
+        named = [message.model_copy(update={"id": message_id}) for message_id, message in said.items()]
+        await operations.note_thread(owner.thread_id, **owner.owners)
+        await operations.wait(
+            _evidence(memory, named, owner),
+            message_ids=list(said),
+            thread_id=owner.thread_id or "",
+            patience=cast(Patience, self.patience),
+            checkpoint_id=owner.checkpoint_id,
+            **owner.owners,
+        )
 
     async def _remember(self, memory: MemoryBase, owner: Identity, said: Said) -> None:
         operations = memory.operations
@@ -160,6 +188,29 @@ def extracting(place: Place, **options: Any) -> Extracting:
     for name in options.keys() - Extracting.__dataclass_fields__:
         raise UnknownOption(f"There is no option {name[:SHOWN]}.{meant(name, Extracting.__dataclass_fields__)}")
     return Extracting(place=place, beside=beside, **options)
+
+
+def check_write(write: object, *allowed: str | None) -> None:
+    """Refuses a time to write that is none.
+
+    Raises:
+        InvalidRequest: It is; says which there are.
+    """
+    if write not in allowed:
+        raise InvalidRequest(f"write is {' or '.join(map(repr, allowed))}, not {write!r:.200}.")
+
+
+def patient(after: timedelta | None, tokens: int | None) -> Patience | None:
+    """How long messages wait; `None` for not at all.
+
+    Raises:
+        InvalidRequest: There is a count of tokens and no time, or one of them is out of its range.
+    """
+    if after is None and tokens is not None:
+        raise InvalidRequest(
+            "after_tokens= goes with after=: what has fewer tokens is extracted when the thread is quiet."
+        )
+    return None if after is None else Patience(after=after, tokens=tokens)
 
 
 async def _new(operations: Bodies, said: Said, owner: Identity) -> list[str]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any, Final, Literal, TypeVar
 
 from langchain.agents.middleware import AgentMiddleware
@@ -29,7 +30,7 @@ from typing_extensions import override
 from langchain_mem._flow import arun, run
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.integrations.conversation import messages_in, value_in
-from langchain_mem.integrations.extracting import extracting
+from langchain_mem.integrations.extracting import check_write, extracting, patient
 from langchain_mem.integrations.failing import OnError
 from langchain_mem.integrations.heard import Hearing, MemoryAgentState
 from langchain_mem.integrations.model_calls import watching_model_calls
@@ -63,6 +64,9 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         top_k: At most so many memories are recalled.
         token_budget: At most so many tokens of them go into the prompt.
         write: When what was said is extracted: before the agent returns, by a worker meanwhile, or not at all.
+        after: With `write="background"`, messages wait in the store until their thread has been quiet for so long;
+            see `extraction_node`.
+        after_tokens: So many tokens that wait are extracted at once; as many as one prompt holds if unset.
         tools: Whether the agent gets tools to save, search, update and forget memories; see `memory_tools`.
         on_error: What a failing memory does: the agent answers without it, with a warning in the log and an event, or
             the run fails.
@@ -86,6 +90,8 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         top_k: int = TOP_K,
         token_budget: int | None = None,
         write: Literal["after", "background"] | None = "after",
+        after: timedelta | None = None,
+        after_tokens: int | None = None,
         tools: bool = True,
         on_error: OnError = "warn",
         name: str | None = None,
@@ -94,14 +100,16 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         **options: Any,
     ) -> None:
         super().__init__()
-        _check(write, name)
+        check_write(write, "after", "background", None)
+        _check(name)
         place = Place(memory, model=model)
         ids = {id_: options[id_] for id_ in Ids.__annotations__ if id_ in options}
         self._name = f"MemoryMiddleware[{name}]" if name else "MemoryMiddleware"
         self._recalling = recalling(place, top_k=top_k, token_budget=token_budget, on_error=on_error, **options)
         self._extracting = extracting(
-            place, background=write == "background", on_error=on_error, owner=options.get("owner"), **ids
-        )
+            place, background=write == "background", patience=patient(after, after_tokens), on_error=on_error,
+            owner=options.get("owner"), **ids,
+        )  # fmt: skip
         self._hearing = Hearing(self._name, self._extracting) if write is not None else None
         self._recalled: OrderedDict[str, Recall] = OrderedDict()
         self.trace_policy = trace_policy
@@ -194,8 +202,6 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
             self._recalled.popitem(last=False)
 
 
-def _check(write: object, name: object) -> None:
-    if write not in ("after", "background", None):
-        raise InvalidRequest(f'write is "after", "background" or None, not {write!r:.200}.')
+def _check(name: object) -> None:
     if name is not None and not (isinstance(name, str) and name.isidentifier()):
         raise InvalidRequest(f"name is a word of letters, digits and underscores, not {name!r:.200}.")

@@ -15,7 +15,8 @@ does nothing twice, and what a failure left out is in the next extraction.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Annotated, Any, NoReturn, NotRequired, TypedDict
+from datetime import timedelta
+from typing import Annotated, Any, Literal, NoReturn, NotRequired, TypedDict
 
 from langchain.agents.middleware.types import PrivateStateAttr
 from langchain_core.language_models import BaseChatModel
@@ -27,7 +28,7 @@ from typing_extensions import override
 from langchain_mem._flow import arun, run
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.integrations.conversation import MESSAGES, messages_in, value_in
-from langchain_mem.integrations.extracting import Extracting, extracting
+from langchain_mem.integrations.extracting import Extracting, check_write, extracting, patient
 from langchain_mem.integrations.failing import OnError
 from langchain_mem.integrations.identity import OwnerRule
 from langchain_mem.integrations.place import Place
@@ -117,6 +118,9 @@ def retrieval_node(
 def extraction_node(
     memory: MemoryBase | None = None,
     *,
+    write: Literal["after", "background"] = "after",
+    after: timedelta | None = None,
+    after_tokens: int | None = None,
     background: bool = False,
     approve: bool = False,
     on_error: OnError = "warn",
@@ -129,8 +133,12 @@ def extraction_node(
 
     Args:
         memory: Where to write; `None` for the store of the run.
-        background: Whether a worker does it, so that the reply does not wait. What it had not done when the process
-            died is in the next turn's extraction.
+        write: When: `"after"` before the node returns; `"background"` by a worker, so that the reply does not wait.
+            What the worker had not done when the process died is in the next turn's extraction.
+        after: With `"background"`, messages wait in the store until their thread has been quiet for so long, and
+            are extracted together. They survive the process, and the next one that opens the store extracts them.
+        after_tokens: So many tokens that wait are extracted at once; as many as one prompt holds if unset.
+        background: The same as `write="background"`.
         approve: Whether to show through `interrupt()` what would be remembered, and to do so on `Command(resume=True)`.
         on_error: What a failing model or store does: a warning in the log, or fail the node. Either way the messages
             are in the next extraction.
@@ -147,8 +155,10 @@ def extraction_node(
             option is out of its range.
         UnknownOption: There is no such option.
     """
+    check_write(write, "after", "background")
     how = extracting(
-        Place(memory, model=model), background=background, approve=approve, on_error=on_error, owner=owner,
+        Place(memory, model=model), background=background or write == "background",
+        patience=patient(after, after_tokens), approve=approve, on_error=on_error, owner=owner,
         messages_key=messages_key, **ids,
     )  # fmt: skip
     return ExtractionNode(how)

@@ -92,6 +92,16 @@ async def _add(
         timestamp=timestamp,
         source=source,
     )
+    return await remember(settings, addition, infer, dry_run=dry_run)
+
+
+add, aadd = operation(_add)
+
+
+async def remember(
+    settings: Settings, addition: Addition, infer: bool | None = None, *, dry_run: bool = False
+) -> AddResult:
+    """Does what `add` does with what was said, or says what it would do. A body."""
     infers = settings.infers(infer)
     addition = replace(addition, selective=infer is None and not infers and not addition.plain)
     former = await edited(settings, addition)
@@ -110,9 +120,6 @@ async def _add(
         rejected=[dict(each) for each in result.get("rejected", ())],
     )
     return result
-
-
-add, aadd = operation(_add)
 
 
 async def _tried(settings: Settings, addition: Addition, former: Words, infers: bool) -> AddResult:
@@ -291,7 +298,7 @@ def changes_of(settings: Settings, addition: Addition, before: Mapping[str, Any]
 async def writes_of(settings: Settings, addition: Addition, changes: Changes) -> list[Write]:
     """What an addition writes, with the note that its messages have been added. A body."""
     writes = await changes.batch(addition.scope)
-    return [*writes, await marked(settings, addition)] if addition.repeatable else writes
+    return [*writes, *await marked(settings, addition)] if addition.repeatable else writes
 
 
 def result_of(changes: Changes, rejected: list[Rejected]) -> AddResult:

@@ -17,6 +17,7 @@ from langchain_mem.memory.operation import Operation, operation
 from langchain_mem.memory.reading.queries import is_in, places
 from langchain_mem.memory.sessions import Threads
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.waiting import read_now
 from langchain_mem.model.instants import iso
 from langchain_mem.model.scopes import (
     BATCHES,
@@ -86,6 +87,7 @@ async def _erase(settings: Settings, user_id: str, *, checkpointer: Threads | No
         How many records went, and which threads.
     """
     scope, now = Scope(user_id=user_id), settings.now()
+    settings.pending.alarm.cancel(scope.home()[1:3])
     await offload(settings.background.discard, scope.owner())
     settings.noted = {place for place in settings.noted if place.namespace[1:] != ("user", escape(user_id))}
     threads = await _threads(settings, scope, now)
@@ -149,11 +151,12 @@ compact, acompact = operation(_compact)
 
 
 async def _flush(settings: Settings) -> None:
-    """Waits for extraction in the background, and writes uses of memories that are not written yet.
+    """Extracts what waits and was said in this process, and writes uses of memories that are not written yet.
 
     Raises:
         MemError: An extraction failed since the last flush, or the store did.
     """
+    read_now(settings)
     await offload(settings.background.flush)
     await offload(settings.touches.flush)
 

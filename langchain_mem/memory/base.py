@@ -14,6 +14,7 @@ from langgraph.store.base import BaseStore
 from pydantic import BaseModel
 
 from langchain_mem._flow import run
+from langchain_mem.background.pending import Pending
 from langchain_mem.background.work import Background
 from langchain_mem.errors import InvalidRequest, MissingDependency, shown
 from langchain_mem.events.feed import Activity, OnEvent, Watching
@@ -53,6 +54,7 @@ class Operations:
     from langchain_mem.memory.summary import summary
     from langchain_mem.memory.tuning import tune_decay
     from langchain_mem.memory.undo import restore, undo
+    from langchain_mem.memory.waiting import extract_waiting
 
 
 class Bodies(Undriven, Operations):
@@ -60,6 +62,7 @@ class Bodies(Undriven, Operations):
 
     from langchain_mem.memory.admin import count_used, note_thread
     from langchain_mem.memory.looking import census, ending, growth, latest, look, look_at
+    from langchain_mem.memory.waiting import wait
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -178,6 +181,7 @@ class MemoryBase(Operations):
             activity=Activity(on_event=on_event, log_text=log_text, keeper=kept),
             kept_events=kept,
             background=background,
+            pending=Pending(clock),
             touches=TouchWriter(functools.partial(_touch, repo, self._kept_touches)),
             owners=owners_of(self.store.items, cache_bytes) if isinstance(self.store, LongTermStore) else None,
         )
@@ -253,6 +257,7 @@ class MemoryBase(Operations):
         return _kept(self.settings.decay)
 
     def _close_parts(self) -> None:
+        self.settings.pending.close()
         try:
             self.settings.background.flush()
         finally:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
-from langchain_mem.backends.base import Row
+from langchain_mem.backends.base import Row, Write
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.edit import check_batch
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.reading.queries import live, places, present, view
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.waiting import let_go
 from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.model.records import MemoryDict, public
@@ -123,9 +124,12 @@ async def delete_by_ids(settings: Settings, memory_ids: Sequence[str], scope: Sc
     return await settled(settings.turnstile, attempt)
 
 
-async def delete_rows(settings: Settings, rows: Sequence[Row], scope: Scope, event: str) -> Deleted:
-    """Deletes memories that have been read. A body."""
+async def delete_rows(
+    settings: Settings, rows: Sequence[Row], scope: Scope, event: str, *, also: Sequence[Write] = ()
+) -> Deleted:
+    """Deletes memories that have been read, and writes what belongs to it. A body."""
     changes = Changes(settings, at=settings.now())
+    changes.also(also)
     for row in rows:
         changes.delete(row)
     await changes.land(scope, event=event)
@@ -142,6 +146,8 @@ async def _delete_found(settings: Settings, scope: Scope, filters: Mapping[str, 
             within = await places(settings.repo, scope.common(), now)
         shown = live(now, show_expired=True, latest_only=False)
         rows, _ = await settings.repo.select(within, conjunction(asked, shown), now)
-        return await delete_rows(settings, rows, scope, event)
+        whole = bool(scope) and filters is None and scope.run_id is None
+        waiting = await let_go(settings, scope, now) if whole else []
+        return await delete_rows(settings, rows, scope, event, also=waiting)
 
     return await settled(settings.turnstile, attempt)

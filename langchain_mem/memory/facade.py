@@ -99,6 +99,7 @@ class Memory(OnThread, Surfaces):
     from langchain_mem.memory.summary import asummary
     from langchain_mem.memory.tuning import atune_decay
     from langchain_mem.memory.undo import arestore, aundo
+    from langchain_mem.memory.waiting import aextract_waiting
 
     def close(self) -> None:
         """Writes what is pending, and closes the store if this `Memory` opened it. May be called twice."""

@@ -15,6 +15,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel
 
 from langchain_mem.backends.base import Address
+from langchain_mem.background.pending import Pending
 from langchain_mem.background.work import Background
 from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import InvalidRequest, MemError, StoreError, shown
@@ -72,6 +73,7 @@ class Settings:
     purge_after: timedelta | None
     reranker: Reranker | None
     touches: TouchWriter
+    pending: Pending
     activity: Activity = field(default_factory=Activity)
     kept_events: KeptEvents | None = None
     turnstile: Turnstile = field(default_factory=Turnstile)

@@ -13,6 +13,7 @@ from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_texts
 from langchain_mem.memory.reading.queries import by_id, places
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.waiting import take_back
 from langchain_mem.memory.writing.changes import Changes, journal_namespace
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.marks import unmarking
@@ -101,6 +102,8 @@ async def _undo(
         for entry in entries:
             changes.put(entry.address, {**entry.value, "undone": True}, expires_at=entry.expires_at)
         changes.also(await unmarking(settings, entries, now))
+        if thread_id is not None:
+            changes.also(await take_back(settings, thread_id, after_checkpoint, scope, now))
         await changes.land(scope, event="undo")
         return undone
 

@@ -54,7 +54,10 @@ EVENTS: Final = "events"
 HEARD: Final = "heard"
 """The root of the notes on which agents keep words that they said to a user."""
 
-ROOTS: Final = (MEMORIES, TURNS, BATCHES, EXTRACTED, PLANS, THREADS, TOUCHES, EVENTS, HEARD)
+WAITING: Final = "waiting"
+"""The root of messages that wait for their extraction, and of who is reading them."""
+
+ROOTS: Final = (MEMORIES, TURNS, BATCHES, EXTRACTED, PLANS, THREADS, TOUCHES, EVENTS, HEARD, WAITING)
 """Every root under which something of an owner may lie."""
 
 _OWNERS: Final[tuple[Owner, ...]] = ("user", "agent", "app", "org", "run")

@@ -17,10 +17,12 @@ from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel
 
 from langchain_mem._flow import run
+from langchain_mem.background.waiting import Patience
 from langchain_mem.errors import ScopeError, StoreError
+from langchain_mem.memory.facade import Memory
 from langchain_mem.model.instants import iso
 from langchain_mem.store.long_term import LongTermStore
-from langchain_mem.testing import FakeClock, FakeEmbeddings
+from langchain_mem.testing import FakeClock, FakeEmbeddings, ScriptedModel
 from tests.memories import Bench, against, events, facts, memory_id, op, texts
 
 ENGINES = ("dictionary", "chroma", "postgres", "langgraph-memory", "langgraph-postgres")
@@ -415,3 +417,27 @@ def test_events_are_kept(engine: tuple[BaseStore, FakeClock]):
     assert kept[0]["details"] == {"query_chars": len("Question 14"), "results": 0}
     later.erase("alex")
     assert later.events(user_id="alex") == []
+
+
+def test_messages_wait_on_every_engine(engine: tuple[BaseStore, FakeClock], runner: asyncio.Runner):
+    """What waits is extended, read once with what is said in the meantime left over, and erased with its owner."""
+    store, clock = engine
+    patience = Patience(after=timedelta(minutes=5))
+
+    def wait(*said: str, user_id: str = "alex") -> None:
+        messages = [{"role": "user", "content": text, "id": text} for text in said]
+        ids = [message["id"] for message in messages]
+        run(memory.operations.wait(messages, message_ids=ids, thread_id="1", patience=patience, user_id=user_id))
+
+    model = ScriptedModel(lambda _: wait("one", "two", "three") or facts("Counts to two"), facts("Counts to three"))
+    memory = Memory(store, model=model, clock=clock)
+    wait("one")
+    wait("one", "two")
+    wait("four", user_id="bob")
+    memory.erase("bob")
+    clock.advance(minutes=5)
+    assert memory.extract_waiting(user_id="alex") == {"extracted": 2, "failed": 0, "waiting": 1}
+    clock.advance(minutes=5)
+    assert runner.run(memory.aextract_waiting()) == {"extracted": 1, "failed": 0, "waiting": 0}
+    assert sorted(texts(memory.get_all(user_id="alex"))) == ["Counts to three", "Counts to two"]
+    memory.close()

@@ -139,6 +139,7 @@ class Addition:
         earlier: What was said before, where this is a later portion of a longer addition.
         batch: The batch of the whole addition, where this is a portion of it.
         more: Whether portions follow.
+        awaited: Whether its messages waited in the store, and must still wait there when they are written.
     """
 
     scope: Scope
@@ -158,6 +159,7 @@ class Addition:
     more: bool = False
     plain: bool = False
     selective: bool = False
+    awaited: bool = False
 
     @cached_property
     def batch_id(self) -> str:

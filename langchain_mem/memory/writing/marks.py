@@ -7,18 +7,22 @@ by what its new words say. Every `async def` is a body (see `langchain_mem._flow
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias, cast
 
 from langchain_mem.backends.base import Address, Row, Write
+from langchain_mem.background.waiting import NO_WORDS, holds, waiting_in, without
+from langchain_mem.errors import MemError
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.filters.conditions import Condition, conjunction
 from langchain_mem.memory.reading.queries import has_any, is_in, live, places
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.drafts import Addition
+from langchain_mem.model.instants import iso
 from langchain_mem.model.records import StoredMemory, digest
-from langchain_mem.model.scopes import EXTRACTED, MEMORIES, TURNS, Scope, escape
+from langchain_mem.model.scopes import EXTRACTED, MEMORIES, TURNS, WAITING, Scope, escape
 from langchain_mem.ranking.bm25 import tokenize
 
 Words: TypeAlias = Mapping[str, str]
@@ -38,15 +42,46 @@ def words(turns: Iterable[Turn]) -> Words:
     return {turn.id: digest(turn.whole or turn.spoken) for turn in turns if turn.id}
 
 
-async def marked(settings: Settings, addition: Addition) -> Write:
-    """The note that these messages have been added; it lands in the same batch as what they say."""
-    place = mark_of(addition.scope, addition.source["thread_id"] or "")
-    (row,) = await settings.repo.read([place], addition.now)
+def waiting_of(scope: Scope, thread_id: str) -> Address:
+    """Where the messages of a thread wait for their extraction."""
+    kind, owner_id = scope.owner()
+    return Address((WAITING, kind, escape(owner_id), "threads"), thread_id)
+
+
+class Withdrawn(MemError):
+    """Messages that were being read do not wait any more: somebody else has read them, or they were taken back."""
+
+
+async def marked(settings: Settings, addition: Addition) -> list[Write]:
+    """The note that these messages have been added, and that they wait no more.
+
+    It lands in the same batch as what they say, so that nothing is read twice and nothing is skipped.
+
+    Raises:
+        Withdrawn: They waited, and do not any more.
+    """
+    thread_id = addition.source["thread_id"] or ""
+    places = [mark_of(addition.scope, thread_id), waiting_of(addition.scope, thread_id)]
+    row, waiting = await settings.repo.read(places, addition.now)
     before: Mapping[str, Any] = row.value if row else {}
     ids = dict.fromkeys([*before.get("message_ids", ()), *addition.source["message_ids"]])
     value = {"message_ids": list(ids), "words": {**before.get("words", {}), **words(addition.turns)}}
-    noted = Row(address=place, value=value, created_at=addition.now, updated_at=addition.now)
-    return Write.put(noted, expects=row.revision if row else None, before=row)
+    noted = Row(address=places[0], value=value, created_at=addition.now, updated_at=addition.now)
+    marking = Write.put(noted, expects=row.revision if row else None, before=row)
+    return [marking, *([] if waiting is None and not addition.awaited else _taken_off(waiting, addition))]
+
+
+def _taken_off(row: Row | None, addition: Addition) -> list[Write]:
+    """What waits, without what is added."""
+    read, now = addition.source["message_ids"], addition.now
+    if row is None or (addition.awaited and not holds(waiting_in(row.value), read)):
+        raise Withdrawn("The messages do not wait any more; nothing was written.")
+    said = words(addition.turns)
+    left = without(waiting_in(row.value), {id_: said.get(id_, NO_WORDS) for id_ in read})
+    if not left:
+        return [Write.delete(row.address, expects=row.revision)]
+    value = {**row.value, "messages": left, "behind": read[-1] if read else row.value["behind"]}
+    return [Write.put(replace(row, value={**value, "updated_at": iso(now)}), expects=row.revision, before=row)]
 
 
 async def unmarking(settings: Settings, entries: Sequence[Row], now: datetime) -> list[Write]:

@@ -1,0 +1,48 @@
+"""Three turns of a chat whose messages wait for extraction, in a process that is then killed; run as a program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from datetime import timedelta
+from typing import Any
+
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.graph import END, START, MessagesState, StateGraph
+
+from langchain_mem import InMemoryCheckpointer, LongTermStore, Memory, extraction_node
+from langchain_mem.testing import FakeEmbeddings, ScriptedModel
+
+SAID = ("My dog is named Rex.", "He is old.", "He likes snow.")
+
+
+def store_at(place: str) -> LongTermStore:
+    """The store at a folder or a Postgres address."""
+    if place.startswith("postgresql"):
+        return LongTermStore.postgres(place, embed=FakeEmbeddings())
+    return LongTermStore.chroma(place, embed=FakeEmbeddings())
+
+
+def chat(memory: Memory) -> None:
+    """Says it all in one thread."""
+    builder = StateGraph(MessagesState)
+    builder.add_node("reply", lambda _: {"messages": [AIMessage("I see.")]})
+    builder.add_node("remember", extraction_node(memory, write="background", after=timedelta(minutes=5)))
+    for one, next_one in ((START, "reply"), ("reply", "remember"), ("remember", END)):
+        builder.add_edge(one, next_one)
+    graph = builder.compile(checkpointer=InMemoryCheckpointer())
+    for text in SAID:
+        graph.invoke({"messages": [HumanMessage(text)]}, {"configurable": {"thread_id": "1", "user_id": "alex"}})
+
+
+def _die(*_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    memory = Memory(store_at(sys.argv[1]), model=ScriptedModel(_die))
+    chat(memory)
+    if sys.argv[2] == "reading":
+        memory.extract_waiting(everything=True)  # the model kills it
+    _die()
