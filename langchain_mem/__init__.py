@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from langchain_mem.integrations.retriever import MemoryRetriever
     from langchain_mem.integrations.tools import memory_tools
     from langchain_mem.memory import AsyncMemory, Memory
+    from langchain_mem.model.kinds import Many
     from langchain_mem.store import LongTermStore
 
 _HOMES = {
@@ -63,6 +64,7 @@ _HOMES = {
     "InMemoryCheckpointer": "checkpointers",
     "InvalidRequest": "errors",
     "LongTermStore": "store",
+    "Many": "model.kinds",
     "Mask": "extraction.personal_data",
     "MemError": "errors",
     "Memory": "memory",
@@ -100,6 +102,7 @@ __all__ = [
     "InMemoryCheckpointer",
     "InvalidRequest",
     "LongTermStore",
+    "Many",
     "Mask",
     "MemError",
     "Memory",

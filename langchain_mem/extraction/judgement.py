@@ -62,12 +62,13 @@ class Judge:
         """What becomes of an operation."""
         if operation.action is Action.KEEP:
             return Judgement(operation)
-        refused = self._malformed(operation) or self._unauthorized(operation)
+        refused = self.malformed(operation) or self._unauthorized(operation)
         if refused is not None or operation.action is Action.DELETE:
             return Judgement(operation, refused)
         return self._grounded(operation)
 
-    def _malformed(self, operation: Operation) -> str | None:
+    def malformed(self, operation: Operation) -> str | None:
+        """What is wrong with the form of an operation; `None` where nothing is."""
         if operation.confidence < self.min_confidence:
             return f"confidence {operation.confidence} is below {self.min_confidence}"
         if not all(0 <= index < len(self.turns) for index in operation.evidence):
@@ -80,29 +81,31 @@ class Judge:
 
     def _unauthorized(self, operation: Operation) -> str | None:
         """Why nobody who may ask for an operation did."""
-        if operation.action in (Action.DELETE, Action.UPDATE) and not self._user_said(operation):
+        if operation.action in (Action.DELETE, Action.UPDATE) and not self.user_said(operation):
             return "only a user's message can delete or change a memory"
         if operation.action is Action.DELETE:
             cited = [self.turns[index] for index in operation.evidence]
             asked = any(turn.role == "user" and wishes_to_forget(turn.text) for turn in cited)
             return None if asked else "no message of the user among those it cites asks to forget anything"
-        if self.by_speaker and not self._rests_on(operation):
+        if self.by_speaker and not self.rests_on(operation):
             return f"no message of the {operation.subject} is among those it cites"
         return None
 
-    def _user_said(self, operation: Operation) -> bool:
+    def user_said(self, operation: Operation) -> bool:
+        """Whether an operation cites a user's message; an assistant may also correct what it said of itself."""
         if operation.action is Action.UPDATE and operation.subject == "assistant":
-            return True  # an assistant may correct what it said of itself
+            return True
         return any(self.turns[index].role == "user" for index in operation.evidence)
 
-    def _rests_on(self, operation: Operation) -> bool:
+    def rests_on(self, operation: Operation) -> bool:
+        """Whether an operation cites a message of the one whose fact it is."""
         cited = [self.turns[index] for index in operation.evidence] or self.turns
         return any(turn.role in _SPEAKERS[operation.subject] for turn in cited)
 
     def _grounded(self, operation: Operation) -> Judgement:
         if self.grounding == "off":
             return Judgement(operation)
-        finding = weigh(operation.text, self._said(operation))
+        finding = weigh(operation.text, self.said(operation))
         if finding.contradiction is not None:
             mended = self._in_own_words(operation)
             return Judgement(operation, finding.contradiction) if mended is None else Judgement(mended)
@@ -110,7 +113,8 @@ class Judge:
             return Judgement(operation, finding.doubt)
         return Judgement(replace(operation, doubt=finding.doubt))
 
-    def _said(self, operation: Operation) -> Said:
+    def said(self, operation: Operation) -> Said:
+        """What an operation is held against."""
         target = [operation.target["memory"]] if operation.target else []
         speakers = _SPEAKERS[operation.subject] if self.by_speaker else ()
         return Said(
@@ -128,5 +132,5 @@ class Judge:
         """
         if operation.action is not Action.SUPERSEDE or operation.target is None:
             return None
-        words = self._said(operation).about(operation.target["memory"])
+        words = self.said(operation).about(operation.target["memory"])
         return None if words is None else replace(operation, text=words, doubt="in the words of the message")

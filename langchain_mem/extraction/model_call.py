@@ -8,30 +8,31 @@ no operations in it at all is asked for once more, with the error shown.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
 # private, but what LangGraph itself tells its streaming handlers by
 from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError
 
 from langchain_mem._flow import call
-from langchain_mem.errors import ExtractionError, InvalidRequest
+from langchain_mem.errors import ExtractionError
 from langchain_mem.extraction import prompts
-from langchain_mem.extraction.messages import Turn, text_of
-from langchain_mem.extraction.reconcile import Action, Operation
-from langchain_mem.model.instants import event_span, iso, to_instant
-from langchain_mem.model.records import Importance, Rejected, StoredMemory, sound
+from langchain_mem.extraction.document_prompts import again as again_for
+from langchain_mem.extraction.messages import text_of
+from langchain_mem.extraction.proposals import Answer, Proposals, form_of, proposals_of
+from langchain_mem.extraction.request import Request
+
+_LOG: Final = logging.getLogger("langchain_mem")
 
 QUIET: Final[RunnableConfig] = {"tags": ["nostream", "langsmith:nostream"], "run_name": "langchain_mem"}
 """How the package calls a model: its tokens are not streamed to the user of the graph it runs in."""
@@ -65,119 +66,6 @@ def unstreamed(model: BaseChatModel) -> BaseChatModel:
     return model.model_copy(update={"disable_streaming": True})
 
 
-class Proposal(BaseModel):
-    """One operation, as a model writes it."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    action: Action
-    text: str = ""
-    memory: int | None = Field(default=None, description="number of the known memory")
-    subject: str = Field(default="user", description="user, assistant, or a speaker's name")
-    layer: Literal["owner", "session"] = "owner"
-    importance: Importance = "normal"
-    categories: list[str] = []
-    event_date: str | None = None
-    expires: str | None = None
-    confidence: float = Field(default=1.0, ge=0, le=1)
-    evidence: list[int] = Field(default=[], description="numbers of messages")
-    reason: str = ""
-
-    @field_validator("action", "layer", "importance", mode="before")
-    @classmethod
-    def _lower(cls, value: Any) -> Any:
-        return value.strip().lower() if isinstance(value, str) else value
-
-    @field_validator("text", "subject", "layer", "importance", "categories", "confidence", "evidence", "reason",
-                     mode="before")  # fmt: skip
-    @classmethod
-    def _absent(cls, value: Any, info: Any) -> Any:
-        """A model writes null where it means the default."""
-        return cls.model_fields[info.field_name].get_default() if value is None else value
-
-    @field_validator("event_date", "expires", mode="after")
-    @classmethod
-    def _no_date(cls, value: str | None) -> str | None:
-        return value if value and value.strip().lower() not in ("null", "none", "n/a") else None
-
-
-class Extraction(BaseModel):
-    """What to remember of this conversation."""
-
-    operations: list[Proposal]
-
-
-class TypedExtraction(Extraction):
-    """What to remember of this conversation, and what it changes of the documents."""
-
-    documents: dict[str, Any] = Field(default={}, description="by schema, the keys that change; null removes a key")
-
-
-class Answer(NamedTuple):
-    """What a model's answer holds, unchecked."""
-
-    operations: list[Any]
-    documents: dict[str, Any]
-
-
-class Proposals(NamedTuple):
-    """What a model proposes: operations that can be read, those that cannot, and patches of documents."""
-
-    operations: list[Operation]
-    rejected: list[Rejected]
-    documents: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a model is asked to extract from.
-
-    Attributes:
-        turns: The conversation.
-        known: Live memories the conversation may be about; the model sees their numbers, never their ids.
-        observed: When the conversation took place, for turns without a time of their own.
-        subjects: Whose facts are wanted.
-        categories: Names, and what each is for.
-        instructions: The application's own rules.
-        schemas: JSON schemas of the documents to keep up to date, by name.
-        documents: Those documents as they are.
-        earlier: What was said before and is dealt with, for understanding only.
-    """
-
-    turns: Sequence[Turn]
-    known: Sequence[StoredMemory]
-    observed: datetime
-    subjects: Literal["user", "assistant", "both"]
-    categories: Mapping[str, str]
-    instructions: str | None = None
-    schemas: Mapping[str, Any] = field(default_factory=dict)
-    documents: Mapping[str, Any] = field(default_factory=dict)
-    earlier: Sequence[Turn] = ()
-
-    @property
-    def people(self) -> list[str]:
-        """The names of those who speak as users, in order."""
-        return list(dict.fromkeys(turn.name for turn in self.turns if turn.role == "user" and turn.name))
-
-    def messages(self, *, as_json: bool) -> list[BaseMessage]:
-        """The prompt: rules first, then what is known and said, as data."""
-        rules = prompts.rules(
-            self.categories,
-            self.instructions,
-            subjects=self.subjects,
-            as_json=as_json,
-            schemas=self.schemas,
-            people=self.people,
-        )
-        data = [
-            prompts.known([prompts.with_dates(memory) for memory in self.known]),
-            prompts.documents(self.documents),
-            prompts.earlier(self.earlier, self.observed),
-            prompts.conversation(self.turns, self.observed),
-        ]
-        return [SystemMessage(rules), HumanMessage("\n\n".join(part for part in data if part))]
-
-
 class Unprocessable(ExtractionError):
     """The model cannot or will not take this conversation: another try fails the same way, a part of it may not."""
 
@@ -190,7 +78,7 @@ async def propose(model: BaseChatModel, request: Request) -> Proposals:
         ExtractionError: The model failed; it may succeed later.
     """
     model = unstreamed(model)
-    structured = _structured(model, TypedExtraction if request.schemas else Extraction)
+    structured = _structured(model, form_of(request.kinds))
     messages = request.messages(as_json=structured is None)
     reply = await ask(structured or model, messages)
     ended = _ended_early(reply)
@@ -198,13 +86,27 @@ async def propose(model: BaseChatModel, request: Request) -> Proposals:
         whole = _whole_operations(reply) if ended in _CUT_OFF and len(request.turns) == 1 else []
         if not whole:
             raise Unprocessable(f"the model ended its answer early: {ended}")
-        return Proposals(*_checked(whole, request), {})
+        return proposals_of(Answer(whole, {}), request).all_told()
     try:
         answer = read(reply)
     except ValueError as error:
         again = [*messages, AIMessage(_said(reply) or "…"), HumanMessage(prompts.RETRY.format(error=error))]
         answer = _read_or_fail(await ask(structured or model, again))
-    return Proposals(*_checked(answer.operations, request), answer.documents)
+    proposals = proposals_of(answer, request)
+    if not proposals.faults:
+        return proposals
+    faults = [(fault["operation"], fault["reason"]) for fault in proposals.faults]
+    again = [*messages, AIMessage(_said(reply) or "…"), HumanMessage(again_for(faults))]
+    return proposals.mended(await _second(structured or model, again, request))
+
+
+async def _second(model: Runnable[Any, Any], messages: Sequence[BaseMessage], request: Request) -> Proposals:
+    """What a model corrects of its documents; nothing where it fails, for the rest of its answer stands. A body."""
+    try:
+        return proposals_of(read(await ask(model, messages)), request)
+    except (ExtractionError, ValueError):
+        _LOG.warning("Invalid documents could not be asked for again; they are among what was refused.", exc_info=True)
+        return Proposals([], [], {})
 
 
 def _read_or_fail(reply: AIMessage) -> Answer:
@@ -214,7 +116,7 @@ def _read_or_fail(reply: AIMessage) -> Answer:
         raise Unprocessable(f"the model gave no valid output, twice. Last: {error}") from error
 
 
-def _structured(model: BaseChatModel, form: type[Extraction]) -> Runnable[Any, Any] | None:
+def _structured(model: BaseChatModel, form: type[BaseModel]) -> Runnable[Any, Any] | None:
     """The model with structured output; `None` where it has none. A plain schema leaves the reading to us."""
     schema = {**form.model_json_schema(), "title": "Extraction"}
     try:
@@ -348,73 +250,3 @@ def _objects(text: str) -> Iterator[Any]:
 def _opening(text: str, at: int) -> int | None:
     found = re.compile(r"[{\[]").search(text, at)
     return found.start() if found else None
-
-
-def _checked(found: Sequence[Any], request: Request) -> tuple[list[Operation], list[Rejected]]:
-    operations: list[Operation] = []
-    rejected: list[Rejected] = []
-    for item in found:
-        try:
-            operations.append(_operation(Proposal.model_validate(item), request))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            rejected.append(_rejected(item, f"{'.'.join(map(str, first['loc'])) or 'operation'}: {first['msg']}"))
-        except InvalidRequest as error:
-            rejected.append(_rejected(item, str(error)))
-    return operations, rejected
-
-
-def _rejected(item: Any, reason: str) -> Rejected:
-    """A refusal as JSON: NaN, which is none, becomes text."""
-    told = item if isinstance(item, Mapping) else {"given": item}
-    return {"operation": json.loads(json.dumps(told, default=repr), parse_constant=str), "reason": reason}
-
-
-def _operation(proposal: Proposal, request: Request) -> Operation:
-    """A proposal with its numbers looked up and its dates worked out.
-
-    Raises:
-        InvalidRequest: A number names no memory, or a date is none.
-    """
-    target = None if proposal.action is Action.ADD else _known(proposal.memory, request.known)
-    subject, speaker = _subject(proposal.subject.strip(), request)
-    start, end = event_span(proposal.event_date) if proposal.event_date else (None, None)
-    return Operation(
-        action=proposal.action,
-        text=_attributed(" ".join(sound(proposal.text).split()), speaker),
-        target=target,
-        subject=subject,
-        speaker=speaker,
-        layer=proposal.layer,
-        importance=proposal.importance,
-        categories=tuple(name for name in dict.fromkeys(proposal.categories) if name in request.categories),
-        event_date=start,
-        event_end=end,
-        expires=iso(to_instant(proposal.expires, now=request.observed)) if proposal.expires else None,
-        confidence=proposal.confidence,
-        evidence=tuple(proposal.evidence),
-        reason=sound(proposal.reason),
-    )
-
-
-def _subject(said: str, request: Request) -> tuple[Literal["user", "assistant"], str | None]:
-    """Whose fact it is, and the name of the speaker where several people speak."""
-    names = request.people
-    speaker = next((name for name in names if name.casefold() == said.casefold()), None) if len(names) > 1 else None
-    if request.subjects != "both":
-        return request.subjects, speaker
-    return ("assistant" if said.casefold() == "assistant" else "user"), speaker
-
-
-def _attributed(text: str, speaker: str | None) -> str:
-    """A fact with the name of whose it is, where the text does not say it."""
-    named = speaker is None or not text or any(part.casefold() in text.casefold() for part in speaker.split())
-    return text if named else f"{speaker}: {text}"
-
-
-def _known(number: int | None, known: Sequence[StoredMemory]) -> StoredMemory | None:
-    if number is None:
-        return None
-    if not 0 <= number < len(known):
-        raise InvalidRequest(f"memory {number} is not among the {len(known)} known ones, numbered from 0")
-    return known[number]

@@ -107,13 +107,6 @@ OVERVIEW: Final = (
     "in them.\n"
 )
 
-DOCUMENTS: Final = (
-    "Beside the operations, keep the documents in <documents> up to date. Return `documents`: for each that the "
-    "conversation changes, by name, only the keys that change, null for one that no longer holds. What goes into a "
-    "document needs no operation. Their JSON schemas:\n{schemas}\n"
-)
-"""Added where typed memories are kept."""
-
 RETRY: Final = "That was not valid: {error}\nAnswer again, with the operations only."
 
 
@@ -123,7 +116,7 @@ def rules(
     *,
     subjects: str,
     as_json: bool,
-    schemas: Mapping[str, Any] | None = None,
+    documents: str = "",
     people: Sequence[str] = (),
 ) -> str:
     """The system message of an extraction.
@@ -133,7 +126,7 @@ def rules(
         instructions: The application's own rules of what to keep.
         subjects: `"user"`, `"assistant"` or `"both"`: whose facts are wanted.
         as_json: Whether the model must be told to write JSON.
-        schemas: JSON schemas of the documents to keep up to date, by name.
+        documents: What is to be said of documents.
         people: The names of those who speak as users.
     """
     listed = "\n".join(f"- {name}: {about}" for name, about in categories.items())
@@ -141,7 +134,7 @@ def rules(
     several = PEOPLE.format(names=", ".join(map(inert, people))) if len(people) > 1 and subjects != "assistant" else ""
     parts += [several or {"user": USER, "assistant": AGENT}.get(subjects, "")]
     parts += [f"The application asks, above all else:\n{instructions}\n"] if instructions else []
-    parts += [DOCUMENTS.format(schemas=json.dumps(schemas))] if schemas else []
+    parts += [documents] if documents else []
     parts += [AS_JSON] if as_json else []
     return "\n".join(part for part in parts if part)
 
@@ -168,7 +161,12 @@ def with_dates(memory: StoredMemory) -> str:
     """A known memory with the day it was noted, and the date it tells of."""
     told = memory["event_date"]
     dates = [f"noted {memory['updated_at'][:10]}"] + ([f"date {shown(told, memory['event_end'])}"] if told else [])
-    return f"{memory['memory']} ({'; '.join(dates)})"
+    told_of = memory["memory"] if memory["schema"] is None else _as_document(memory)
+    return f"{told_of} ({'; '.join(dates)})"
+
+
+def _as_document(memory: StoredMemory) -> str:
+    return f"{memory['schema']}: {json.dumps(memory['metadata']['document'], ensure_ascii=False)}"
 
 
 def documents(current: Mapping[str, Any]) -> str:

@@ -6,10 +6,10 @@ Pure: operations and memories in, decisions out. A model's word never destroys: 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from langchain_mem.extraction.grounding import may_say_the_same
 from langchain_mem.model.records import Importance, StoredMemory, fold
@@ -51,6 +51,8 @@ class Operation:
         evidence: Indices of the turns it rests on.
         reason: Why, in the model's words.
         doubt: Why the conversation does not confirm it; `None` where nothing is in doubt.
+        kind: Of a document, its kind; `None` for a fact.
+        document: Of a document, the whole of it, or the keys that an update changes.
     """
 
     action: Action
@@ -68,6 +70,8 @@ class Operation:
     evidence: tuple[int, ...] = ()
     reason: str = ""
     doubt: str | None = None
+    kind: str | None = None
+    document: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,17 +72,17 @@ MAX_DEPTH = 100
 
 FIELDS: Mapping[str, Kind] = MappingProxyType(
     {
-        **dict.fromkeys(("id", "memory", "layer", "importance", "doubt", *OWNER_FIELDS), Kind.text),
+        **dict.fromkeys(("id", "memory", "layer", "importance", "doubt", "schema", *OWNER_FIELDS), Kind.text),
         **dict.fromkeys(("created_at", "updated_at", "expiration_date", "event_date", "event_end"), Kind.instant),
         **dict.fromkeys(("confidence", "version"), Kind.number),
         "categories": Kind.texts,
         "metadata": Kind.value,
     }
 )
-"""The fields of a memory that a filter may name, beside `metadata.` and a path."""
+"""The fields of a memory that a filter may name, beside `metadata.` or `document.` and a path."""
 
 ALIASES: Mapping[str, str] = MappingProxyType(
-    {"session_id": "run_id", "memory_ids": "id", "text": "memory", "keywords": "memory"}
+    {"session_id": "run_id", "memory_ids": "id", "text": "memory", "keywords": "memory", "kind": "schema"}
 )
 """Other names of fields."""
 
@@ -365,10 +365,13 @@ def _memory_field(name: str) -> _Field:
         return _Field(name, Path((field,)), FIELDS[field])
     if name.startswith("metadata."):
         return _Field(name, Path(tuple(name.split("."))), Kind.value)
+    if name == "document" or name.startswith("document."):
+        return _Field(name, Path(("metadata", *name.split("."))), Kind.value)
     known = [*FIELDS, *ALIASES]
     near = meant(name, [*known, "AND", "OR", "NOT"]) or f" Did you mean metadata.{name[:SHOWN]}?"
     raise FilterError(
-        f"Unknown field {shown(name)}.{near} Allowed: {', '.join(known)}, `metadata.` and a path, and AND, OR, NOT."
+        f"Unknown field {shown(name)}.{near} Allowed: {', '.join(known)}, `metadata.` or `document.` and a path, and "
+        "AND, OR, NOT."
     )
 
 

@@ -14,7 +14,7 @@ from langchain_mem.extraction.messages import Messages, turns_of
 from langchain_mem.extraction.user_intent import asks_to_forget, wishes_to_forget
 from langchain_mem.memory.learn import Learning
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.options import check_names, check_texts
+from langchain_mem.memory.options import check_importance, check_names, check_texts
 from langchain_mem.memory.reading.queries import live
 from langchain_mem.memory.settings import Expiration, Settings, names
 from langchain_mem.memory.writing.changes import Changes, journal_address
@@ -213,8 +213,7 @@ def addition_of(
 ) -> Addition:
     """The arguments of an `add`, checked, and without secrets."""
     scope.owner()
-    if importance not in ("always", "normal"):
-        raise InvalidRequest(f'importance is "always" or "normal", not {importance!r:.100}.')
+    check_importance(importance)
     now = settings.now()
     at = now if timestamp is None else instant(timestamp)
     told = timestamp if event_date is None else event_date

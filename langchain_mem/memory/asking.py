@@ -15,17 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langchain_mem.backends.base import Row
+from langchain_mem.errors import InvalidRequest
+from langchain_mem.extraction.document_judgement import DocumentJudge
 from langchain_mem.extraction.judgement import Judge
 from langchain_mem.extraction.known_memories import passages, relevant
 from langchain_mem.extraction.messages import Role, Turn
-from langchain_mem.extraction.model_call import Proposals, Request, Unprocessable, propose
+from langchain_mem.extraction.model_call import Unprocessable, propose
 from langchain_mem.extraction.portions import EARLIER
+from langchain_mem.extraction.proposals import Proposals
 from langchain_mem.extraction.reconcile import Action, Operation
-from langchain_mem.filters.conditions import matches
-from langchain_mem.memory.documents import Patching
-from langchain_mem.memory.reading.queries import live, places
+from langchain_mem.extraction.request import Request
+from langchain_mem.filters.conditions import conjunction, matches
+from langchain_mem.memory.patching import Patching
+from langchain_mem.memory.reading.queries import is_in, live, places
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.drafts import Addition
+from langchain_mem.model.documents import document_of, merged, read_by
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import Rejected, StoredMemory, complete
 from langchain_mem.model.scopes import Namespace, Scope, owner_of
@@ -77,7 +82,7 @@ class Asking:
         """
         if self._settings.model is None or not self._worth_asking(self.turns):
             return
-        self.known = await self._shown()
+        self.known = [*await self._shown(), *await self._shown_documents()]
         await self._patching.read()
         self.understood = False
         await self._ask(0, len(self.turns), self._splits)
@@ -110,7 +115,7 @@ class Asking:
             subjects=self._subjects(),
             categories=settings.categories,
             instructions=self._instructions(),
-            schemas={name: schema.model_json_schema() for name, schema in self._patching.schemas.items()},
+            kinds=settings.kinds,
             documents=self._patching.current,
             earlier=before[-EARLIER:],
         )
@@ -120,7 +125,7 @@ class Asking:
         self.rejected += self._patching.take(proposals.documents, self.turns[start:stop])
         for proposed in proposals.operations:
             operation = replace(proposed, evidence=tuple(_place(index, start, stop) for index in proposed.evidence))
-            self.operations += self._judged(operation)
+            self.operations += self._judged(operation) if operation.kind is None else self._judged_document(operation)
 
     def _report(self) -> None:
         """Says how much was taken, refused or is in doubt, in an event and with the reasons in the log."""
@@ -155,6 +160,38 @@ class Asking:
         self.rejected.append(
             {"operation": {"action": str(operation.action), "text": operation.text}, "reason": refused}
         )
+
+    def _judged_document(self, operation: Operation) -> Iterator[Operation]:
+        """The same for an operation on a document: without what the conversation contradicts, and without secrets."""
+        told = {"action": str(operation.action), "kind": operation.kind, "document": operation.document}
+        try:
+            refused = self._outdated(operation) or self._elsewhere(operation)
+            cleaned = operation if operation.document is None else self._cleaned(operation, operation.document)
+        except InvalidRequest as error:
+            refused = str(error)
+        if refused is None:
+            judged = DocumentJudge(judge=self._judge, many=self._settings.kinds.many[str(operation.kind)])(cleaned)
+            refused = judged.refused
+            self.rejected += [{"operation": told, "reason": f"{at}: {why}"} for at, why in judged.parts.items()]
+        if refused is not None:
+            self.rejected.append({"operation": told, "reason": refused})
+        else:
+            yield judged.operation
+
+    def _cleaned(self, operation: Operation, document: Mapping[str, Any]) -> Operation:
+        """An operation whose document holds no secrets and is valid without them."""
+        cleaned = self._settings.clean_metadata(document)
+        many, target = self._settings.kinds.many[str(operation.kind)], operation.target
+        before = document_of(target) if target is not None and operation.action is Action.UPDATE else {}
+        read_by(many.schema, merged(before, cleaned))
+        return replace(operation, document=cleaned, text=self._settings.clean(operation.text))
+
+    def _elsewhere(self, operation: Operation) -> str | None:
+        """Why a conversation must not change a document: others share it."""
+        target = operation.target
+        if target is None or operation.action is Action.KEEP or self.same_home(operation, self._address(target)):
+            return None
+        return "the document belongs to somebody else"
 
     @property
     def _judge(self) -> Judge:
@@ -210,24 +247,46 @@ class Asking:
 
     async def _view(self, query: str) -> Scan:
         repo, addition = self._settings.repo, self._addition
-        scope = addition.scope
-        session = scope.run_id or addition.source["thread_id"]
-        seen = Scope(**{**scope.ids(), "run_id": session}) if session else scope
-        within = await places(repo, seen.patterns(), addition.now)
+        within = await places(repo, self._seen().patterns(), addition.now)
         view = await repo.load(within, addition.now)
         if view is not None:
             return view
         return await repo.nearest(within, live(addition.now), query, query.split(), addition.now)
 
+    def _seen(self) -> Scope:
+        """The owners of this addition, and of their sessions only its own."""
+        scope = self._addition.scope
+        session = scope.run_id or self._addition.source["thread_id"]
+        return Scope(**{**scope.ids(), "run_id": session}) if session else scope
+
     async def _shown(self) -> list[Row]:
         """The live memories to show to the model: all where they are few, else those the conversation may be about."""
-        rows = [replace(row, value=complete(row.value)) for row in await self.live()]
-        if len(rows) <= SHOWN:
+        return await self._about(await self.live(), SHOWN)
+
+    async def _shown_documents(self) -> list[Row]:
+        """The documents to show: of each kind of which there are many, those the conversation may be about."""
+        kinds = self._settings.kinds.many
+        if not kinds:
+            return []
+        rows, _ = await self._documents()
+        of_kind = {name: [row for row in rows if row.value["schema"] == name] for name in kinds}
+        found = [await self._about(of_kind[name], many.shown) for name, many in kinds.items()]
+        return [row for rows in found for row in rows]
+
+    async def _documents(self) -> tuple[list[Row], int]:
+        within = await places(self._settings.repo, self._seen().patterns(), self._addition.now)
+        asked = conjunction(live(self._addition.now), is_in("schema", list(self._settings.kinds.many)))
+        return await self._settings.repo.select(within, asked, self._addition.now)
+
+    async def _about(self, several: Sequence[Row], limit: int) -> list[Row]:
+        """At most so many of these memories, those the conversation may be about."""
+        rows = [replace(row, value=complete(row.value)) for row in several]
+        if len(rows) <= limit:
             return rows
         said = passages(self.turns)
         cosines = await self._cosines(rows, [passage.text for passage in said])
         memories = [row.value for row in rows]
-        return [rows[place] for place in relevant(memories, said, cosines, at=self._addition.at, limit=SHOWN)]
+        return [rows[place] for place in relevant(memories, said, cosines, at=self._addition.at, limit=limit)]
 
     async def _cosines(self, rows: Sequence[Row], said: Sequence[str]) -> NDArray[np.float32] | None:
         """How near each memory is to each passage: shape (memories, passages); `None` without an embedder."""

@@ -27,6 +27,7 @@ from langchain_mem.extraction.redaction import redact_secrets
 from langchain_mem.memory.operation import Undriven
 from langchain_mem.memory.options import check_parts, check_spans
 from langchain_mem.memory.settings import Decays, Reinforce, Reranker, Settings, decay_of
+from langchain_mem.model.kinds import Kinds, Many
 from langchain_mem.ranking.context import render
 from langchain_mem.repository.any_store import AnyStore
 from langchain_mem.repository.contract import Repository
@@ -43,7 +44,13 @@ class Operations:
     from langchain_mem.memory.add import add
     from langchain_mem.memory.admin import compact, erase, flush, purge_expired, reset
     from langchain_mem.memory.delete import batch_delete, delete, delete_all, delete_users
-    from langchain_mem.memory.documents import get_document, set_document
+    from langchain_mem.memory.documents import (
+        add_document,
+        get_document,
+        get_documents,
+        set_document,
+        update_document,
+    )
     from langchain_mem.memory.edit import batch_update, feedback, update
     from langchain_mem.memory.explain import explain
     from langchain_mem.memory.export import export, import_
@@ -92,7 +99,7 @@ class MemoryBase(Operations):
         pii: What becomes of personal data there (mail addresses, telephone numbers, cards, bank accounts, national
             ids): it is left, masked (`"mask"` or `Mask(…)`), or hashed with a key, `Hash(key=…)`, so that it stays
             findable.
-        schemas: Typed memories: one validated document per owner and schema.
+        schemas: Typed memories: validated documents, one of each schema for an owner, or with `Many(schema)` many.
         reinforce: Which memories a search counts as used.
         all_owners: An administrator's `Memory`: operations need name no owner.
         embedder_id: What the store remembers its embedder by.
@@ -129,7 +136,7 @@ class MemoryBase(Operations):
         extraction_tokens: int = DEFAULT_TOKENS,
         redact: Callable[[str], str] | None = redact_secrets,
         pii: PersonalData = "leave",
-        schemas: Sequence[type[BaseModel]] = (),
+        schemas: Sequence[type[BaseModel] | Many] = (),
         reinforce: Reinforce = "returned",
         all_owners: bool = False,
         embedder_id: str | None = None,
@@ -148,7 +155,6 @@ class MemoryBase(Operations):
             callables={"redact": redact, "reranker": reranker, "clock": clock},
             texts={"instructions": instructions, "agent_instructions": agent_instructions, "embedder_id": embedder_id},
             categories=categories,
-            schemas=schemas,
             model=model,
             store=store,
         )
@@ -172,7 +178,7 @@ class MemoryBase(Operations):
             grounding=grounding,
             extraction_tokens=extraction_tokens,
             redact=redactor(redact, pii),
-            schemas=tuple(schemas),
+            kinds=Kinds.of(schemas),
             reinforce=reinforce,
             all_owners=all_owners,
             keep_sources=keep_sources,

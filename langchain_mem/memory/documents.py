@@ -1,47 +1,53 @@
-"""Typed memories: one validated document per owner and schema, beside the free facts.
+"""Typed memories: documents of a schema, beside the free facts. An owner has one of a kind, or many.
 
-A document is a memory like any other: found by search, listed by `get_all`, its history restored. Its text says it in
-words; its metadata holds it:
+A document is a memory like any other: found by search, listed by `get_all`, its history restored, its changes undone.
+Its text says it in words; its metadata holds it:
 
     {"schema": "Profile", "document": {"name": "Alex", "diet": "vegan"}}
 
-The one model call of an `add` returns what the conversation changes of it, as a merge patch (RFC 7396): keys that are
-given replace, `null` removes, the rest stays. A patch that does not validate, or says what nobody said, is rejected.
+`Memory(schemas=[Profile, Many(Task)])` says which kinds a model keeps up to date while it extracts facts. The
+operations here are for applications and need no model; they take kinds that are not declared, too.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final, TypeAlias, TypeVar, Unpack
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, TypeVar, Unpack, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from langchain_mem.backends.base import Address, Row
 from langchain_mem.errors import InvalidRequest, shown
-from langchain_mem.extraction.grounding import invented
-from langchain_mem.extraction.messages import Turn
+from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.options import check_importance, check_limit
+from langchain_mem.memory.reading.pages import page as page_of
+from langchain_mem.memory.reading.queries import live, of_kind, present, view
+from langchain_mem.memory.settings import Expiration, Settings, names
 from langchain_mem.memory.writing.changes import Changes
+from langchain_mem.memory.writing.collections import enter_document, last_of_each, patched
 from langchain_mem.memory.writing.contention import settled
-from langchain_mem.memory.writing.drafts import Addition, Draft
-from langchain_mem.model.instants import iso
-from langchain_mem.model.records import MemoryDict, Rejected, StoredMemory, id_for, is_live, public
+from langchain_mem.memory.writing.drafts import Draft
+from langchain_mem.model.documents import (
+    JsonDocument,
+    document_of,
+    dumped,
+    dumped_whole,
+    filed_as,
+    in_words,
+    read_by,
+)
+from langchain_mem.model.instants import event_span, iso, later
+from langchain_mem.model.kinds import Many, is_schema
+from langchain_mem.model.records import AddResult, Importance, MemoryDict, StoredMemory, id_for, is_live, public
 from langchain_mem.model.scopes import Ids, Scope
 
 S = TypeVar("S", bound=BaseModel)
 
-JsonDocument: TypeAlias = dict[str, Any]
-"""A document as JSON, without the keys that nobody set."""
-
-_SCHEMA: Final = "schema"
-_DOCUMENT: Final = "document"
-
 
 async def _get_document(settings: Settings, schema: type[S], **ids: Unpack[Ids]) -> S | None:
-    """An owner's document of a schema.
+    """An owner's document of a schema of which there is one.
 
     Args:
         settings: Parts and policies; given by the memory.
@@ -53,23 +59,23 @@ async def _get_document(settings: Settings, schema: type[S], **ids: Unpack[Ids])
 
     Raises:
         ScopeError: No owner is named.
-        InvalidRequest: What is stored does not validate, since the schema has changed.
+        InvalidRequest: What is stored does not validate, since the schema has changed; or the schema is declared as
+            `Many`, whose documents `get_documents` returns.
     """
-    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        raise InvalidRequest(f"schema must be a Pydantic model, not {shown(schema)}.")
+    _check_schema(schema)
+    _check_one(settings, schema)
     now = settings.now()
     (row,) = await settings.repo.read([place_of(schema.__name__, Scope.of(ids))], now)
     if row is None or not is_live(row.value, iso(now)):
         return None
-    validated(schema, document_in(row, now))
-    return schema.model_validate(document_in(row, now))
+    return cast(S, read_by(schema, document_in(row, now)))
 
 
 get_document, aget_document = operation(_get_document)
 
 
 async def _set_document(settings: Settings, document: BaseModel, **ids: Unpack[Ids]) -> MemoryDict:
-    """Stores an owner's document of a schema, in place of the one there is; history keeps that.
+    """Stores an owner's document of a schema of which there is one, in place of what is there; history keeps that.
 
     Args:
         settings: Parts and policies; given by the memory.
@@ -81,12 +87,13 @@ async def _set_document(settings: Settings, document: BaseModel, **ids: Unpack[I
 
     Raises:
         ScopeError: No owner is named.
+        InvalidRequest: The schema is declared as `Many`, whose documents `add_document` adds.
     """
-    if not isinstance(document, BaseModel):
-        raise InvalidRequest(f"document must be an object of a Pydantic model, not {shown(document)}.")
+    _check_document(document)
+    _check_one(settings, type(document))
     name, scope = type(document).__name__, Scope.of(ids)
     place = place_of(name, scope)
-    value = settings.clean_metadata(document.model_dump(mode="json", exclude_unset=True))
+    value = settings.clean_metadata(dumped(document))
 
     async def attempt() -> MemoryDict:
         now = settings.now()
@@ -104,170 +111,250 @@ async def _set_document(settings: Settings, document: BaseModel, **ids: Unpack[I
 set_document, aset_document = operation(_set_document)
 
 
-def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> JsonDocument:
-    """A document after a merge patch (RFC 7396).
+async def _add_document(
+    settings: Settings,
+    document: BaseModel | Sequence[BaseModel],
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    categories: Sequence[str] | None = None,
+    importance: Importance = "normal",
+    expiration_date: Expiration | None = None,
+    event_date: date | datetime | str | None = None,
+    **ids: Unpack[Ids],
+) -> AddResult:
+    """Adds one or several documents of which an owner may have many, all or none.
 
-    >>> merged({"diet": "vegan", "home": {"city": "Oslo", "zip": 150}}, {"diet": None, "home": {"city": "Rome"}})
-    {'home': {'city': 'Rome', 'zip': 150}}
-    """
-    result = dict(document)
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, Mapping):
-            inner = result.get(key)
-            result[key] = merged(inner if isinstance(inner, Mapping) else {}, value)
-        else:
-            result[key] = value
-    return result
+    A document that is there already is not added again. One with the same `identity` (see `Many`) as a known document
+    takes its place, and the history keeps what that was.
 
+    Args:
+        settings: Parts and policies; given by the memory.
+        document: A pydantic object, or several.
+        metadata: JSON values to store beside each document.
+        categories: Names to store with each.
+        importance: `"always"` for what belongs into every prompt.
+        expiration_date: When they expire, as for `add`; unset, after the `ttl` of their kind.
+        event_date: When what they tell happened.
+        **ids: Whose; with a `run_id` they are notes of that session.
 
-def in_words(name: str, document: Mapping[str, Any]) -> str:
-    """A document as the text of a memory.
-
-    >>> in_words("Profile", {"first_name": "Alex", "pets": ["Rex", "Tom"]})
-    'Profile. first name: Alex; pets: Rex, Tom'
-    """
-    return f"{name}. {_words(document)}" if document else f"{name}."
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "; ".join(f"{key.replace('_', ' ')}: {_words(each)}" for key, each in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_words, value))
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def validated(schema: type[BaseModel], document: Mapping[str, Any]) -> JsonDocument:
-    """A document as its schema reads it.
+    Returns:
+        What was done with each, as `add` returns it: the ids, and the `batch_id` that `undo` takes.
 
     Raises:
-        InvalidRequest: It does not validate; says where.
+        ScopeError: No owner is named.
+        InvalidRequest: Something is no pydantic object, its schema is declared as one of which there is one document,
+            or an argument is out of its range.
     """
-    try:
-        read = schema.model_validate(dict(document))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "document"
-        raise InvalidRequest(f"This is no {schema.__name__}: {where}: {first['msg']}.") from error
-    return read.model_dump(mode="json", exclude_unset=True)
+    several = [document] if isinstance(document, BaseModel) else list(_listed(document))
+    for each in several:
+        _check_many(settings, type(each))
+    check_importance(importance)
+    scope, now = Scope.of(ids), settings.now()
+    start, end = (None, None) if event_date is None else event_span(event_date)
+    told: dict[str, Any] = {
+        "categories": [settings.clean(name) for name in names(categories)],
+        "importance": importance,
+        "event_date": start,
+        "event_end": end,
+    }
+    beside = settings.clean_metadata(metadata)
+    drafts = [
+        Draft(
+            **told,
+            **_filed(settings, each, beside, scope),
+            expiration_date=_ends(settings, each, expiration_date, scope, now),
+        )
+        for each in several
+    ]
+
+    async def attempt() -> AddResult:
+        changes = Changes(settings, at=settings.now())
+        for draft in last_of_each(settings.kinds, drafts):
+            await enter_document(settings, changes, draft)
+        await changes.land(scope, event="document")
+        return {"results": changes.results, "batch_id": changes.batch_id}
+
+    return await settled(settings.turnstile, attempt)
+
+
+add_document, aadd_document = operation(_add_document)
+
+
+async def _update_document(
+    settings: Settings, memory_id: str, document: BaseModel | Mapping[str, Any], **ids: Unpack[Ids]
+) -> MemoryDict:
+    """Changes a document; its history keeps what it was.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        memory_id: Its id.
+        document: The keys that change, `None` for one that goes (a merge patch, RFC 7396); or the whole document as a
+            pydantic object, which is needed where its kind is not declared in `Memory(schemas=…)`.
+        **ids: Where given, a memory of another owner is not found.
+
+    Returns:
+        The memory that holds it.
+
+    Raises:
+        NotFound: There is no such memory.
+        InvalidRequest: The memory is no document, or the document would not be valid; says where.
+    """
+    scope = Scope.of(ids)
+
+    async def attempt() -> MemoryDict:
+        now = settings.now()
+        row = (await present(settings, [memory_id], scope, now))[memory_id]
+        name = row.value["schema"]
+        if name is None:
+            raise InvalidRequest(f"Memory {memory_id[:80]} is no document; update() changes its text.")
+        value = _changed(settings, row.value, document)
+        changes = Changes(settings, at=now)
+        changes.update(row, memory=in_words(name, value), metadata={**row.value["metadata"], **filed_as(name, value)})
+        await changes.land(scope, event="document")
+        return public(changes.current(row))
+
+    return await settled(settings.turnstile, attempt)
+
+
+update_document, aupdate_document = operation(_update_document)
+
+
+async def _get_documents(
+    settings: Settings,
+    schema: type[S],
+    *,
+    filters: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    skip_invalid: bool = False,
+    **ids: Unpack[Ids],
+) -> dict[str, S]:
+    """The documents of a kind that an owner has, last changed first.
+
+    `get_all(kind=…)` returns them page by page as memories, and `search(kind=…)` those that answer a query.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        schema: A pydantic class.
+        filters: Narrows what the ids allow, as `{"document.status": "open"}`; without ids it must name an owner.
+        limit: At most so many.
+        skip_invalid: Whether to leave out what does not validate any more, since the schema has changed.
+        **ids: Whose.
+
+    Returns:
+        The documents, validated, by the ids of their memories.
+
+    Raises:
+        ScopeError: No owner is named.
+        InvalidRequest: What is stored does not validate; says which memory.
+    """
+    _check_schema(schema)
+    check_limit(limit)
+    now = settings.now()
+    places, asked = await view(settings, Scope.of(ids), filters, now)
+    condition = conjunction(asked, live(now), of_kind(schema))
+    rows, _ = await page_of(settings, places, condition, now, limit=limit, offset=0)
+    found: dict[str, S] = {}
+    for row in rows:
+        try:
+            found[row.value["id"]] = cast(S, read_by(schema, document_of(row.value)))
+        except InvalidRequest as error:
+            if not skip_invalid:
+                raise InvalidRequest(f"Memory {row.value['id']}: {error}") from error
+    return found
+
+
+get_documents, aget_documents = operation(_get_documents)
 
 
 def place_of(name: str, scope: Scope) -> Address:
     """Where an owner's document of a schema lies; a session has none of its own."""
     home = (scope if scope.owner()[0] == "run" else scope.without_run()).home()
-    return Address(home, id_for((*home, _SCHEMA), name))
+    return Address(home, id_for((*home, "schema"), name))
 
 
-def enter(changes: Changes, name: str, place: Address, document: JsonDocument, row: Row | None) -> StoredMemory | None:
-    """Puts a document into changes; `None` where it says nothing new."""
-    text, metadata = in_words(name, document), {_SCHEMA: name, _DOCUMENT: document}
+def enter(
+    changes: Changes, name: str, place: Address, document: JsonDocument, row: Row | None, *, doubt: str | None = None
+) -> StoredMemory | None:
+    """Puts a document of which there is one into changes; `None` where it says nothing new."""
+    text, metadata = in_words(name, document), filed_as(name, document)
     if row is not None and is_live(row.value, iso(changes.now)):
-        if row.value["metadata"] == metadata:
+        if (row.value["metadata"], row.value.get("doubt")) == (metadata, doubt):
             return None
-        return changes.update(row, memory=text, metadata=metadata)
-    draft = Draft(home=place.namespace, text=text, metadata=metadata, schema=name)
+        return changes.update(row, memory=text, metadata=metadata, doubt=doubt)
+    draft = Draft(home=place.namespace, text=text, metadata=metadata, schema=name, doubt=doubt)
     return changes.add(draft, row, memory_id=place.key)
 
 
 def document_in(row: Row | None, now: datetime) -> JsonDocument:
     """The document in a memory; empty where there is none, or it was deleted."""
     found = row is not None and is_live(row.value, iso(now))
-    return dict(row.value["metadata"][_DOCUMENT]) if row is not None and found else {}
+    return document_of(row.value) if row is not None and found else {}
 
 
-class Patching:
-    """What one addition changes of its owner's documents.
-
-    Args:
-        settings: Parts and policies.
-        addition: What was said.
-
-    Attributes:
-        schemas: The schemas by name.
-        current: The documents there are, as the model is shown them.
-    """
-
-    def __init__(self, settings: Settings, addition: Addition) -> None:
-        self._settings = settings
-        self._addition = addition
-        self._patches: dict[str, Mapping[str, Any]] = {}
-        self.schemas = {schema.__name__: schema for schema in settings.schemas}
-        self.current: dict[str, JsonDocument] = {}
-
-    def __bool__(self) -> bool:
-        """Whether anything is to change."""
-        return bool(self._patches)
-
-    async def read(self) -> None:
-        """Reads the documents there are. A body."""
-        if self.schemas:
-            rows = await self._rows()
-            self.current = {name: document_in(rows[name], self._addition.now) for name in self.schemas}
-
-    def take(self, patches: Mapping[str, Any], turns: Sequence[Turn]) -> list[Rejected]:
-        """Takes what the model proposes, and says what of it is refused."""
-        refused: list[Rejected] = []
-        for name, patch in patches.items():
-            reason = self._objection(name, patch, turns)
-            if reason is None:
-                self._patches[name] = patch
-            else:
-                refused.append({"operation": {"document": name, "patch": patch}, "reason": reason})
-        return refused
-
-    def texts(self) -> list[str]:
-        """What the changed documents will say, to be embedded with the rest."""
-        return [in_words(name, self._after(name, self.current[name])) for name in self._patches]
-
-    async def enter(self, changes: Changes) -> None:
-        """Puts the changed documents into changes, against what is there now. A body."""
-        if not self._patches:
-            return
-        rows = await self._rows()
-        for name in self._patches:
-            document = self._after(name, document_in(rows[name], self._addition.now))
-            enter(changes, name, place_of(name, self._addition.scope), document, rows[name])
-
-    async def _rows(self) -> dict[str, Row | None]:
-        places = [place_of(name, self._addition.scope) for name in self.schemas]
-        return dict(zip(self.schemas, await self._settings.repo.read(places, self._addition.now), strict=True))
-
-    def _after(self, name: str, document: JsonDocument) -> JsonDocument:
-        cleaned = self._settings.clean_metadata(merged(document, self._patches[name]))
-        return validated(self.schemas[name], cleaned)
-
-    def _objection(self, name: str, patch: Any, turns: Sequence[Turn]) -> str | None:
-        if name not in self.schemas:
-            return f"there is no schema {shown(name)}; there are {', '.join(self.schemas) or 'none'}"
-        if not isinstance(patch, Mapping):
-            return "a patch is an object with the keys that change"
-        try:
-            validated(self.schemas[name], merged(self.current[name], patch))
-        except InvalidRequest as error:
-            return str(error)
-        return self._unfounded(patch, turns)
-
-    def _unfounded(self, patch: Mapping[str, Any], turns: Sequence[Turn]) -> str | None:
-        subject = "user" if self._addition.scope.user_id is not None else None
-        said = [turn.spoken for turn in turns if subject in (None, turn.role)]
-        known = list(self._addition.scope.ids().values())
-        ghosts = [
-            ghost
-            for value in _leaves(patch)
-            for ghost in invented(f"it is {value}", said, observed=self._addition.at, known=known)
-        ]
-        return f"not in the messages: {', '.join(ghosts)}" if ghosts else None
+def _filed(settings: Settings, document: BaseModel, beside: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    """What of a draft the document itself says."""
+    name = type(document).__name__
+    value = settings.clean_metadata(dumped_whole(document))
+    return {
+        "home": scope.home(),
+        "text": in_words(name, value),
+        "metadata": {**beside, **filed_as(name, value)},
+        "schema": name,
+    }
 
 
-def _leaves(value: Any) -> Iterator[str]:
-    """The texts and numbers in a patch; what is true, false or removed states no name."""
-    if isinstance(value, Mapping):
-        for each in value.values():
-            yield from _leaves(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _leaves(each)
-    elif isinstance(value, str | int | float) and not isinstance(value, bool):
-        yield str(value)
+def _ends(settings: Settings, document: BaseModel, given: Expiration | None, scope: Scope, now: datetime) -> str | None:
+    """When a document expires: as given, else after the time its kind lives, else as session notes do."""
+    many = settings.kinds.many.get(type(document).__name__)
+    if given is None and many is not None and many.ttl is not None:
+        return iso(later(now, many.ttl))
+    return settings.expiration(given, scope, now)
+
+
+def _changed(settings: Settings, memory: StoredMemory, document: BaseModel | Mapping[str, Any]) -> JsonDocument:
+    """A document after a change."""
+    name = str(memory["schema"])
+    if isinstance(document, BaseModel):
+        if type(document).__name__ != name:
+            raise InvalidRequest(f"Memory {memory['id']} is a {name}, not a {type(document).__name__}.")
+        return settings.clean_metadata(_dumped(settings, name, document))
+    if not isinstance(document, Mapping) or not document:
+        raise InvalidRequest(f"document has the keys that change, at least one, not {shown(document)}.")
+    schema = settings.kinds.schema(name)
+    if schema is None:
+        raise InvalidRequest(f"To be patched, {name} has to be in Memory(schemas=[…]); or give a whole {name}.")
+    whole = patched(schema, memory, settings.clean_metadata(document), whole=name in settings.kinds.many)
+    return settings.clean_metadata(whole)
+
+
+def _dumped(settings: Settings, name: str, document: BaseModel) -> JsonDocument:
+    return dumped(document) if name in settings.kinds.one else dumped_whole(document)
+
+
+def _listed(documents: Any) -> Sequence[BaseModel]:
+    if not isinstance(documents, Sequence) or isinstance(documents, str) or not documents:
+        raise InvalidRequest(f"document must be an object of a Pydantic model, or several, not {shown(documents)}.")
+    for each in documents:
+        _check_document(each)
+    return documents
+
+
+def _check_document(document: Any) -> None:
+    if not isinstance(document, BaseModel):
+        raise InvalidRequest(f"document must be an object of a Pydantic model, not {shown(document)}.")
+
+
+def _check_schema(schema: Any) -> None:
+    if not is_schema(schema):
+        raise InvalidRequest(f"schema must be a Pydantic model, not {shown(schema)}.")
+
+
+def _check_one(settings: Settings, schema: type[BaseModel]) -> None:
+    many: Many | None = settings.kinds.many.get(schema.__name__)
+    if many is not None:
+        raise InvalidRequest(f"There are many {schema.__name__} documents: use add_document and get_documents.")
+
+
+def _check_many(settings: Settings, schema: type[BaseModel]) -> None:
+    if schema.__name__ in settings.kinds.one:
+        raise InvalidRequest(f"There is one {schema.__name__} for an owner: use set_document, or declare Many of it.")

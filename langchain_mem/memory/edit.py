@@ -222,7 +222,7 @@ def _has_id(entry: Any) -> bool:
 
 def _check_document(memory: StoredMemory, fields: Mapping[str, Any]) -> None:
     if memory["schema"] is not None and fields.keys() & {"memory", "metadata"}:
-        raise InvalidRequest(f"Memory {memory['id']} is a document; set_document changes what it says.")
+        raise InvalidRequest(f"Memory {memory['id']} is a document; update_document changes what it says.")
 
 
 def _merged(fields: Mapping[str, Any], memory: StoredMemory) -> dict[str, Any]:

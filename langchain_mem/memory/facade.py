@@ -88,7 +88,13 @@ class Memory(OnThread, Surfaces):
     from langchain_mem.memory.add import aadd
     from langchain_mem.memory.admin import acompact, aerase, aflush, apurge_expired, areset
     from langchain_mem.memory.delete import abatch_delete, adelete, adelete_all, adelete_users
-    from langchain_mem.memory.documents import aget_document, aset_document
+    from langchain_mem.memory.documents import (
+        aadd_document,
+        aget_document,
+        aget_documents,
+        aset_document,
+        aupdate_document,
+    )
     from langchain_mem.memory.edit import abatch_update, afeedback, aupdate
     from langchain_mem.memory.explain import aexplain
     from langchain_mem.memory.export import aexport, aimport_

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypedDict
 
 from langchain_mem.backends.base import Row
+from langchain_mem.errors import InvalidRequest
+from langchain_mem.extraction.document_judgement import doubts_left
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.reconcile import Action, Decision, Operation, reconcile, statements
 from langchain_mem.memory.asking import Asking
-from langchain_mem.memory.documents import Patching
+from langchain_mem.memory.patching import Patching
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.changes import Changes
+from langchain_mem.memory.writing.collections import enter_document, identity_of, patched
 from langchain_mem.memory.writing.drafts import Addition, Dates, Draft
+from langchain_mem.model.documents import document_of, filed_as, in_words
 from langchain_mem.model.instants import iso, later
-from langchain_mem.model.records import StoredMemory, complete, content, filed
+from langchain_mem.model.records import StoredMemory, complete, content, filed, is_live
 from langchain_mem.model.scopes import TURNS, Namespace, owner_of, reroot
 from langchain_mem.store.vectorizer import Vector
 
@@ -72,9 +78,74 @@ class Learning:
         await self._patching.enter(changes)
         if not self._operations:
             return
+        await self._enter_documents(changes)
         rows = {row.value["id"]: row for row in await self._asking.live()}
         for decision in self._decisions(rows):
             await self._carry_out(decision, rows, changes)
+
+    async def _enter_documents(self, changes: Changes) -> None:
+        """Puts the changes of documents of which there are many into the changes. A body."""
+        several = self._on_documents()
+        known = {row.value["id"]: row.address for row in self._asking.known}
+        targets = {operation.target["id"] for operation in several if operation.target is not None}
+        rows = await self._settings.repo.read([known[each] for each in targets], changes.now) if targets else []
+        shown = {row.value["id"]: row for row in rows if row is not None}
+        for operation in several:
+            target = None if operation.target is None else shown.get(operation.target["id"])
+            there = target is not None and is_live(changes.current(target), iso(changes.now))
+            if there or operation.target is None:  # what was removed meanwhile stays removed
+                await self._enter_document(operation, target, changes)
+
+    def _on_documents(self) -> list[Operation]:
+        """The operations on documents of which there are many; of several with one identity the last."""
+        kept: dict[Any, Operation] = {}
+        for place, operation in enumerate(each for each in self._operations if each.kind is not None):
+            added = operation.document if operation.action in (Action.ADD, Action.SUPERSEDE) else None
+            identity = added and identity_of(self._settings.kinds, str(operation.kind), added)
+            kept[(operation.kind, operation.subject, operation.layer, identity) if identity else place] = operation
+        return list(kept.values())
+
+    async def _enter_document(self, operation: Operation, target: Row | None, changes: Changes) -> None:
+        if target is not None and operation.action is Action.KEEP:
+            changes.keep(target)
+        elif target is not None and operation.action is Action.DELETE:
+            changes.delete(target, reason=operation.reason or None)
+        elif target is not None and operation.action is Action.UPDATE:
+            self._patch(operation, target, changes)
+        elif operation.document is not None:
+            draft = self._document_draft(operation)
+            cited = partial(self._cited, operation, draft, changes)
+            memory = await enter_document(self._settings, changes, draft, cited)
+            if target is not None and memory["id"] != target.value["id"]:
+                changes.supersede(target, memory, reason=operation.reason or None)
+
+    def _patch(self, operation: Operation, target: Row, changes: Changes) -> None:
+        """Patches a document; a patch that the others' changes have made invalid is refused."""
+        name, patch = str(operation.kind), operation.document or {}
+        memory = changes.current(target)
+        try:
+            value = patched(self._settings.kinds.many[name].schema, memory, patch)
+        except InvalidRequest as error:
+            self.rejected.append({"operation": {"action": "update", "kind": name}, "reason": str(error)})
+            return
+        if value == document_of(memory):
+            changes.keep(target)
+            return
+        fields = self._refined(operation, target, changes)
+        fields["metadata"] = {**fields["metadata"], **filed_as(name, value)}
+        doubt = doubts_left(complete(memory)["doubt"], patch, operation.doubt)
+        changes.update(
+            target, reason=operation.reason or None, **{**fields, "memory": in_words(name, value), "doubt": doubt}
+        )
+
+    def _document_draft(self, operation: Operation) -> Draft:
+        """A new document as a draft; it lives as long as was said, or as its kind does."""
+        draft, name = self._draft(operation), str(operation.kind)
+        ttl, ends = self._settings.kinds.many[name].ttl, operation.expires or self._addition.expiration_date
+        if ends is None and ttl is not None:
+            draft = replace(draft, expiration_date=iso(later(self._addition.at, ttl)))
+        metadata = {**draft.metadata, **filed_as(name, dict(operation.document or {}))}
+        return replace(draft, metadata=metadata, schema=name)
 
     def _decisions(self, rows: Mapping[str, Row]) -> list[Decision]:
         def similarity(operation: Operation, memory: StoredMemory) -> float:
@@ -86,7 +157,7 @@ class Learning:
         def same_home(operation: Operation, memory: StoredMemory) -> bool:
             return self._asking.same_home(operation, rows[memory["id"]].address.namespace)
 
-        current = [operation for operation in self._operations if self._stands(operation, rows)]
+        current = [each for each in self._operations if each.kind is None and self._stands(each, rows)]
         return reconcile(current, [row.value for row in rows.values()], similarity, same_home)
 
     def _stands(self, operation: Operation, rows: Mapping[str, Row]) -> bool:
@@ -103,8 +174,8 @@ class Learning:
             if target is not None:
                 _keep(operation, target, changes)
         else:
-            draft = self._draft(operation, changes)
-            (memory,) = await changes.enter([draft])
+            draft = self._draft(operation)
+            (memory,) = await changes.enter([replace(draft, cites=self._cited(operation, draft, changes))])
             if decision.action is Action.SUPERSEDE and target is not None and memory["id"] != target.value["id"]:
                 changes.supersede(target, memory, reason=operation.reason or None)
                 await changes.enter([_rest(text, target) for text in decision.rests])
@@ -123,9 +194,8 @@ class Learning:
             "metadata": {**memory["metadata"], **self._addition.metadata},
         }
 
-    def _draft(self, operation: Operation, changes: Changes) -> Draft:
+    def _draft(self, operation: Operation) -> Draft:
         home = self._asking.home(operation)
-        expires = self._expires(operation, home)
         return Draft(
             home=home,
             text=operation.text,
@@ -134,10 +204,12 @@ class Learning:
             **_sureness(operation),
             importance="always" if self._addition.importance == "always" else operation.importance,
             **self._dated(operation),
-            expiration_date=expires,
-            cites=self._cites(operation, reroot(home, TURNS), expires, changes),
+            expiration_date=self._expires(operation, home),
             position=self._positions[min(operation.evidence)] if operation.evidence else self._positions[0],
         )
+
+    def _cited(self, operation: Operation, draft: Draft, changes: Changes) -> list[str]:
+        return self._cites(operation, reroot(draft.home, TURNS), draft.expiration_date, changes)
 
     def _cites(self, operation: Operation, home: Namespace, expires: str | None, changes: Changes) -> list[str]:
         """Keeps the turns a fact was drawn from, and says their ids."""

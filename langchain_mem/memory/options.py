@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.store.base import BaseStore
-from pydantic import BaseModel
 
 from langchain_mem.errors import InvalidRequest, shown
 
@@ -58,12 +57,21 @@ def check_names(**named: Any) -> None:
             raise InvalidRequest(f"{name} must be a list of texts, not {shown(several)}.")
 
 
+def check_importance(importance: Any) -> None:
+    """Refuses what is no importance.
+
+    Raises:
+        InvalidRequest: It is something else.
+    """
+    if importance not in ("always", "normal"):
+        raise InvalidRequest(f'importance is "always" or "normal", not {importance!r:.100}.')
+
+
 def check_parts(
     *,
     callables: Mapping[str, Any],
     texts: Mapping[str, Any],
     categories: Any,
-    schemas: Any,
     model: Any,
     store: Any,
 ) -> None:
@@ -80,8 +88,6 @@ def check_parts(
             raise InvalidRequest(f"{name} must be text, not {shown(text)}.")
     if categories is not None and not _is_text_by_text(categories):
         raise InvalidRequest(f"categories must map names to what each is for, not {shown(categories)}.")
-    if not isinstance(schemas, Sequence) or not all(_is_schema(schema) for schema in schemas):
-        raise InvalidRequest(f"schemas must be a list of Pydantic models, not {shown(schemas)}.")
     if not isinstance(model, BaseChatModel | str | None):
         raise InvalidRequest(f"model must be a chat model or its name, not {shown(model)}.")
     if not isinstance(store, BaseStore | str | Path | None):
@@ -90,7 +96,3 @@ def check_parts(
 
 def _is_text_by_text(given: Any) -> bool:
     return isinstance(given, Mapping) and all(isinstance(each, str) for pair in given.items() for each in pair)
-
-
-def _is_schema(given: Any) -> bool:
-    return isinstance(given, type) and issubclass(given, BaseModel)

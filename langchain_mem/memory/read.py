@@ -14,10 +14,11 @@ from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_limit, check_names
 from langchain_mem.memory.reading.cursor import check_output_format, cut_of
 from langchain_mem.memory.reading.pages import page as page_of
-from langchain_mem.memory.reading.queries import by_id, has_any, live, view
+from langchain_mem.memory.reading.queries import by_id, has_any, live, of_kind, view
 from langchain_mem.memory.settings import Settings, names
 from langchain_mem.model.history import changes
 from langchain_mem.model.instants import instant, iso
+from langchain_mem.model.kinds import KindName
 from langchain_mem.model.records import Change, MemoryDict, Page, StoredMemory, is_live, public
 from langchain_mem.model.scopes import MEMORIES, Ids, Scope, owner_of
 
@@ -73,6 +74,7 @@ async def _get_all(
     settings: Settings,
     *,
     filters: Mapping[str, Any] | None = None,
+    kind: KindName | None = None,
     categories: Sequence[str] | None = None,
     keywords: str | None = None,
     page: int | None = None,
@@ -91,6 +93,7 @@ async def _get_all(
     Args:
         settings: Parts and policies; given by the memory.
         filters: Narrows what the ids allow; without ids it must name an owner.
+        kind: Only documents of this kind: a schema, or its name.
         categories: Any of these.
         keywords: A part of the text, in any case.
         page: From 1.
@@ -116,7 +119,8 @@ async def _get_all(
     now = settings.now()
     places, asked = await view(settings, Scope.of(ids), filters, now)
     shown = live(now, show_expired=show_expired, latest_only=latest_only)
-    condition = conjunction(asked, shown, _narrowed(categories, keywords), *cut.until())
+    wanted = conjunction() if kind is None else of_kind(kind)
+    condition = conjunction(asked, shown, wanted, _narrowed(categories, keywords), *cut.until())
     rows, count = await page_of(settings, places, condition, now, limit=cut.limit, offset=cut.offset)
     more = cut.offset + len(rows) < count
     return {

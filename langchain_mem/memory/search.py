@@ -21,9 +21,10 @@ from langchain_mem.filters.conditions import Condition, conjunction
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.reading.candidates import POOL as POOL
 from langchain_mem.memory.reading.candidates import Hit, Search, candidates
-from langchain_mem.memory.reading.queries import is_in, live, view
+from langchain_mem.memory.reading.queries import is_in, live, of_kind, view
 from langchain_mem.memory.settings import Reinforce, Settings, decay_of
 from langchain_mem.model.instants import instant, iso, parse_iso
+from langchain_mem.model.kinds import KindName
 from langchain_mem.model.records import (
     PUBLIC,
     FoundMemory,
@@ -50,6 +51,7 @@ async def _search(
     query: str,
     *,
     filters: Mapping[str, Any] | None = None,
+    kind: KindName | None = None,
     top_k: int = 10,
     threshold: float = 0.1,
     rerank: bool = False,
@@ -79,6 +81,7 @@ async def _search(
         settings: Parts and policies; given by the memory.
         query: In the user's words.
         filters: Narrows what the ids allow; see the filter language. Without ids it must name an owner.
+        kind: Only documents of this kind: a schema, or its name.
         top_k: At most so many, 1 or more.
         threshold: The least relevance, before decay, in 0..1.
         rerank: Whether to ask the reranker `Memory` was given.
@@ -124,7 +127,10 @@ async def _search(
         scope=scope,
         now=then,
         condition=conjunction(
-            asked, live(then, show_expired=show_expired, latest_only=latest_only), _in_layers(layers)
+            asked,
+            live(then, show_expired=show_expired, latest_only=latest_only),
+            _in_layers(layers),
+            conjunction() if kind is None else of_kind(kind),
         ),
         places=places,
         top_k=top_k if limit is None else limit,

@@ -12,7 +12,6 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
-from pydantic import BaseModel
 
 from langchain_mem.backends.base import Address
 from langchain_mem.background.pending import Pending
@@ -25,6 +24,7 @@ from langchain_mem.extraction.judgement import Grounding
 from langchain_mem.extraction.redaction import redact_value
 from langchain_mem.memory.writing.contention import Turnstile
 from langchain_mem.model.instants import iso, to_instant
+from langchain_mem.model.kinds import Kinds
 from langchain_mem.model.scopes import Scope
 from langchain_mem.repository.contract import Repository
 from langchain_mem.repository.owners import Owners
@@ -66,7 +66,7 @@ class Settings:
     grounding: Grounding
     extraction_tokens: int
     redact: Callable[[str], str] | None
-    schemas: Sequence[type[BaseModel]]
+    kinds: Kinds
     reinforce: Reinforce
     all_owners: bool
     keep_sources: bool

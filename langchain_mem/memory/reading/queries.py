@@ -13,6 +13,7 @@ from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Or,
 from langchain_mem.filters.language import owners, parse
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso
+from langchain_mem.model.kinds import KindName, kind_name
 from langchain_mem.model.scopes import MEMORIES, NO_OWNER, Namespace, Scope
 from langchain_mem.repository.contract import Repository
 
@@ -116,6 +117,15 @@ def live(now: datetime, *, show_expired: bool = False, latest_only: bool = True)
 def is_in(key: str, values: Sequence[str]) -> Condition:
     """That a stored key has one of these values."""
     return Test(Path((key,)), Operator.in_, tuple(values), Kind.text)
+
+
+def of_kind(kind: KindName) -> Condition:
+    """That a memory is a document of a kind.
+
+    Raises:
+        InvalidRequest: `kind` is neither a pydantic class nor a name.
+    """
+    return is_in("schema", [kind_name(kind)])
 
 
 def has_any(key: str, values: Sequence[str]) -> Condition:

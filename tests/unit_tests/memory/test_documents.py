@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from langchain_mem.errors import InvalidRequest, ScopeError
-from langchain_mem.memory.documents import in_words, merged
+from langchain_mem.model.documents import in_words, merged
 from tests.memories import Bench, facts, memory_id, proposed, texts
 
 Open = Callable[..., Bench]
@@ -74,8 +74,8 @@ class TestLearning:
             ({"Profile": {"age": "old"}}, "age"),
             ({"Profile": {"age": -1}}, "age"),
             ({"Profile": {"home": {"floor": 3}}}, "home.city"),
-            ({"Profile": {"name": "Bob"}}, "not in the messages: bob"),
-            ({"Profile": {"age": 77}}, "not in the messages: 77"),
+            ({"Profile": {"name": "Bob"}}, "name: nobody said Bob"),
+            ({"Profile": {"age": 77}}, "age: says 77 where 3 was said"),
             ({"Profile": 5}, "object"),
             ({"Diary": {}}, "Profile"),
         ],
@@ -83,7 +83,7 @@ class TestLearning:
     )
     def test_a_patch_that_cannot_be(self, bench: Open, documents: dict[str, Any], reason: str) -> None:
         """What does not validate, or nobody said, is rejected with the reason; facts beside it stand."""
-        memory = bench(facts("Likes tea") | {"documents": documents}, schemas=[Profile])
+        memory = bench(facts("Likes tea") | {"documents": documents}, proposed(), schemas=[Profile])
         added = memory.add("I like tea on floor 3", user_id="alex")
         assert texts(added) == ["Likes tea"]
         assert reason in added["rejected"][0]["reason"]
@@ -150,9 +150,9 @@ class TestOperations:
         """`update` may file a document under categories, and not change what it says."""
         memory = bench()
         key = memory.set_document(Profile(name="Alex"), user_id="alex")["id"]
-        with pytest.raises(InvalidRequest, match="set_document"):
+        with pytest.raises(InvalidRequest, match="update_document"):
             memory.update(key, "Profile. name: Bob")
-        with pytest.raises(InvalidRequest, match="set_document"):
+        with pytest.raises(InvalidRequest, match="update_document"):
             memory.update(key, metadata={"schema": "Diary"})
         assert memory.update(key, categories=["personal_details"])["categories"] == ["personal_details"]
 

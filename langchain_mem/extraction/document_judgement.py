@@ -1,0 +1,231 @@
+"""Whether the conversation supports what a document says, value by value.
+
+Each text and number of a document is held against what was said, as a fact is (`support.weigh`):
+
+    contradicted   this value is left out and reported; the rest of the document stands where it is valid without it
+    in doubt       kept with the reason, or left out too where grounding is "strict"
+    clear          kept
+
+Values from the schema's own vocabulary (enumerations, defaults) name no fact, and neither do fields that the model is
+to word by itself; they are not compared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from pydantic import BaseModel
+
+from langchain_mem.errors import InvalidRequest
+from langchain_mem.extraction.judgement import Judge
+from langchain_mem.extraction.languages import alike, language_of, root, words
+from langchain_mem.extraction.reconcile import Action, Operation
+from langchain_mem.extraction.support import Finding, Said, weigh
+from langchain_mem.model.documents import JsonDocument, dumped_whole, in_words, merged, read_by
+from langchain_mem.model.kinds import Many
+
+NEXT: Final = " | "
+"""Stands between the doubts of several fields."""
+
+
+class Compared(NamedTuple):
+    """A document, or a patch of one, after it was compared.
+
+    Attributes:
+        document: What of it was not contradicted.
+        refused: The paths of the values that were, each with the reason.
+        doubts: The fields in doubt, each with the reason.
+    """
+
+    document: JsonDocument
+    refused: dict[str, str]
+    doubts: dict[str, str]
+
+    @property
+    def doubt(self) -> str | None:
+        """All doubts in one line."""
+        return NEXT.join(f"{key}: {reason}" for key, reason in self.doubts.items()) or None
+
+
+class JudgedDocument(NamedTuple):
+    """What becomes of an operation on a document.
+
+    Attributes:
+        operation: It, with its doubt, and without what was contradicted.
+        refused: Why it is not carried out; `None` where it is.
+        parts: Values that were left out, by their path, each with the reason.
+    """
+
+    operation: Operation
+    refused: str | None
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentJudge:
+    """Judges operations on documents, by the rules that hold for facts.
+
+    Attributes:
+        judge: Judges facts of the same conversation.
+        many: The kind of the documents.
+    """
+
+    judge: Judge
+    many: Many
+
+    def __call__(self, operation: Operation) -> JudgedDocument:
+        """What becomes of an operation."""
+        refused = self._forbidden(operation) or self.judge.malformed(operation) or self._unauthorized(operation)
+        compared = refused is None and operation.document is not None and self.judge.grounding != "off"
+        return self._compared(operation) if compared else JudgedDocument(operation, refused, {})
+
+    def _forbidden(self, operation: Operation) -> str | None:
+        if operation.action is Action.KEEP or str(operation.action) in self.many.actions():
+            return None
+        return f"a model may not {operation.action} a {self.many.name}"
+
+    def _unauthorized(self, operation: Operation) -> str | None:
+        if operation.action in (Action.DELETE, Action.UPDATE) and not self.judge.user_said(operation):
+            return "only a user's message can remove or change a document"
+        spoken = operation.action is Action.KEEP or not self.judge.by_speaker or self.judge.rests_on(operation)
+        return None if spoken else f"no message of the {operation.subject} is among those it cites"
+
+    def _compared(self, operation: Operation) -> JudgedDocument:
+        """The operation without what the conversation contradicts, where it is valid so."""
+        judge, schema = self.judge, self.many.schema
+        compared = compare(
+            operation.document or {},
+            judge.said(operation),
+            free=self.many.own_words,
+            vocabulary=vocabulary(schema),
+            strict=judge.grounding == "strict",
+        )
+        before = operation.target["metadata"]["document"] if operation.target and operation.target["schema"] else {}
+        whole = merged(before, compared.document) if operation.action is Action.UPDATE else compared.document
+        first = next((f"{path}: {reason}" for path, reason in compared.refused.items()), None)
+        if first is not None and not compared.document:
+            return JudgedDocument(operation, first, {})
+        try:
+            text = in_words(self.many.name, dumped_whole(read_by(schema, whole)))
+        except InvalidRequest as error:
+            return JudgedDocument(operation, first or str(error), {})
+        kept = replace(operation, document=compared.document, text=text, doubt=compared.doubt)
+        return JudgedDocument(kept, None, compared.refused)
+
+
+def compare(
+    document: Mapping[str, Any], said: Said, *, free: Collection[str], vocabulary: Collection[str], strict: bool
+) -> Compared:
+    """Holds each value of a document against what was said.
+
+    Args:
+        document: A document or a patch.
+        said: What it is held against.
+        free: Fields that are not compared.
+        vocabulary: Values that are not compared.
+        strict: Whether what is in doubt is left out as well.
+    """
+    refused: dict[str, str] = {}
+    doubts: dict[str, str] = {}
+    kept: JsonDocument = {}
+    for key, value in document.items():
+        comparing = _Comparing(said, vocabulary, strict)
+        told = value if key in free else comparing.of(value, key)
+        refused |= comparing.refused
+        if comparing.doubt is not None:
+            doubts[key] = comparing.doubt
+        if told is not _LEFT_OUT:
+            kept[key] = told
+    return Compared(kept, refused, doubts)
+
+
+_LEFT_OUT: Final = object()
+
+
+class _Comparing:
+    """Compares the values of one field."""
+
+    def __init__(self, said: Said, vocabulary: Collection[str], strict: bool) -> None:
+        self._said = said
+        self._vocabulary = vocabulary
+        self._strict = strict
+        self.refused: dict[str, str] = {}
+        self.doubt: str | None = None
+
+    def of(self, value: Any, path: str) -> Any:
+        """A value without what is contradicted in it; `_LEFT_OUT` where nothing is left."""
+        if isinstance(value, Mapping):
+            inner = {key: self.of(each, f"{path}.{key}") for key, each in value.items()}
+            return {key: each for key, each in inner.items() if each is not _LEFT_OUT} if value else value
+        if isinstance(value, list):
+            items = [self.of(each, f"{path}.{place}") for place, each in enumerate(value)]
+            left = [each for each in items if each is not _LEFT_OUT]
+            return left if left or not value else _LEFT_OUT
+        return self._leaf(value, path)
+
+    def _leaf(self, value: Any, path: str) -> Any:
+        if value is None or isinstance(value, bool) or not isinstance(value, str | int | float):
+            return value
+        if value in self._vocabulary or not str(value).strip():
+            return value
+        finding = supported(str(value), self._said)
+        against = finding.contradiction or (finding.doubt if self._strict else None)
+        if against is not None:
+            self.refused[path] = against
+            return _LEFT_OUT
+        self.doubt = self.doubt or finding.doubt
+        return value
+
+
+def supported(value: str, said: Said) -> Finding:
+    """What a conversation says of one value; a name or a number of which nothing was said is invented."""
+    finding = weigh(value, said)
+    if finding.contradiction is None and finding.doubt is not None and _is_name(value) and not _any_of(value, said):
+        return Finding(contradiction=f"nobody said {value[:80]}")
+    return finding
+
+
+def _is_name(value: str) -> bool:
+    """Whether a value reads as a name: few words, each with a capital."""
+    told = value.split()
+    return 1 <= len(told) <= 4 and all(word[:1].isupper() for word in told) and language_of(value) != "de"
+
+
+def _any_of(value: str, said: Said) -> bool:
+    spoken = {root(word, None) for word in said.names}
+    return any(alike(root(word, None), each) for word in words(value) for each in spoken)
+
+
+@lru_cache(maxsize=64)
+def vocabulary(schema: type[BaseModel]) -> frozenset[str]:
+    """The texts that a schema itself prescribes: its enumerations, constants and defaults."""
+    return frozenset(_prescribed(schema.model_json_schema()))
+
+
+def _prescribed(schema: Any) -> Iterator[str]:
+    if isinstance(schema, list):
+        for each in schema:
+            yield from _prescribed(each)
+    elif isinstance(schema, Mapping):
+        given = [*schema.get("enum", ()), schema.get("const"), schema.get("default")]
+        yield from (each for each in given if isinstance(each, str))
+        for each in schema.values():
+            yield from _prescribed(each)
+
+
+_PART: Final = re.compile(r"^([^:|]+): ")
+
+
+def doubts_left(doubt: str | None, patch: Mapping[str, Any], anew: str | None) -> str | None:
+    """The doubts of a document after a patch: those of fields that it leaves alone, and its own.
+
+    >>> doubts_left("age: not said | diet: not said", {"age": 34}, None)
+    'diet: not said'
+    """
+    parts = [part for part in (doubt or "").split(NEXT) if part]
+    kept = [part for part in parts if (found := _PART.match(part)) is None or found[1] not in patch]
+    return NEXT.join([*kept, *([anew] if anew else [])]) or None
