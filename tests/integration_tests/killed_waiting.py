@@ -17,11 +17,10 @@ from langchain_mem.testing import FakeEmbeddings, ScriptedModel
 SAID = ("My dog is named Rex.", "He is old.", "He likes snow.")
 
 
-def store_at(place: str) -> LongTermStore:
-    """The store at a folder or a Postgres address."""
-    if place.startswith("postgresql"):
-        return LongTermStore.postgres(place, embed=FakeEmbeddings())
-    return LongTermStore.chroma(place, embed=FakeEmbeddings())
+def store_at(engine: str, place: str) -> LongTermStore:
+    """The store of an engine at a folder or a DSN."""
+    opener = LongTermStore.postgres if engine == "postgres" else LongTermStore.chroma
+    return opener(place, embed=FakeEmbeddings())
 
 
 def chat(memory: Memory) -> None:
@@ -41,8 +40,9 @@ def _die(*_: Any) -> None:
 
 
 if __name__ == "__main__":
-    memory = Memory(store_at(sys.argv[1]), model=ScriptedModel(_die))
+    _, engine, place, when = sys.argv
+    memory = Memory(store_at(engine, place), model=ScriptedModel(_die))
     chat(memory)
-    if sys.argv[2] == "reading":
+    if when == "reading":
         memory.extract_waiting(everything=True)  # the model kills it
     _die()

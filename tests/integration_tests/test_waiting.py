@@ -36,11 +36,11 @@ def test_a_killed_process_leaves_what_waits_to_the_next(
 ):
     """Killed while messages wait, or while a model reads them: the next process reads them all, in one call."""
     place = _place(request, engine, tmp_path)
-    program = [sys.executable, "-m", "tests.integration_tests.killed_waiting", place, when]
+    program = [sys.executable, "-m", "tests.integration_tests.killed_waiting", engine, place, when]
     ended = subprocess.run(program, cwd=Path(__file__).parents[2], timeout=120, check=False)
     assert ended.returncode == -signal.SIGKILL
     clock, model = FakeClock(utc_now() + timedelta(minutes=30)), ScriptedModel(facts("Has a dog named Rex"))
-    with store_at(place) as store, Memory(store, model=model, clock=clock) as memory:
+    with store_at(engine, place) as store, Memory(store, model=model, clock=clock) as memory:
         assert memory.extract_waiting() == {"extracted": 6, "failed": 0, "waiting": 0}
         assert memory.extract_waiting() == {"extracted": 0, "failed": 0, "waiting": 0}
         assert texts(memory.get_all(user_id="alex")) == ["Has a dog named Rex"]
@@ -51,7 +51,7 @@ def test_a_killed_process_leaves_what_waits_to_the_next(
 def test_two_processes_over_postgres_make_one_call(fresh_postgres_dsn: str):
     """While one store's process reads, the other's leaves the owner alone, and has nothing to do afterwards."""
     clock = FakeClock(utc_now())
-    with store_at(fresh_postgres_dsn) as one, store_at(fresh_postgres_dsn) as two:
+    with store_at("postgres", fresh_postgres_dsn) as one, store_at("postgres", fresh_postgres_dsn) as two:
         other = Memory(two, model=ScriptedModel(), clock=clock)
         seen: list[Any] = []
         model = ScriptedModel(lambda _: seen.append(other.extract_waiting()) or facts("Has a dog named Rex"))
