@@ -21,6 +21,7 @@ from langchain_mem.extraction.cues import (
 )
 from langchain_mem.extraction.grounding import claims
 from langchain_mem.extraction.languages import language_of, root, telling, words
+from langchain_mem.extraction.moods import requests, wishes
 from langchain_mem.extraction.quantities import in_digits
 
 _SENTENCE: Final = re.compile(r"[^.!?;…\n]+(?:[.](?=\w)[^.!?;…\n]+)*[.!?;…]*", re.UNICODE)
@@ -39,12 +40,14 @@ _BREAKS: Final = {
     code: re.compile(rf"\s*[,:()–—]\s+|\s+-\s+|\s+(?=(?:{words})\s)") for code, words in _CONJUNCTIONS.items()
 }
 _USED_TO: Final = re.compile(
-    r"\b(?:was|were|had|war|waren|hatte|était|avait|era|había|aveva|tinha)\b.*\b(?:until|till|bis|hasta|fino|até|tot)\b"
+    r"\b(?:was|were|had|war|waren|hatte|était|avait|era|había|aveva|tinha)\b.*\b(?:until|till|bis|hasta|fino|até"
+    r"|tot)\b"
     r"|\bused\s+to\b|\bno\s+longer\b|\bnot\s+any\s*more\b|\b(?:una volta|un tempo)\b",
     re.IGNORECASE,
 )
 _NO_DENIAL: Final = re.compile(
-    r"\bnot only\b|\bno doubt\b|\bnever mind\b|\bno problem\b|\bno worries\b|\bwhy not\b|\bnot bad\b|\bcan['’]?t wait\b"
+    r"\bnot only\b|\bno doubt\b|\bnever mind\b|\bno problem\b|\bno worries\b|\bwhy not\b|\bnot bad\b"
+    r"|\bcan['’]?t wait\b"
     r"|\bcouldn['’]?t (?:be|agree|have) \w*|\bdon['’]?t (?:forget|worry|mind)\b|\bno,|\bnicht nur\b|\bno wait\b",
     re.IGNORECASE,
 )
@@ -57,6 +60,17 @@ _TELLS: Final = re.compile(  # questions that tell what they ask about
     r"|\W*te (?:he dicho|conté)|\W*ti ho detto|\W*já te disse|\W*heb ik (?:je )?(?:al )?verteld",
     re.IGNORECASE,
 )
+_TOLD_IN: Final = re.compile(
+    r"\b(?:in|im|en|dans|nel|no|na|w|i)\s+(?:(?:the|this|that|a|my|dem|diesem|einem|el|la|la|le|il|lo|un|una|een|het"
+    r"|de)\s+)?"
+    r"(book|novel|film|movie|series|episode|buch|film|libro|novela|película|livre|roman|romanzo|livro|filme|boek"
+    r"|książce|boken)\b",
+    re.IGNORECASE,
+)
+_THAT: Final = re.compile(r"(?:that|dass|ob|que|qu['’]|che|dat|że|att)(?!\w)", re.IGNORECASE)
+_QUOTE: Final = re.compile(r"[\"“„«]")
+_TO_DO: Final = re.compile(r"\bzu\s+\w+en\b|\b\w+zu\w+en\b|\bte\s+\w+en\b", re.IGNORECASE)
+_APPOSITION: Final = re.compile(r"(?:the|der|die|das|le|la|el|il|o|a|de|het)\s+\S+(?:\s+\S+)?", re.IGNORECASE)
 _FIRST_PERSON: Final = frozenset("i im ich je io eu ik yo we wir nous".split())
 _LEADING: Final = 3  # words before a subject: "well, and then my sister"
 
@@ -74,6 +88,7 @@ class Clause:
         language: The code of its message's language, where it is known.
         supposed: Whether its sentence makes it a possibility.
         told_of: Whom the words before it in its sentence tell of.
+        requested: Whether it asks for something, without a question mark.
     """
 
     text: str
@@ -82,6 +97,7 @@ class Clause:
     language: str | None
     supposed: bool
     told_of: str | None = None
+    requested: bool = False
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -145,16 +161,48 @@ def clauses(text: str, turn: int = 0) -> tuple[Clause, ...]:
 
 def _clauses(sentence: str, turn: int, language: str | None) -> Iterator[Clause]:
     """The clauses of a sentence; of a question, those from the first on that begins as one are asked."""
-    parts = [part.strip() for part in _BREAKS[language or "en"].split(sentence) if part.strip(" .!?;…¿¡")]
+    split = [part.strip() for part in _BREAKS[language or "en"].split(sentence) if part.strip(" .!?;…¿¡")]
+    parts = _with_appositions(split)
     is_question, began = sentence.rstrip(" \"'”").endswith("?") and not _TELLS.match(sentence), False
-    told_of = next((word for word in words(sentence) if word in FICTION), None)
+    told_of = _told_in(sentence)
     supposed = bool(parts and _CONDITION.match(parts[0]))  # at the end it is often said by the way: ", if you like"
+    awaited, demanded = False, "?" not in sentence and requests(sentence, language)
     for place, part in enumerate(parts):
         began = began or "¿" in part or _begins_as_question(part) or (place == len(parts) - 1 and place > 0)
         hedged = supposed or bool(_HEDGED.search(part)) or any(word in HEDGES for word in words(part))
-        clause = Clause(part, turn, is_question and (began or len(parts) == 1), language, hedged, told_of)
+        requested = demanded and (place == 0 or bool(_QUOTE.search(sentence)) or not _speaks_up(part))
+        asked = is_question and (began or len(parts) == 1)
+        clause = Clause(part, turn, asked, language, hedged or awaited, told_of, requested)
+        awaited = bool(hedged or wishes(part, language)) and _goes_on(parts[place + 1 :])
         yield clause
         told_of = clause.person if clause.person or clause.says_i() else told_of
+
+
+def _with_appositions(parts: list[str]) -> list[str]:
+    """Parts of a sentence, with what explains a name at its end: "Biscuit, the beagle"."""
+    joined: list[str] = []
+    for part in parts:
+        if joined and _APPOSITION.fullmatch(part.rstrip(".!?…")) and joined[-1].split()[-1][:1].isupper():
+            joined[-1] = f"{joined[-1]}, {part}"
+        else:
+            joined.append(part)
+    return joined
+
+
+def _speaks_up(part: str) -> bool:
+    """Whether a part has its speaker as subject."""
+    return any(word in _FIRST_PERSON or word.startswith(("i'", "we'")) for word in words(part)[:_LEADING])
+
+
+def _goes_on(after: list[str]) -> bool:
+    """Whether the next part is what the one before thinks or hopes: "kann sein, dass …"."""
+    return bool(after and (_THAT.match(after[0]) or _TO_DO.search(after[0])))
+
+
+def _told_in(sentence: str) -> str | None:
+    """What makes a sentence a tale: a word of fiction, or the book it is from."""
+    found = _TOLD_IN.search(sentence)
+    return found[1].casefold() if found else next((word for word in words(sentence) if word in FICTION), None)
 
 
 def _begins_as_question(part: str) -> bool:

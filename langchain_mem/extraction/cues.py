@@ -10,7 +10,8 @@ from typing import Final
 
 NEGATIONS: Final = frozenset(
     """
-    not no never none nothing nobody neither nor without cannot can't cant don't dont doesn't doesnt didn't didnt isn't
+    not no never none nothing nobody neither nor without cannot can't cant don't dont doesn't doesnt didn't didnt
+    isn't
     isnt aren't wasn't wasnt weren't won't wont wouldn't hasn't haven't havent hadn't couldn't shouldn't ain't hardly
     nicht kein keine keinen keinem keiner nie niemals nichts ohne weder
     pas jamais rien aucun aucune sans ni n'ai n'est n'a
@@ -28,7 +29,8 @@ NEGATIONS: Final = frozenset(
 AVERSIONS: Final = frozenset(
     """
     dislike dislikes disliked hate hates hated avoid avoids refuse refuses stopped stop quit quits gave left resigned
-    longer anymore unable lacks lack except declined cancelled canceled dropped ended split broke sold lost fails failed
+    longer anymore unable lacks lack except declined cancelled canceled dropped ended split broke sold lost fails
+    failed
     unlike unhappy against free former formerly ex used
     mag hasse hasst meidet aufgehört gekündigt verkauft mehr ehemals
     déteste arrêté quitté plus vendu ancien
@@ -61,7 +63,8 @@ HEDGES: Final = frozenset(
 INTENTIONS: Final = frozenset(
     """
     considers consider plans plan planned wants want wanted hopes intends intend wishes wish would-like interested
-    thinks thought looking considering goal aims dreams undecided offer offered will going applied asked asks might may
+    thinks thought looking considering goal aims dreams undecided offer offered will going applied asked asks might
+    may
     could would suggests suggested suggest advises advised recommends recommended proposes proposed wonders eyeing
     erwägt plant möchte will überlegt hofft
     envisage prévoit veut souhaite espère
@@ -174,8 +177,10 @@ PEOPLE: Final = frozenset(
     aunt auntie grandma grandpa gran nan grandmother grandfather grandson granddaughter nephew niece roommate flatmate
     housemate landlord landlady guy girl man woman somebody someone daughter son kid kids child children baby teacher
     doctor client customer character team people ex mother-in-law father-in-law sister-in-law brother-in-law stepson
-    schwester bruder mutter mama mutti vater papa eltern frau mann freund freundin nachbar nachbarin chef chefin kollege
-    kollegin cousin cousine onkel tante oma opa mitbewohner mitbewohnerin vermieter vermieterin tochter sohn kind kinder
+    schwester bruder mutter mama mutti vater papa eltern frau mann freund freundin nachbar nachbarin chef chefin
+    kollege
+    kollegin cousin cousine onkel tante oma opa mitbewohner mitbewohnerin vermieter vermieterin tochter sohn kind
+    kinder
     großeltern schwiegermutter
     sœur soeur frère mère maman père femme mari copain copine ami amie voisin voisine patron patronne collègue oncle
     grand-mère grand-père coloc fille fils enfants
@@ -185,6 +190,17 @@ PEOPLE: Final = frozenset(
     irmã irmão mãe pai mulher namorada namorado vizinha vizinho chefe tia tio avó avô filha filho
     zus broer moeder vader vrouw vriend vriendin buurman buurvrouw baas neef nicht oom dochter zoon
     siostra brat matka tata ojciec żona mąż przyjaciel sąsiad szef kolega kuzyn ciocia wujek córka syn
+    hero heroine author stepmother stepfather stepdaughter stepbrother stepsister godmother godfather groom bride
+    schwager schwägerin schwiegervater schwiegereltern enkel enkelin neffe nichte ehemann ehefrau partnerin lehrer
+    lehrerin
+    beau-frère belle-sœur beau-père belle-mère neveu nièce meilleure meilleur époux épouse prof
+    cuñado cuñada sobrino sobrina nieto nieta esposo esposa pareja profesor profesora
+    cognato cognata suocero suocera nipote compagno compagna marito madre padre ragazzo ragazza professore
+    professoressa
+    cunhado cunhada sogro sogra sobrinho sobrinha neto neta esposo esposa marido colega professor professora
+    schoonzus zwager schoonmoeder schoonvader kleinzoon kleindochter man partner leraar collega
+    szwagier szwagierka teściowa teść bratanek wnuk wnuczka
+    syster bror mamma pappa fru vän chef granne
     """.split()
 )
 """Persons whom somebody may tell of."""
@@ -235,3 +251,14 @@ SAME: Final = (
     "enjoy love like adore",
 )
 """Words that stand for one another, one group a line."""
+
+CALENDAR: Final = frozenset(
+    """
+    january february march april june july august september october november december monday tuesday wednesday
+    thursday
+    friday saturday sunday mondays tuesdays wednesdays thursdays fridays saturdays sundays jan feb mar apr jun jul
+    aug sep
+    oct nov dec st nd rd th am pm
+    """.split()
+)
+"""Words of dates and times, which are compared as figures, not as names."""

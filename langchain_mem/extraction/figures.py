@@ -19,17 +19,26 @@ from langchain_mem.extraction.languages import alike, root, telling
 from langchain_mem.extraction.quantities import Date, Quantities, in_digits, quantities
 
 _RELATIVE: Final = re.compile(
-    r"""\bin\s+\w+\s+(?:tag|woche|monat|jahr|day|week|month|year)\w*|\b(?:today|tonight|tomorrow|yesterday|now|ago|this|last|next|coming|past|since|recently|just|weekend|week|month|year
-    |years|months|weeks|days|morning|evening|eve|spring|summer|autumn|fall|winter|christmas|easter|monday|tuesday|wednesday
+    r"""\bin\s+\w+\s+(?:tag|woche|monat|jahr|day|week|month|year)\w*|\b(?:today|tonight|tomorrow|yesterday|now|ago
+            |this|last|next|coming|past|since|recently|just|weekend|week|month|year
+    |years|months|weeks|days|morning|evening|eve|spring|summer|autumn|fall|winter|christmas|easter|monday|tuesday
+            |wednesday
     |thursday|friday|saturday|sunday|mon|tue|wed|thu|fri|sat|sun
-    |heute|morgen|gestern|vorgestern|übermorgen|nächst\w*|letzt\w*|vor|seit|diese\w*|jetzt|gerade|montag\w*|dienstag\w*
+    |heute|morgen|gestern|vorgestern|übermorgen|nächst\w*|letzt\w*|vor|seit|diese\w*|jetzt|gerade|montag\w*
+            |dienstag\w*
     |mittwoch\w*|donnerstag\w*|freitag\w*|samstag\w*|sonntag\w*|wochenende|woche\w*|monat\w*|jahr\w*|jahresende
-    |aujourd|demain|hier|depuis|prochain\w*|dernier\w*|dernière|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|semaine\w*
-    |mois|ans?|année\w*|hoy|mañana|ayer|desde|próxim\w*|pasad\w*|lunes|martes|miércoles|jueves|viernes|sábado|domingo|semana\w*
-    |mes|meses|años?|hace|oggi|domani|ieri|scors\w*|prossim\w*|fa|lunedì|martedì|mercoledì|giovedì|venerdì|sabato|domenica
-    |settimana|mese|mesi|anno|anni|hoje|amanhã|ontem|próximo|passad\w*|segunda|terça|quarta|quinta|sexta|semana|mês|ano|anos|há
-    |vandaag|morgen|overmorgen|gisteren|volgende?|vorige?|geleden|sinds|maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag
-    |zondag|maand\w*|jaar|jaren|dziś|dzisiaj|jutro|wczoraj|temu|od|przyszł\w*|zeszł\w*|tydzień|miesiąc\w*|rok\w*|lat)\b""",
+    |aujourd|demain|hier|depuis|prochain\w*|dernier\w*|dernière|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche
+            |semaine\w*
+    |mois|ans?|année\w*|hoy|mañana|ayer|desde|próxim\w*|pasad\w*|lunes|martes|miércoles|jueves|viernes|sábado
+            |domingo|semana\w*
+    |mes|meses|años?|hace|oggi|domani|ieri|scors\w*|prossim\w*|fa|lunedì|martedì|mercoledì|giovedì|venerdì|sabato
+            |domenica
+    |settimana|mese|mesi|anno|anni|hoje|amanhã|ontem|próximo|passad\w*|segunda|terça|quarta|quinta|sexta|semana|mês
+            |ano|anos|há
+    |vandaag|morgen|overmorgen|gisteren|volgende?|vorige?|geleden|sinds|maandag|dinsdag|woensdag|donderdag|vrijdag
+            |zaterdag
+    |zondag|maand\w*|jaar|jaren|dziś|dzisiaj|jutro|wczoraj|temu|od|przyszł\w*|zeszł\w*|tydzień|miesiąc\w*|rok\w*
+            |lat)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
 _EXACT: Final = {
@@ -44,8 +53,10 @@ _NEAR: Final = timedelta(days=430)  # what "last", "next" or a weekday may reach
 _PAIR: Final = re.compile(r"(?<![\w.,:])(\d+(?:[.,]\d+)?|one)\s+([^\W\d_]+)", re.IGNORECASE)
 _UNITS: Final = frozenset(
     """
-    year years month months week weeks day days hour hours minute minutes euro euros dollar dollars pound pounds percent
-    kilo kilos kg km metres meters litres people times jahre jahren monate wochen tage stunden ans mois semaines jours
+    year years month months week weeks day days hour hours minute minutes euro euros dollar dollars pound pounds
+    percent
+    uhr o'clock heures heure horas hora ore ora uur am pm kilo kilos kg km metres meters litres people times jahre
+    jahren monate wochen tage stunden ans mois semaines jours
     años meses semanas días anni mesi settimane giorni anos dias jaar maanden weken dagen lat
     """.split()
 )

@@ -22,11 +22,7 @@ from typing import Final
 from langchain_mem.extraction.clauses import Clause, clauses, takes_back
 from langchain_mem.extraction.cues import (
     AFFIRMATIONS,
-    AVERSIONS,
-    HEDGES,
-    INTENTIONS,
-    NEGATIONS,
-    PAST_FACT,
+    CALENDAR,
     PEOPLE,
     POSSESSIVES,
     QUESTION_WORDS,
@@ -34,11 +30,13 @@ from langchain_mem.extraction.cues import (
 from langchain_mem.extraction.figures import Figures, Finding
 from langchain_mem.extraction.grounding import claims
 from langchain_mem.extraction.languages import FRAME, LANGUAGES, alike, language_of, root, telling, words
+from langchain_mem.extraction.manner import Manner
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.quantities import quantities
 
 __all__ = ["Finding", "Said", "weigh"]
 
+_BRIEF: Final = 6  # words of a message that takes back the one before without saying of what
 _LONGEST: Final = 300  # letters of a message that stand in for a fact
 
 
@@ -131,6 +129,7 @@ class Weighing:
         self._language = language_of(fact) or language_of(said.text)
         self._words = words(fact)
         self._stated = {word: _forms(word, self._language) for word in telling(_undated(fact), self._language)}
+        self._manner = Manner(fact, self._language, said.clauses, [turn.spoken for turn in said.turns], said.known)
 
     def findings(self) -> Iterator[Finding]:
         """Everything that speaks against the fact."""
@@ -228,8 +227,9 @@ class Weighing:
         if best is None:
             return
         full = sure and self._share(best) >= 0.99 and not self._elsewhere_plain(best)
-        for reason in self._against(best):
+        for reason in self._manner.against(best):
             yield Finding(contradiction=reason) if full else Finding(doubt=reason)
+        yield from (Finding(doubt=reason) for reason in self._manner.doubts(best))
         if self._taken_back(best):
             yield Finding(doubt="taken back in a later message")
         yield from self._together()
@@ -237,7 +237,7 @@ class Weighing:
     def _best(self) -> Clause | None:
         """The clause that says most of the fact; of several the one with least against it."""
         found = [
-            (self._share(clause), -len(list(self._against(clause))), -at)
+            (self._share(clause), -len(list(self._manner.against(clause))), -at)
             for at, clause in enumerate(self._said.clauses)
         ]
         if not found:
@@ -254,52 +254,22 @@ class Weighing:
     def _elsewhere_plain(self, best: Clause) -> bool:
         """Whether another clause says half of the fact, with nothing against it."""
         others = (clause for clause in self._clauses() if clause is not best)
-        return any(self._share(clause) >= 0.5 and not list(self._against(clause)) for clause in others)
-
-    def _against(self, clause: Clause) -> Iterator[str]:
-        fact = set(self._words)
-        own_words = fact - {"the", "a"}
-        if clause.denied and not self._denies():
-            yield "the message denies it"
-        if self._negates() and not self._anything_denied():
-            yield "the message does not deny it"
-        if clause.asked:
-            yield "the message only asks it"
-        if clause.supposed and not own_words & (HEDGES | INTENTIONS) and "may" not in fact:
-            yield "the message only supposes it"
-        if clause.over and not own_words & PAST_FACT and not self._denies():
-            yield "the message tells of the past"
-        if clause.person is not None and not self._mentions(clause):
-            yield f"the message tells of somebody else ({clause.person})"
-
-    def _anything_denied(self) -> bool:
-        """Whether some cited clause denies something; a fact of several parts may deny in one of them."""
-        return any(each.denied or any(word in AVERSIONS for word in each.words) for each in self._said.clauses)
-
-    def _denies(self) -> bool:
-        return self._negates() or any(word in AVERSIONS for word in self._words)
-
-    def _negates(self) -> bool:
-        return any(word in NEGATIONS or word.endswith(("n't", "n’t")) for word in self._words)
-
-    def _mentions(self, clause: Clause) -> bool:
-        """Whether a fact says whom a clause tells of, or is about somebody by name."""
-        if any(word in PEOPLE for word in self._words) or (clause.person or "") in self._words:
-            return True
-        first = self._words[0] if self._words[:1] and self._words[0] in claims(self._fact).names else None
-        return first is not None and (first in clause.words or self._goes_by(clause.person or "", first))
-
-    def _goes_by(self, person: str, name: str) -> bool:
-        """Whether a person is called by a name somewhere: "her mother Agnes"."""
-        called = re.compile(rf"\b{re.escape(person)}\W+(?:\w+\W+)?{re.escape(name)}\b", re.IGNORECASE)
-        return any(called.search(text) for text in (*(turn.spoken for turn in self._said.turns), *self._said.known))
+        return any(self._share(clause) >= 0.5 and not list(self._manner.against(clause)) for clause in others)
 
     def _taken_back(self, best: Clause) -> bool:
         """Whether the next message of the same side begins by taking something back."""
         turns = self._said.turns
         later = (index for index in range(best.turn + 1, len(turns)) if turns[index].role == turns[best.turn].role)
         after = next(later, None)
-        return after is not None and after not in self._said.own and takes_back(turns[after].text)
+        if after is None or after in self._said.own or not takes_back(turns[after].text):
+            return False
+        return len(words(turns[after].text)) <= _BRIEF or self._is_about(turns[after].text)
+
+    def _is_about(self, text: str) -> bool:
+        """Whether a text says some of what the fact says, its names apart."""
+        said = frozenset(each for clause in clauses(text) for each in clause.roots)
+        names = self._claimed_names()
+        return any(_among(forms, said) for word, forms in self._stated.items() if word not in names)
 
     def _together(self) -> Iterator[Finding]:
         """A word that was said only beside other names than the fact's: "Bruno is the lab, Pippa is the beagle"."""
@@ -318,14 +288,6 @@ class Weighing:
 
 
 _YEARS: Final = re.compile(r"\d")
-_CALENDAR: Final = frozenset(
-    """
-    january february march april june july august september october november december monday tuesday wednesday thursday
-    friday saturday sunday mondays tuesdays wednesdays thursdays fridays saturdays sundays jan feb mar apr jun jul
-    aug sep
-    oct nov dec st nd rd th am pm
-    """.split()
-)
 
 
 def _undated(fact: str) -> str:
@@ -333,7 +295,7 @@ def _undated(fact: str) -> str:
 
 
 def _is_figure(name: str) -> bool:
-    return name in _CALENDAR or bool(_YEARS.search(name) and not re.search(r"[@/]", name))
+    return name in CALENDAR or bool(_YEARS.search(name) and not re.search(r"[@/]", name))
 
 
 def _forms(word: str, language: str | None) -> frozenset[str]:
@@ -372,4 +334,4 @@ def _part_of(word: str, names: Sequence[str]) -> bool:
 
 def _is_function(name: str) -> bool:
     plain = PEOPLE | QUESTION_WORDS | POSSESSIVES | AFFIRMATIONS | FRAME
-    return name in plain or name in _CALENDAR or any(name in known for known in LANGUAGES.values())
+    return name in plain or name in CALENDAR or any(name in known for known in LANGUAGES.values())

@@ -18,9 +18,10 @@ from langchain_mem.testing.clock import FakeClock
 NOW = FakeClock()()
 
 
-def test_the_bars() -> None:
-    """Of 150 true paraphrases at least 95 % are kept; of 100 falsehoods at most 10 % pass without a doubt."""
-    found = measure("all")
+@pytest.mark.parametrize("split", ["held_out", "all"])
+def test_the_bars(split: str) -> None:
+    """Of the true paraphrases at least 95 % are kept; of the falsehoods at most 10 % pass without a doubt."""
+    found = measure(split)
     assert found["true"]["refused"] / found["true"].total() <= 0.05
     assert found["false"]["clear"] / found["false"].total() <= 0.10
 
