@@ -20,10 +20,18 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "langchain_mem"
 
 
+ON_POSTGRES = ROOT / "docs" / "guides" / "postgres.md"
+"""The page that needs a server: tests/integration_tests/test_guides.py runs it."""
+
+
+def pages(*where: Path) -> list[list[CodeExample]]:
+    """The fenced Python blocks of these files and folders, page by page."""
+    return [list(page) for _, page in groupby(find_examples(*where), key=lambda block: block.path)]
+
+
 def _pages() -> list[list[CodeExample]]:
-    """The fenced Python blocks of README, documentation and docstrings, page by page."""
-    blocks = find_examples(ROOT / "README.md", ROOT / "docs", PACKAGE)
-    return [list(page) for _, page in groupby(blocks, key=lambda block: block.path)]
+    found = pages(ROOT / "README.md", ROOT / "docs", PACKAGE)
+    return [page for page in found if page[0].path != ON_POSTGRES]
 
 
 def _name(page: list[CodeExample]) -> str:
@@ -73,6 +81,11 @@ def test_page(
 ) -> None:
     """The blocks of a page run one after the other, as a reader would run them, and print what they say."""
     monkeypatch.chdir(tmp_path)
+    run_page(page, eval_example)
+
+
+def run_page(page: list[CodeExample], eval_example: EvalExample) -> None:
+    """Runs a page's blocks in one namespace and compares what they print."""
     eval_example.set_config(line_length=120)
     names: dict[str, object] = {}
     for block in page:
