@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
@@ -27,6 +27,15 @@ _KEPT: Final = 4_096  # changes of a scope that a log remembers; whoever has mis
 _ROWS: Final = 1_024  # rows that a log remembers, so that whoever follows need not read what was written just now
 
 
+class Use(NamedTuple):
+    """That something was used, apart from any write."""
+
+    address: Address
+    instants: Sequence[datetime]
+    keep: int
+    """How many uses of it are kept, the newest."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Changes:
     """What was written in some scopes since a stamp; each sequence but `gone` has one element a row.
@@ -40,6 +49,8 @@ class Changes:
         expiries: From when on each row is hidden. Rows that are hidden already may be among them.
         vectors: Shape (rows, dims): each row's first vector, zeros where it has none.
         has: Shape (rows,): which rows have one.
+        uses: When each row was used, as far as its writer knew; `None` where the backend does not follow uses.
+        used: What was used since, apart from writes: where, when, and how many of its uses are kept.
         gone: Handles of rows that were removed. A row that was removed and put again is among both: first it went.
     """
 
@@ -51,6 +62,8 @@ class Changes:
     expiries: Sequence[datetime | None] = ()
     vectors: Vectors
     has: NDArray[np.bool_]
+    uses: Sequence[Sequence[datetime]] | None = None
+    used: Sequence[Use] = ()
     gone: Sequence[Hashable] = ()
 
 
@@ -75,7 +88,13 @@ class Following(Protocol):
 
 
 def of_rows(
-    rows: Sequence[Row], paths: Sequence[Path], *, stamp: Hashable, whole: bool, gone: Sequence[Address] = ()
+    rows: Sequence[Row],
+    paths: Sequence[Path],
+    *,
+    stamp: Hashable,
+    whole: bool,
+    used: Sequence[Use] = (),
+    gone: Sequence[Address] = (),
 ) -> Changes:
     """Changes that are made of rows, whose addresses are their handles."""
     has = np.array([len(row.vectors) > 0 for row in rows], dtype=bool)
@@ -89,12 +108,19 @@ def of_rows(
         whole=whole,
         handles=addresses,
         addresses=addresses,
-        fields=[tuple(path.read(row.value) for path in paths) for row in rows],
+        fields=[fields_of(row.value, paths) for row in rows],
         expiries=[row.expires_at for row in rows],
         vectors=vectors,
         has=has,
+        uses=[row.touches for row in rows],
+        used=used,
         gone=gone,
     )
+
+
+def fields_of(value: Mapping[str, Any], paths: Sequence[Path]) -> tuple[Any, ...]:
+    """What a value has at each path. Most paths are one key, which is read without a call."""
+    return tuple([value.get(path.keys[0]) if len(path.keys) == 1 else path.read(value) for path in paths])
 
 
 class Stamp(NamedTuple):
@@ -102,6 +128,17 @@ class Stamp(NamedTuple):
 
     log: int
     number: int
+
+
+class Look(NamedTuple):
+    """What a log says of some scopes."""
+
+    stamp: Stamp
+    """What to ask from the next time."""
+    written: list[Address] | None
+    """What was written since the stamp that was given, each once; `None` where that is not known any more."""
+    used: Sequence[Use]
+    """What was used since."""
 
 
 class Log:
@@ -115,7 +152,7 @@ class Log:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._number = 0
-        self._scopes: dict[Namespace, deque[tuple[int, Address]]] = {}
+        self._scopes: dict[Namespace, deque[tuple[int, Address, Use | None]]] = {}
         self._since: dict[Namespace, int] = {}
         self._rows: OrderedDict[Address, Row | None] = OrderedDict()
         self.lose()
@@ -149,8 +186,28 @@ class Log:
         with self._lock:
             return {address: self._rows[address] for address in addresses if address in self._rows}
 
-    def _noted(self, address: Address) -> bool:
-        """Notes that an address was written, and says whether somebody follows it."""
+    def note_uses(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
+        """These were used, and nothing else about them changed."""
+        with self._lock:
+            for address, instants in touches.items():
+                self._noted(address, Use(address, tuple(instants), keep))
+
+    def look(self, scopes: Sequence[Namespace], since: Hashable | None) -> Look:
+        """What was written in these scopes since a stamp; from now on, what is written there is remembered."""
+        with self._lock:
+            noted = self._since_stamp(scopes, since)
+            for scope in scopes:
+                if scope not in self._scopes:
+                    self._scopes[scope] = deque(maxlen=_KEPT)
+                    self._since[scope] = self._number
+            stamp = Stamp(self._name, self._number)
+        if noted is None:
+            return Look(stamp, None, ())
+        written = dict.fromkeys(address for address, use in noted if use is None)
+        return Look(stamp, list(written), [use for _, use in noted if use is not None])
+
+    def _noted(self, address: Address, use: Use | None = None) -> bool:
+        """Notes that an address was written or used, and says whether somebody follows it."""
         scope = address.namespace[:OWNER_DEPTH]
         noted = self._scopes.get(scope)
         if noted is None:
@@ -158,28 +215,19 @@ class Log:
         self._number += 1
         if len(noted) == _KEPT:
             self._since[scope] = noted[0][0]
-        noted.append((self._number, address))
+        noted.append((self._number, address, use))
         return True
 
-    def follow(self, scopes: Iterable[Namespace]) -> Stamp:
-        """Remembers what is written in these scopes from now on."""
-        with self._lock:
-            for scope in scopes:
-                if scope not in self._scopes:
-                    self._scopes[scope] = deque(maxlen=_KEPT)
-                    self._since[scope] = self._number
-            return Stamp(self._name, self._number)
+    def _since_stamp(
+        self, scopes: Sequence[Namespace], since: Hashable | None
+    ) -> list[tuple[Address, Use | None]] | None:
+        """What was noted of these scopes since a stamp; `None` where some of it is not remembered."""
+        if not isinstance(since, Stamp) or since.log != self._name:
+            return None
+        if any(scope not in self._scopes or since.number < self._since[scope] for scope in scopes):
+            return None
+        return [each for scope in scopes for each in self._after(scope, since.number)]
 
-    def written(self, scopes: Sequence[Namespace], since: Hashable | None) -> list[Address] | None:
-        """The addresses that were written since a stamp, each once; `None` where that is not known any more."""
-        with self._lock:
-            if not isinstance(since, Stamp) or since.log != self._name:
-                return None
-            if any(scope not in self._scopes or since.number < self._since[scope] for scope in scopes):
-                return None
-            fresh = (self._after(scope, since.number) for scope in scopes)
-            return list(dict.fromkeys(address for addresses in fresh for address in addresses))
-
-    def _after(self, scope: Namespace, number: int) -> list[Address]:
+    def _after(self, scope: Namespace, number: int) -> list[tuple[Address, Use | None]]:
         newest = itertools.takewhile(lambda noted: noted[0] > number, reversed(self._scopes[scope]))
-        return [address for _, address in newest]
+        return [(address, use) for _, address, use in newest]

@@ -153,13 +153,14 @@ class DictionaryBackend:
     ) -> Changes | None:
         """What was written in these scopes since a stamp, or all there is; `None` where that is over `limit` rows."""
         with self._lock:
-            written, stamp = self._log.written(scopes, since), self._log.follow(scopes)
+            stamp, written, used = self._log.look(scopes, since)
             if written is None:
                 rows = [row for node in self._nodes(scopes) for row in node.rows.values()]
                 return None if len(rows) > limit else of_rows(rows, paths, stamp=stamp, whole=True)
-            rows = [row for address in written if (row := self._at(address)) is not None]
-            gone = [address for address in written if self._at(address) is None]
-            return of_rows(rows, paths, stamp=stamp, whole=False, gone=gone)
+            found = [self._at(address) for address in written]
+            gone = [address for address, row in zip(written, found, strict=True) if row is None]
+            rows = [row for row in found if row is not None]
+            return of_rows(rows, paths, stamp=stamp, whole=False, used=used, gone=gone)
 
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words, scored by the rarity of those they hold."""
@@ -175,6 +176,7 @@ class DictionaryBackend:
                 if node and (row := node.rows.get(address.key)):
                     every = sorted((*row.touches, *instants))
                     node.rows[address.key] = replace(row, touches=tuple(every[max(0, len(every) - keep) :]))
+            self._log.note_uses(touches, keep)
 
     def _node(self, path: Namespace) -> _Node | None:
         node: _Node | None = self._root

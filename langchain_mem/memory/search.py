@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final, Literal, Unpack, cast
 
 from langchain_core.runnables import RunnableConfig
 
 from langchain_mem._flow import offload
-from langchain_mem.decay.policy import Decay
+from langchain_mem.decay.policy import Decay, Used
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.messages import turns_of
-from langchain_mem.filters.conditions import Condition, conjunction
+from langchain_mem.filters.conditions import ALWAYS, Condition, conjunction
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.reading.candidates import POOL as POOL
-from langchain_mem.memory.reading.candidates import Hit, Search, candidates
+from langchain_mem.memory.reading.candidates import Hit, Search, candidates, read_rows
 from langchain_mem.memory.reading.queries import is_in, live, of_kind, view
-from langchain_mem.memory.settings import Reinforce, Settings, decay_of
-from langchain_mem.model.instants import instant, iso, parse_iso
+from langchain_mem.memory.settings import QUOTED, Reinforce, Settings, decay_of
+from langchain_mem.model.instants import instant, iso
 from langchain_mem.model.kinds import KindName
 from langchain_mem.model.records import (
     PUBLIC,
@@ -43,7 +42,7 @@ from langchain_mem.ranking.relevance import (
     prefer_newer,
 )
 
-_ORDER: Final = {layer: place for place, layer in enumerate(Layer)}
+_ORDER: Final = {str(layer): place for place, layer in enumerate(Layer)}
 
 
 async def _search(
@@ -113,87 +112,136 @@ async def _search(
         InvalidRequest: The query is empty, or an argument is out of its range.
     """
     scope, now = Scope.of(ids), settings.now()
-    check_search(query, top_k if limit is None else limit, threshold)
-    if config is not None and not isinstance(config, Mapping):
-        raise InvalidRequest(f"config must be a RunnableConfig, not {shown(config)}.")
-    query = settings.clean(query)  # what was kept was cleaned too, so a hashed address is found by its hash
-    _check_choices(order, reinforce, history)
+    wanted = top_k if limit is None else limit
+    check_search(query, wanted, threshold)
+    _check_choices(order, reinforce, history, config)
     check_lasting(lasting)
+    query = settings.clean(query)  # what was kept was cleaned too, so a hashed address is found by its hash
     then = now if as_of is None else instant(as_of)
     places, asked = await view(settings, scope, filters, now)
-    chosen = settings.decay_for(scope.app_id) if decay is None else decay_of(decay)
-    asked_for = Search(
-        query=query,
-        scope=scope,
-        now=then,
-        condition=conjunction(
-            asked,
-            live(then, show_expired=show_expired, latest_only=latest_only),
-            _in_layers(layers),
-            conjunction() if kind is None else of_kind(kind),
+    shown = live(then, show_expired=show_expired, latest_only=latest_only)
+    hits, turns = await _ranked(
+        settings,
+        Search(
+            query=query,
+            scope=scope,
+            now=then,
+            condition=conjunction(asked, shown, _in_layers(layers), ALWAYS if kind is None else of_kind(kind)),
+            places=places,
+            top_k=wanted,
+            threshold=threshold,
+            decay=settings.decay_for(scope.app_id) if decay is None else decay_of(decay),
+            latest_only=latest_only,
+            history=history is True,
+            newer=asks_about_now(query) if prefer_newer is None else prefer_newer,
+            rerank=rerank,
+            lasting=lasting,
         ),
-        places=places,
-        top_k=top_k if limit is None else limit,
-        threshold=threshold,
-        decay=chosen,
-        latest_only=latest_only,
-        history=history is True,
-        newer=asks_about_now(query) if prefer_newer is None else prefer_newer,
-        rerank=rerank,
-        lasting=lasting,
+        None if as_of is None else iso(then),
     )
-    hits, turns = await _ranked(settings, asked_for, None if as_of is None else iso(then))
-    ordered = _by_layer(hits) if order == "layer" else hits
-    results = [_found(hit, explain) for hit in [*ordered, *turns]]
-    if isinstance(history, Sequence):
-        results += raw_history(history)
     if as_of is None and (reinforce or settings.reinforce) == "returned":
-        settings.touches.record([hit.row.address for hit in hits], now)
-    told = [{"id": hit.memory["id"], **_details(hit)} for hit in hits]
-    settings.activity.record("search", iso(then), scope.ids(), query=settings.quoted(query), results=told)
-    return {"results": results}
+        settings.touches.record([hit.address for hit in hits], now)
+    details = _details([*hits, *turns])
+    told = [{"id": hit.address.key, **each} for hit, each in zip(hits, details, strict=False)]
+    settings.activity.record("search", iso(then), scope.ids(), query=query[:QUOTED], results=told)
+    found = _found([*hits, *turns], details if explain else None)
+    memories = found[: len(hits)]
+    results = (sorted(memories, key=_layer) if order == "layer" else memories) + found[len(hits) :]
+    return {"results": [*results, *(raw_history(history) if isinstance(history, Sequence) else ())]}
 
 
 search, asearch = operation(_search, run_name="search_memories")
 
 
 async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:
-    """The best memories, and after them the best kept turns where history was asked for. A body."""
+    """The best memories, and after them the best kept turns where history was asked for."""
     facts, turns = await candidates(settings, search, as_of)
+    ready = not search.rerank and (search.decay is None or all(hit.used for hit in facts))
+    if ready:
+        _decay(settings, search, facts)
+        facts.sort(key=_place)
+    reach = _within_reach(facts, search, ready=ready)
+    while True:
+        read = await read_rows(settings, search, facts[:reach])
+        if not ready:
+            await _score(settings, search, read)
+        fresh, repeats = _repeats_apart(read)
+        if len(fresh) >= search.top_k or reach >= len(facts):
+            break
+        reach = len(facts)  # what was out of reach may rise past repeats
+    best = _newer_first([*fresh, *repeats], search)[: search.top_k]
+    return best, _each_once(await read_rows(settings, search, turns))[: search.top_k]
+
+
+def _within_reach(facts: Sequence[Hit], search: Search, *, ready: bool) -> int:
+    """How many of the first memories have to be read, so that the best are among them.
+
+    Args:
+        facts: By their product where that is known, else by their relevance.
+        search: What is asked.
+        ready: Whether the product is known. Else it lies between relevance times the policy's floor and its ceiling,
+            so one far below the last place cannot rise to it.
+    """
+    if ready or len(facts) <= 2 * search.top_k:
+        return 2 * search.top_k
+    if search.rerank or search.decay is None:
+        return len(facts)
+    least = facts[search.top_k - 1].score * search.decay.floor / search.decay.ceiling
+    return max(2 * search.top_k, sum(hit.score >= least for hit in facts))
+
+
+async def _score(settings: Settings, search: Search, hits: list[Hit]) -> None:
+    """Asks the reranker where one is wanted, applies decay, and puts memories that were read in their order."""
     if search.rerank:
-        await _rerank(settings, search.query, facts)
-    _decay(settings, search, facts)
-    fresh, repeats = _repeats_apart(sorted(facts, key=lambda hit: hit.key))
-    if repeats and len(fresh) < search.top_k and not search.whole_pool:  # what was out of reach may rise past repeats
-        return await _ranked(settings, replace(search, whole_pool=True), as_of)
-    return _newer_first([*fresh, *repeats], search)[: search.top_k], _each_once(turns)[: search.top_k]
+        await _rerank(settings, search.query, hits)
+    _decay(settings, search, hits)
+    hits.sort(key=_place)
 
 
 async def _rerank(settings: Settings, query: str, hits: Sequence[Hit]) -> None:
-    """Asks the reranker how well each candidate answers. A body."""
+    """Asks the reranker how well each candidate answers."""
     reranker = settings.reranker
     if reranker is None:
         raise InvalidRequest("rerank=True needs Memory(reranker=…): a function of a query and texts to scores.")
-    scores = await offload(reranker, query, [hit.memory["memory"] for hit in hits])
+    scores = await offload(reranker, query, [_memory(hit)["memory"] for hit in hits])
     if len(scores) != len(hits):
         raise InvalidRequest(f"The reranker gave {len(scores)} scores for {len(hits)} texts.")
     squash = any(not 0 <= score <= 1 for score in scores)
     for hit, score in zip(hits, scores, strict=True):
-        hit.reranked = _logistic(score) if squash else float(score)
+        hit.reranked = hit.score = hit.product = _logistic(score) if squash else float(score)
 
 
 def _decay(settings: Settings, search: Search, hits: Sequence[Hit]) -> None:
+    """Multiplies scores by the factor of decay, where decay is on."""
     if search.decay is None:
         return
-    for hit in hits:
-        memory, touches = hit.memory, hit.row.touches
-        hit.decayed = search.decay.explain(
-            [*touches, *settings.touches.pending(hit.row.address)],
-            search.now,
-            updated_at=parse_iso(memory["updated_at"]),
-            event_date=parse_iso(memory["event_date"]) if memory["event_date"] else None,
-            categories=memory["categories"],
-        )
+    unwritten = settings.touches.waiting([hit.address for hit in hits])
+    used = [hit.used or _used(hit) for hit in hits]
+    uses = [
+        each._replace(touches=[*each.touches, *more]) if more else each
+        for each, more in zip(used, unwritten, strict=True)
+    ]
+    for hit, decayed in zip(hits, search.decay.explain_all(uses, search.now), strict=True):
+        hit.decayed, hit.product = decayed, hit.score * decayed["factor"]
+
+
+def _used(hit: Hit) -> Used:
+    """What decay asks of a memory that was read."""
+    memory = _memory(hit)
+    touches = hit.row.touches if hit.row else ()
+    return Used(touches, memory["event_date"], memory["updated_at"], memory["categories"])
+
+
+def _memory(hit: Hit) -> StoredMemory:
+    """The memory of a candidate that was read."""
+    assert hit.row is not None  # noqa: S101 - `read_rows` leaves out those that are gone
+    memory: StoredMemory = hit.row.value
+    return memory
+
+
+def _place(hit: Hit) -> tuple[float, str]:
+    """Sorts best first, ties by id."""
+    return -round(hit.product, 6), hit.address.key  # the last digits of a cosine depend on its row
 
 
 def check_search(query: str, top_k: int, threshold: float) -> None:
@@ -220,7 +268,9 @@ def check_lasting(lasting: float) -> None:
         raise InvalidRequest(f"lasting must be a number from 0 to 1, not {lasting!r:.100}.")
 
 
-def _check_choices(order: object, reinforce: object, history: object) -> None:
+def _check_choices(order: object, reinforce: object, history: object, config: object) -> None:
+    if config is not None and not isinstance(config, Mapping):
+        raise InvalidRequest(f"config must be a RunnableConfig, not {shown(config)}.")
     if order not in ("layer", "score"):
         raise InvalidRequest(f'order is "layer" or "score", not {shown(order)}.')
     if reinforce not in (None, "returned", "used", "none"):
@@ -231,7 +281,7 @@ def _check_choices(order: object, reinforce: object, history: object) -> None:
 
 def _in_layers(layers: Collection[str] | None) -> Condition:
     if layers is None:
-        return conjunction()
+        return ALWAYS
     known = [str(layer) for layer in Layer if layer is not Layer.CONVERSATION]
     if isinstance(layers, str) or not layers or not set(layers) <= set(known):
         raise InvalidRequest(f"layers must be some of {known}, not {shown(layers)}.")
@@ -242,7 +292,8 @@ def _each_once(turns: Sequence[Hit]) -> list[Hit]:
     """Kept turns, one of those that several owners keep."""
     best: dict[tuple[str, str], Hit] = {}
     for hit in turns:
-        best.setdefault((hit.memory["position"], hit.memory["memory"]), hit)
+        turn = _memory(hit)
+        best.setdefault((turn["position"], turn["memory"]), hit)
     return list(best.values())
 
 
@@ -255,7 +306,8 @@ def _repeats_apart(hits: Sequence[Hit]) -> tuple[list[Hit], list[Hit]]:
     fresh: list[Hit] = []
     repeats: list[Hit] = []
     for hit in hits:
-        said, batch = _sources(hit.memory), hit.memory["log"][0]["batch_id"]
+        memory = _memory(hit)
+        said, batch = _sources(memory), memory["log"][0]["batch_id"]
         repeated = bool(said) and all(shown.get(each, batch) != batch for each in said)
         (repeats if repeated else fresh).append(hit)
         for each in said:
@@ -274,14 +326,17 @@ def _newer_first(hits: list[Hit], search: Search) -> list[Hit]:
         return hits
     chosen = hits[: search.top_k]
 
+    vectors = [hit.row.vector if hit.row else None for hit in chosen]
+    memories = [_memory(hit) for hit in chosen]
+
     def similarity(one: int, other: int) -> float:
-        vectors = chosen[one].row.vector, chosen[other].row.vector
-        alike = 0.0 if vectors[0] is None or vectors[1] is None else float(vectors[0] @ vectors[1])
-        announced = alike >= ANNOUNCED_CHANGE and announces_change(chosen[one].memory["memory"])
+        mine, others = vectors[one], vectors[other]
+        alike = 0.0 if mine is None or others is None else float(mine @ others)
+        announced = alike >= ANNOUNCED_CHANGE and announces_change(memories[one]["memory"])
         return max(alike, SAME_STATEMENT) if announced else alike
 
     def newer(one: int, other: int) -> bool:
-        return _stated(chosen[one].memory) > _stated(chosen[other].memory)
+        return _stated(memories[one]) > _stated(memories[other])
 
     return [chosen[at] for at in prefer_newer(range(len(chosen)), similarity=similarity, newer=newer)]
 
@@ -290,29 +345,36 @@ def _stated(memory: StoredMemory) -> str:
     return memory["event_date"] or memory["updated_at"]
 
 
-def _by_layer(hits: Sequence[Hit]) -> list[Hit]:
-    return sorted(hits, key=lambda hit: _ORDER[Layer(hit.memory["layer"])])
+def _layer(memory: FoundMemory) -> int:
+    return _ORDER[memory["layer"]]
 
 
-def _found(hit: Hit, explain: bool) -> FoundMemory:
-    score = min(max(hit.product, 0.0), 1.0)
-    found = cast(FoundMemory, {**public(hit.memory), "score": score})
-    if explain:
-        found["score_details"] = _details(hit)
-    return found
+def _found(hits: Sequence[Hit], details: Sequence[ScoreDetails] | None) -> list[FoundMemory]:
+    """Memories as they are returned, each with its score, and with how that came about where it was asked for."""
+    memories = [cast(FoundMemory, public(_memory(hit))) for hit in hits]
+    for at, (memory, hit) in enumerate(zip(memories, hits, strict=True)):
+        memory["score"] = min(max(hit.product, 0.0), 1.0)
+        if details is not None:
+            memory["score_details"] = details[at]
+    return memories
 
 
-def _details(hit: Hit) -> ScoreDetails:
-    return {
-        "relevance": hit.relevance,
-        "parts": {name: value for name, value in hit.evidence.as_dict().items() if name != "relevance"},
-        "reranked": hit.reranked,
-        "factor": hit.decayed["factor"],
-        "effective_age_seconds": hit.decayed["effective_age_seconds"],
-        "touches": hit.decayed["touches"],
-        "layer": hit.memory["layer"],
-        "product": hit.product,
-    }
+def _details(hits: Sequence[Hit]) -> list[ScoreDetails]:
+    """How the score of each memory came about."""
+    parts = [hit.evidence.as_dict() for hit in hits]
+    return [
+        {
+            "relevance": hit.evidence.relevance,
+            "parts": {name: value for name, value in part.items() if name != "relevance"},
+            "reranked": hit.reranked,
+            "factor": hit.decayed["factor"],
+            "effective_age_seconds": hit.decayed["effective_age_seconds"],
+            "touches": hit.decayed["touches"],
+            "layer": hit.row.value["layer"] if hit.row else "",
+            "product": hit.product,
+        }
+        for hit, part in zip(hits, parts, strict=True)
+    ]
 
 
 def _logistic(score: float) -> float:

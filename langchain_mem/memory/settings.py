@@ -44,7 +44,10 @@ Reranker: TypeAlias = Callable[[str, list[str]], list[float]]
 Decays: TypeAlias = Decay | bool | Mapping[str, Decay | bool | None] | None
 """A policy, on or off, or a mapping from app ids to those."""
 
-_QUOTED: Final = 500  # characters; a secret that begins among them is seen whole in twice as many
+_USUAL_DECAY: Final = Decay()
+QUOTED: Final = 500
+"""So many characters of a query are told by events and traces."""
+
 _TIDY_EVERY: Final = timedelta(minutes=1)
 _TIDY_LIMIT: Final = 100
 _LOG: Final = logging.getLogger("langchain_mem")
@@ -116,7 +119,7 @@ class Settings:
 
     def quoted(self, query: str) -> str:
         """A query as events and traces tell it: without its secrets, and of a long one the beginning."""
-        return self.clean(query[: 2 * _QUOTED])[:_QUOTED]
+        return self.clean(query[: 2 * QUOTED])[:QUOTED]  # a secret that begins among them is seen whole
 
     def cleaned(self, text: str | None) -> str | None:
         """The same, where there is one."""
@@ -180,7 +183,7 @@ def decay_of(chosen: object) -> Decay | None:
     if chosen is None or chosen is False:
         return None
     if chosen is True:
-        return Decay()
+        return _USUAL_DECAY
     if isinstance(chosen, Decay):
         return chosen
     raise InvalidRequest(f"decay is a Decay, True or False, not {shown(chosen)}.")

@@ -7,19 +7,42 @@ those that cite one of these, and those that these cite.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 from langchain_mem.ranking.relevance import Evidence, Scores, relevance, strength
-from langchain_mem.ranking.union import Together
+from langchain_mem.ranking.scale import Scale
 
 Formula: TypeAlias = Callable[[str, Parts], dict[str, Floats]]
 """A query and what of it was found in some documents -> for each field of `Evidence` one number a document."""
+
+
+class Documents(Protocol):
+    """Where candidates are looked for: an `Index`, or several as `Together`."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are, those of dead documents included: the length of a `Mask`."""
+
+    def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Floats:
+        """Shape (size,): of each document's embedding and this one; NaN without."""
+
+    def parts(self, query: str, cosines: Floats, eligible: Mask) -> Parts:
+        """What a query found in every document."""
+
+    def first(self, numbers: Places, count: int) -> Places:
+        """Those of some documents whose keys come first, at most so many."""
+
+    def ranks(self, numbers: Places) -> Places:
+        """The places of some documents by key, from 0."""
+
+    def handles_of(self, numbers: Places) -> list[Any]:
+        """What the owner of the index knows these documents by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +50,34 @@ class Ranked:
     """Candidates with their evidence.
 
     Attributes:
-        numbers: Of the documents, as `Together` numbers them.
+        documents: Where they were looked for.
+        numbers: Of the candidates there.
         scores: Their evidence, in the same order.
     """
 
+    documents: Documents
     numbers: Places
     scores: Scores
 
-    def best(self, threshold: float = 0.0, among: Mask | None = None) -> Iterator[tuple[int, Evidence]]:
-        """Documents and their evidence, best first; ties go by key.
+    def best(self, among: Mask, limit: int, threshold: float = 0.0) -> list[tuple[Any, Evidence]]:
+        """The best candidates of one sort and their evidence, best first; ties go by key.
 
         Args:
+            among: Shape (all documents,): those to keep.
+            limit: At most so many.
             threshold: The least relevance.
-            among: Shape (all documents,): those to keep; `None` for all.
+
+        Returns:
+            Handles and evidence.
         """
-        found = ((int(self.numbers[at]), at) for at in self.scores.best(threshold=threshold))
-        return ((number, self.scores[at]) for number, at in found if among is None or among[number])
+        found = np.array(self.scores.best(threshold=threshold), dtype=np.intp)
+        best = found[among[self.numbers[found]]][:limit]
+        handles = self.documents.handles_of(self.numbers[best])
+        return list(zip(handles, self.scores.of(best), strict=True))
 
 
 def rank(
-    together: Together,
+    documents: Documents,
     query: str,
     cosines: Floats,
     wanted: Sequence[Mask],
@@ -57,126 +88,82 @@ def rank(
     """The documents that answer a query best.
 
     Args:
-        together: Where to look.
+        documents: Where to look.
         query: In the user's words.
-        cosines: Of the query's embedding and each document's, NaN where there is none; see `Together.cosines`.
+        cosines: Of the query's embedding and each document's, NaN where there is none; see `Index.cosines`.
         wanted: Sorts of documents that may be found, each as a mask; no document is of two sorts.
         count: So many of each sort come back in the right order at least; more do as well.
         formula: What makes one relevance of the parts.
     """
     eligible = np.logical_or.reduce(wanted)
-    citing, cited = together.links()
-    found = _Found(together, query, cosines, eligible, (citing, cited))
-    sources = np.zeros(together.size, dtype=bool)
+    found = documents.parts(query, cosines, eligible)
+    citing, cited = found.citing, found.cited
+    sources = np.zeros(documents.size, dtype=bool)
     sources[cited[eligible[citing]]] = True
-    sorts = [*wanted, sources & ~eligible]
-    chosen = np.zeros(together.size, dtype=bool)
-    for sort in sorts:
-        for kind in found.kinds(sort):
-            found.choose(chosen, kind, count)
+    chosen = _chosen(documents, found, [*wanted, sources & ~eligible], count)
     chosen[citing[chosen[cited]]] = True
     chosen[cited[chosen[citing]]] = True
     numbers = np.flatnonzero(chosen)
-    parts = found.parts(numbers, eligible[numbers], _links_among(numbers, together.size, citing, cited))
-    return Ranked(numbers, Scores(formula(query, parts), ranks=_ranks(together, numbers), results=parts.eligible))
+    scores = Scores(
+        formula(query, _among(found, numbers)), ranks=documents.ranks(numbers), results=found.eligible[numbers]
+    )
+    return Ranked(documents, numbers, scores)
 
 
-class _Found:
-    """The parts of every document, and the sums that candidates are chosen by."""
-
-    def __init__(
-        self,
-        together: Together,
-        query: str,
-        cosines: Floats,
-        eligible: Mask,
-        links: tuple[Places, Places],
-    ) -> None:
-        self._together = together
-        layout = together.layout
-        self._alone = layout.alone
-        self._meant = ~np.isnan(cosines)
-        own, neighbors, session = layout.scores(together.words(query))
-        self._all = Parts(
-            cosine=cosines,
-            before=np.append(cosines, np.nan)[layout.before],
-            lexical=own,
-            neighbors=np.where(self._alone, np.nan, neighbors),
-            session=np.where(self._alone, np.nan, session),
-            length=layout.lengths.astype(np.float64),
-            asks=together.asks(),
-            eligible=eligible,
-            citing=links[0],
-            cited=links[1],
-        )
-        near = np.where(self._alone, own, neighbors)
-        self._orders = (
-            strength(self._all),
-            np.nan_to_num(cosines),
-            np.maximum(np.nan_to_num(cosines), 0.0) + near,
-        )
-        self._near = near
-
-    def kinds(self, sort: Mask) -> Iterator[Mask]:
-        """The documents of a sort, those that have the same parts together."""
-        for meant in (self._meant, ~self._meant):
-            for alone in (self._alone, ~self._alone):
-                kind = sort & meant & alone
-                if kind.any():
-                    yield kind
-
-    def choose(self, chosen: Mask, kind: Mask, count: int) -> None:
-        """Adds the best of a kind to those chosen."""
-        documents = np.flatnonzero(kind)
-        for values in self._orders:
-            chosen[self._most(documents, values[documents], count)] = True
-        worded = documents[self._near[documents] > 0]  # the others are all alike in this, and best in none
-        chosen[self._most(worded, self._near[worded], count)] = True
-
-    def _most(self, documents: Places, values: Floats, count: int) -> Places:
-        """Those with the highest values; ties go by key, so that every engine chooses the same."""
-        if len(documents) <= count:
-            return documents
-        rounded = values.round(7)  # engines' cosines differ by about 1e-7
-        least = np.partition(rounded, len(rounded) - count)[len(rounded) - count]
-        above, tied = documents[rounded > least], documents[rounded == least]
-        missing = count - len(above)
-        if len(tied) > missing:
-            tied = np.array(heapq.nsmallest(missing, tied.tolist(), key=lambda at: _key(self._together, at)))
-        return np.concatenate([above, tied])
-
-    def parts(self, numbers: Places, eligible: Mask, links: tuple[Places, Places]) -> Parts:
-        """What the formula is a function of, for these documents."""
-        found = self._all
-        return Parts(
-            cosine=found.cosine[numbers],
-            before=found.before[numbers],
-            lexical=found.lexical[numbers],
-            neighbors=found.neighbors[numbers],
-            session=found.session[numbers],
-            length=found.length[numbers],
-            asks=found.asks[numbers],
-            eligible=eligible,
-            citing=links[0],
-            cited=links[1],
-        )
+def _chosen(documents: Documents, found: Parts, sorts: Sequence[Mask], count: int) -> Mask:
+    """The best of each sort, each among the documents that have the same parts."""
+    meaning = np.nan_to_num(found.cosine)
+    near = np.where(np.isnan(found.neighbors), found.lexical, found.neighbors)
+    orders = strength(found), meaning, np.maximum(meaning, 0.0) + near
+    chosen = np.zeros(documents.size, dtype=bool)
+    for sort in sorts:
+        for kind in _kinds(found, sort):
+            numbers = np.flatnonzero(kind)
+            for values in orders:
+                chosen[_most(documents, numbers, values[numbers], count)] = True
+            worded = numbers[near[numbers] > 0]  # the others are all alike in this, and best in none
+            chosen[_most(documents, worded, near[worded], count)] = True
+    return chosen
 
 
-def _links_among(numbers: Places, size: int, citing: Places, cited: Places) -> tuple[Places, Places]:
-    places = np.full(size, -1, dtype=np.intp)
+def _kinds(found: Parts, sort: Mask) -> Iterator[Mask]:
+    """The documents of a sort, those that have the same parts together."""
+    meant, grouped = ~np.isnan(found.cosine), ~np.isnan(found.neighbors)
+    for with_meaning in (meant, ~meant):
+        for standing in (grouped, ~grouped):
+            kind = sort & with_meaning & standing
+            if kind.any():
+                yield kind
+
+
+def _most(documents: Documents, numbers: Places, values: Floats, count: int) -> Places:
+    """Those with the highest values; ties go by key, so that every engine chooses the same."""
+    if len(numbers) <= count:
+        return numbers
+    high = values >= _below_the_best(values, count) - 1e-6
+    numbers, rounded = numbers[high], values[high].round(7)  # engines' cosines differ by about 1e-7
+    least = np.partition(rounded, len(rounded) - count)[len(rounded) - count]
+    above, tied = numbers[rounded > least], numbers[rounded == least]
+    if len(above) + len(tied) > count:
+        tied = documents.first(tied, count - len(above))
+    return np.concatenate([above, tied])
+
+
+def _below_the_best(values: Floats, count: int) -> float:
+    """A bound that at least so many values reach, and few more: found in stretches, each by its highest value."""
+    stretch = len(values) // (4 * count)
+    highest = values if stretch < 2 else values[: len(values) // stretch * stretch].reshape(-1, stretch).max(axis=1)
+    return float(np.partition(highest, len(highest) - count)[len(highest) - count])
+
+
+def _among(found: Parts, numbers: Places) -> Parts:
+    """The parts of some documents, with the links between them."""
+    places = np.full(len(found.cosine), -1, dtype=np.intp)
     places[numbers] = np.arange(len(numbers))
-    here = (places[citing] >= 0) & (places[cited] >= 0)
-    return places[citing[here]], places[cited[here]]
+    citing, cited = places[found.citing], places[found.cited]
+    here = (citing >= 0) & (cited >= 0)
+    each = {field.name: getattr(found, field.name)[numbers] for field in fields(found) if field.name not in _LINKS}
+    return replace(found, **each, citing=citing[here], cited=cited[here])
 
 
-def _ranks(together: Together, numbers: Places) -> Places:
-    """The candidates' places by key."""
-    keys = [_key(together, number) for number in numbers.tolist()]
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    return np.argsort(np.array(order, dtype=np.intp))
-
-
-def _key(together: Together, number: int) -> tuple[str, Any]:
-    index, own = together.find(number)
-    entry = index.entry(own)
-    return entry.key, entry.handle
+_LINKS = ("citing", "cited")

@@ -1,7 +1,8 @@
-"""What filters ask about documents, as columns, so that a condition is decided by arithmetic on arrays.
+"""What is kept of each document as one element of an array: its fields for filters, and its vector.
 
-A column keeps each distinct value once, and for each document the number of its value. A test is decided once for each
-distinct value, by `matches`, and remembered; what it says of a document is looked up by number.
+So a condition is decided, and a query compared with all vectors, by arithmetic on arrays. A column keeps each distinct
+value of a field once, and for each document the number of its value. A test is decided once for each distinct value, by
+`matches`, and remembered; what it says of a document is looked up by number.
 """
 
 from __future__ import annotations
@@ -9,18 +10,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from langchain_mem.filters.conditions import And, Condition, Kind, Not, Operator, Or, Path, Test, matches
-from langchain_mem.ranking.arrays import Growing
 from langchain_mem.ranking.parts import Mask
 
+T = TypeVar("T", bound=np.generic)
+
+_LEAST: Final = 16  # elements there is room for at the beginning
+_BLOCK: Final = 16_384  # vectors in one block at most: 25 MB at 384 dimensions
 _REMEMBERED: Final = 64  # tests of a column whose answers are kept
 _FEW: Final = 32  # distinct values that are asked one by one in no time
 _WIDE: Final = 32  # bytes of text that are compared as an array
+_PLAIN: Final = frozenset({str, type(None)})  # types whose values are equal only where they are the same
 _COMPARE: Final[dict[Operator, Callable[[Any, Any], Any]]] = {
     Operator.lt: np.less,
     Operator.lte: np.less_equal,
@@ -29,13 +34,160 @@ _COMPARE: Final[dict[Operator, Callable[[Any, Any], Any]]] = {
 }
 
 
+class Growing(Generic[T]):
+    """An array with room at its end, which doubles when it is full, so that an element is appended in constant time.
+
+    Args:
+        dtype: Of the elements.
+        fill: What elements are until they are set.
+
+    Attributes:
+        all: A view of the elements; good until the next one is added.
+        size: How many there are.
+    """
+
+    __slots__ = ("_data", "_fill", "all", "size")
+
+    def __init__(self, dtype: type[T], fill: Any = 0) -> None:
+        self._data: npt.NDArray[T] = np.full(_LEAST, fill, dtype=dtype)
+        self._fill = fill
+        self.size = 0
+        self.all: npt.NDArray[T] = self._data[:0]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory it takes."""
+        return int(self._data.nbytes)
+
+    def add(self, count: int, values: Any = None) -> None:
+        """Makes so many elements more.
+
+        Args:
+            count: How many.
+            values: What they are; `None` for what elements are until they are set.
+        """
+        first = self.size
+        self.size += count
+        if self.size > len(self._data):
+            grown = np.full(max(self.size, 2 * len(self._data)), self._fill, dtype=self._data.dtype)
+            grown[:first] = self.all
+            self._data = grown
+        self.all = self._data[: self.size]
+        if values is not None:
+            self.all[first:] = values
+
+    def keep(self, which: npt.NDArray[np.bool_]) -> None:
+        """Drops the other elements."""
+        self._data = self.all = self.all[which]
+        self.size = len(self._data)
+
+
+class Vectors:
+    """One vector a document in blocks, so that a new one never moves those that are there.
+
+    A document without an embedding has a row of zeros, and NaN for its product.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[npt.NDArray[np.float32]] = []
+        self._has = Growing(np.bool_, fill=False)
+        self._full = 0  # rows in all blocks but the last
+
+    @property
+    def nbytes(self) -> int:
+        """The memory it takes."""
+        return sum(block.nbytes for block in self._blocks) + self._has.nbytes
+
+    def extend(self, vectors: npt.NDArray[np.float32] | None, count: int, has: npt.NDArray[np.bool_] | None) -> None:
+        """Adds vectors of so many documents.
+
+        Args:
+            vectors: Shape (count, dims); `None` where none of them has one.
+            count: How many documents.
+            has: Which of them have one; `None` for all.
+        """
+        start = self._has.size
+        if vectors is None or not vectors.shape[1]:
+            self._has.add(count)
+            return
+        self._has.add(count, True if has is None else has)
+        self._reach(start + count, vectors.shape[1])
+        for block, at, rows in self._spans(start, count):
+            block[rows] = vectors[at]
+
+    def products(self, query: npt.NDArray[np.float32] | None, start: int = 0) -> npt.NDArray[np.float64]:
+        """Shape (documents,): of each vector and this one; NaN where there is none.
+
+        Args:
+            query: The one.
+            start: Documents before this one are left out.
+        """
+        size = self._has.size - start
+        found = np.full(size, np.nan)
+        if query is None or not self._blocks:
+            return found
+        for block, at, rows in self._spans(start, size):
+            found[at] = block[rows] @ query
+        found[~self._has.all[start:]] = np.nan
+        return found
+
+    def total(self, which: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.float64], int]:
+        """The sum of these documents' vectors, and how many of them have one."""
+        counted = which & self._has.all
+        sums = [counted[at].astype(np.float32) @ block[rows] for block, at, rows in self._spans(0, len(counted))]
+        return np.sum(sums, axis=0, dtype=np.float64), int(np.count_nonzero(counted))
+
+    def keep(self, which: npt.NDArray[np.bool_]) -> None:
+        """Drops the other documents."""
+        size, starts = self._has.size, np.cumsum([0, *(len(block) for block in self._blocks)])
+        self._blocks = [
+            block[: max(0, size - start)][which[start : start + len(block)]]
+            for block, start in zip(self._blocks, starts, strict=False)
+            if start < size
+        ]
+        self._blocks = [block for block in self._blocks if len(block)]
+        self._full = sum(len(block) for block in self._blocks[:-1])
+        self._has.keep(which)
+
+    def _reach(self, size: int, dims: int) -> None:
+        """Makes room for so many documents."""
+        room = sum(len(block) for block in self._blocks)
+        while room < size:
+            rows = min(max(_LEAST, room // 2, min(size - room, _BLOCK)), _BLOCK)
+            self._blocks.append(np.zeros((rows, dims), dtype=np.float32))
+            room += rows
+
+    def _spans(self, start: int, count: int) -> list[tuple[npt.NDArray[np.float32], slice, slice]]:
+        """The blocks that hold so many documents from `start`: which of the documents, and in which rows."""
+        spans, first = [], 0
+        for block in self._blocks:
+            low, high = max(start, first), min(start + count, first + len(block))
+            if low < high:
+                spans.append((block, slice(low - start, high - start), slice(low - first, high - first)))
+            first += len(block)
+        return spans
+
+
+class _Numbers(dict[Hashable, int]):
+    """The numbers of values. A text that was never seen gets the next number; the rest is looked up by a C loop."""
+
+    def __init__(self, values: list[Any]) -> None:
+        super().__init__()
+        self._values = values
+
+    def __missing__(self, value: Hashable) -> int:
+        number = self[value] = len(self._values)
+        self._values.append(value)
+        return number
+
+
 class Column:
     """The values of one field."""
 
     def __init__(self) -> None:
         self._codes = Growing(np.int32)
         self._values: list[Any] = []
-        self._numbers: dict[Any, int] = {}
+        self._numbers = _Numbers(self._values)
         self._texts: npt.NDArray[np.bytes_] | None = None
         self._micros = Growing(np.int64)
         self._answers: dict[Hashable, Mask] = {}
@@ -47,13 +199,13 @@ class Column:
 
     def extend(self, values: Sequence[Any]) -> None:
         """Adds the values of further documents."""
-        first = self._codes.size
-        self._codes.add(len(values))
-        self._codes.all[first:] = [self._code(value) for value in values]
+        plain = _PLAIN.issuperset(map(type, values))
+        codes = map(self._numbers.__getitem__, values) if plain else map(self._code, values)
+        self._codes.add(len(values), np.fromiter(codes, dtype=np.int32, count=len(values)))
 
-    def get(self, document: int) -> Any:
-        """The value of a document."""
-        return self._values[self._codes.all[document]]
+    def values(self, documents: npt.NDArray[np.intp]) -> list[Any]:
+        """The values of some documents."""
+        return [self._values[code] for code in self._codes.all[documents].tolist()]
 
     def mask(self, test: Test, below: tuple[str, ...] = ()) -> Mask:
         """Which documents a test holds for.
@@ -82,10 +234,8 @@ class Column:
         """Shape (documents,): microseconds since 1970 of values that are instants as `iso` writes them."""
         fresh = self._values[self._micros.size :]
         if fresh:
-            first = self._micros.size
-            self._micros.add(len(fresh))
             texts = [value[:-1] if isinstance(value, str) else "1970-01-01" for value in fresh]
-            self._micros.all[first:] = np.array(texts, dtype="datetime64[us]").astype(np.int64)
+            self._micros.add(len(fresh), np.array(texts, dtype="datetime64[us]").astype(np.int64))
         return self._micros.all[self._codes.all]
 
     def keep(self, which: Mask) -> None:
@@ -93,9 +243,12 @@ class Column:
         self._codes.keep(which)
 
     def _code(self, value: Any) -> int:
-        spelled = value if isinstance(value, str) else _spelled(value)
-        code = self._numbers.setdefault(spelled, len(self._values))
-        if code == len(self._values):
+        if type(value) in _PLAIN:
+            return self._numbers[value]
+        spelled = _spelled(value)
+        code = self._numbers.get(spelled)
+        if code is None:
+            code = self._numbers[spelled] = len(self._values)
             self._values.append(value)
         return code
 
@@ -172,10 +325,9 @@ class Columns:
         """The fields a condition asks about that there is no column of yet."""
         return [path for path in dict.fromkeys(_paths(condition)) if self._covering(path) is None]
 
-    def extend(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Adds documents: for each of them a value for each column."""
-        by_column = zip(*rows, strict=True) if rows else ()
-        for column, values in zip(self._columns.values(), by_column, strict=False):
+    def extend(self, fields: Sequence[Sequence[Any]]) -> None:
+        """Adds documents: for each column the value of each of them."""
+        for column, values in zip(self._columns.values(), fields, strict=True):
             column.extend(values)
 
     def keep(self, which: Mask) -> None:
@@ -219,10 +371,8 @@ def _paths(condition: Condition) -> list[Path]:
 
 
 def _spelled(value: Any) -> Hashable:
-    """What a value that is no text is known by; a text is never equal to it."""
-    if value is None or value == {} or value == []:
-        return (None if value is None else type(value).__name__,)
-    return (json.dumps(value, sort_keys=True),)
+    """What a value that is neither text nor `None` is known by, which no text is equal to."""
+    return (json.dumps(value, sort_keys=True),) if value or not isinstance(value, dict | list) else (type(value),)
 
 
 def _short(value: Any) -> bool:

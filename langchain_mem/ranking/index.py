@@ -1,16 +1,15 @@
 """The living index of an owner: what a search computes on, changed by each write where it changes.
 
     documents   numbered as they come; one that is replaced or removed leaves a dead number until the next `tidy`
-    vectors     a matrix                                                     `arrays`
-    words       postings, appended to                                        `postings`
+    fields      what filters ask about, and the vectors                      `columns`
+    words       postings, appended to                                        `words`
     neighbors   groups in order, a linked list each                          `order`
-    fields      what filters ask about                                       `columns`
     links       which document rests on which
 
 A search is arithmetic on these: a product of the matrix and the query's vector, BM25 at three widths over the postings
-of the query's words (`widths`), and the formula of `relevance` for the few documents that could come first
-(`candidates`). It gives what `relevance.Corpus` gives when it is built from the same documents, at a cost that follows
-what the query touches. The index does no input or output: whoever keeps it tells it what was written.
+of the query's words, and the formula of `relevance` for the few documents that could come first (`candidates`). It
+gives what `relevance.Corpus` gives when it is built from the same documents, at a cost that follows what the query
+touches. The index does no input or output: whoever keeps it tells it what was written.
 """
 
 from __future__ import annotations
@@ -22,15 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from langchain_mem.filters.conditions import Condition, Path
-from langchain_mem.ranking.arrays import Growing, Vectors
-from langchain_mem.ranking.bm25 import tokenize
-from langchain_mem.ranking.columns import Columns
-from langchain_mem.ranking.order import Order, Place
-from langchain_mem.ranking.parts import Mask, Places
-from langchain_mem.ranking.postings import Postings
+from langchain_mem.ranking.columns import Columns, Growing, Vectors
+from langchain_mem.ranking.order import Order
+from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 from langchain_mem.ranking.relevance import is_question
 from langchain_mem.ranking.scale import Scale
-from langchain_mem.ranking.widths import Layout
+from langchain_mem.ranking.words import Found, Layout, Postings
 
 Handle = TypeVar("Handle")
 
@@ -40,22 +36,18 @@ _STEADY: Final = 16  # one document in so many may come or go before the center 
 
 
 class Entry(NamedTuple, Generic[Handle]):
-    """A document as an index takes it in."""
+    """What an index keeps of a document beside its words, its vector and its fields."""
 
     handle: Handle
     """What its owner knows it by: unique in an index."""
     key: str
     """What others cite it by; breaks ties."""
-    text: str
-    """Its words, after its date where it has one."""
     group: str | None = None
     """The session or thread it stood in; `None` for one that stands alone."""
     position: int | float | str | None = None
     """Its place within the group, comparable with the others'."""
-    cites: tuple[str, ...] = ()
+    cites: Sequence[str] = ()
     """Keys of the documents it rests on."""
-    fields: tuple[Any, ...] = ()
-    """A value for each column of the index."""
 
 
 class _Centered(NamedTuple):
@@ -81,26 +73,37 @@ class Index(Generic[Handle]):
 
     Args:
         paths: The fields to keep columns of from the beginning.
+
+    Attributes:
+        columns: The fields.
+        living: Which numbers are those of documents; the rest are dead.
+        asks: Which numbers are those of questions.
     """
 
     def __init__(self, paths: Iterable[Path] = ()) -> None:
         self.columns = Columns(paths)
-        self.version = 0
         self._numbers: dict[Handle, int] = {}
         self._by_key: dict[str, list[int]] = {}
+        self._asks = Growing(np.bool_, fill=False)
+        self._vectors = Vectors()
+        self._postings = Postings()
         self._start()
 
     def _start(self) -> None:
         self._entries: list[Entry[Handle] | None] = []
         self._order = Order()
-        self._postings = Postings()
-        self._vectors = Vectors()
         self._living = Growing(np.bool_, fill=False)
-        self._asks = Growing(np.bool_, fill=False)
+        self._prefixes = Growing(np.uint64)
         self._links: list[tuple[int, int]] = []
         self._citing: dict[str, list[int]] = {}
-        self._linked: tuple[Places, Places] | None = None
         self._centered: _Centered | None = None
+        self._changed()
+
+    def _changed(self) -> None:
+        """Forgets what was worked out for a search."""
+        self.living, self.asks = self._living.all, self._asks.all
+        self._layout: Layout | None = None
+        self._linked: tuple[Places, Places] | None = None
 
     def __len__(self) -> int:
         """How many documents there are."""
@@ -125,56 +128,47 @@ class Index(Generic[Handle]):
         """Those of all documents, in no order."""
         return list(self._numbers)
 
-    @property
-    def living(self) -> Mask:
-        """Which numbers are those of documents; the rest are dead."""
-        return self._living.all
-
-    @property
-    def asks(self) -> Mask:
-        """Which numbers are those of questions."""
-        return self._asks.all
-
-    def entry(self, number: int) -> Entry[Handle]:
-        """The document of a number, without its text and its fields."""
-        entry = self._entries[number]
-        if entry is None:
-            raise LookupError(f"Document {number} is no more.")
-        return entry
-
     def number(self, handle: Handle) -> int | None:
         """The number of a document, `None` where there is no such document."""
         return self._numbers.get(handle)
 
+    def numbers(self, handles: Sequence[Handle]) -> Places:
+        """The numbers of documents that there are."""
+        return np.array([self._numbers[handle] for handle in handles], dtype=np.intp)
+
+    def handles_of(self, numbers: Places) -> list[Handle]:
+        """The handles of the documents that have these numbers."""
+        return [handle for _, handle in map(self.key, numbers.tolist())]
+
     def put(
-        self, entries: Sequence[Entry[Handle]], vectors: npt.NDArray[np.float32] | None, has: Mask | None = None
+        self,
+        entries: Sequence[Entry[Handle]],
+        texts: Sequence[str],
+        vectors: npt.NDArray[np.float32] | None = None,
+        has: Mask | None = None,
+        fields: Sequence[Sequence[Any]] = (),
     ) -> None:
         """Takes in documents, in place of those that have their handles.
 
         Args:
             entries: No handle twice.
+            texts: The words of each, after its date where it has one.
             vectors: Shape (entries, dims), unit length; `None` where none has one.
             has: Which of them have one; `None` for all.
+            fields: For each column of the index the value of each document.
         """
         if not entries:
             return
-        self.version += 1
         for entry in entries:
             self._forget(entry.handle)
-        first = self.size
-        self._number(entries)
-        self._asks.add(len(entries))
-        self._asks.all[first:] = [is_question(entry.text) for entry in entries]
-        lengths = self._postings.extend([entry.text for entry in entries], first)
-        self._order.extend([_place(entry) for entry in entries], lengths)
+        lengths = self._postings.extend(texts, self.size)
+        self._asks.add(len(entries), [is_question(text) for text in texts])
         self._vectors.extend(vectors, len(entries), has)
-        self.columns.extend([entry.fields for entry in entries])
-        for number, entry in enumerate(entries, first):
-            self._link(number, entry)
+        self.columns.extend(fields)
+        self._number(entries, lengths)
 
     def remove(self, handles: Iterable[Handle]) -> None:
         """Forgets documents; one that is not there is passed over."""
-        self.version += 1
         for handle in handles:
             self._forget(handle)
 
@@ -186,22 +180,34 @@ class Index(Generic[Handle]):
 
     def layout(self) -> Layout:
         """How the documents stand."""
-        order = self._order
-        return Layout(
-            living=self.living,
-            lengths=order.lengths.all,
-            before=order.before.all,
-            after=order.after.all,
-            group=order.group.all,
-            group_lengths=order.group_lengths.all,
-            members=order.members.all,
-        )
+        if self._layout is None:
+            order = self._order
+            self._layout = Layout(
+                living=self.living,
+                lengths=order.lengths.all,
+                before=order.before.all,
+                after=order.after.all,
+                group=order.group.all,
+                group_lengths=order.group_lengths.all,
+                members=order.members.all,
+            )
+        return self._layout
 
-    def words(self, query: str) -> list[tuple[Places, npt.NDArray[np.int64]]]:
+    def words(self, query: str) -> list[Found]:
         """The postings of each of a query's words, dead documents included."""
-        return [self._postings.of(token) for token in sorted(set(tokenize(query)))]
+        return self._postings.of(query)
 
-    def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> npt.NDArray[np.float64]:
+    def parts(self, query: str, cosines: Floats, eligible: Mask) -> Parts:
+        """What a query found in every document.
+
+        Args:
+            query: In the user's words.
+            cosines: As `cosines` gives them.
+            eligible: Which documents may be found.
+        """
+        return parts_of(self.layout(), self._postings.of(query), cosines, self.asks, eligible, self.links())
+
+    def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Floats:
         """Shape (size,): of each document's embedding and this one; NaN without.
 
         Args:
@@ -237,6 +243,29 @@ class Index(Generic[Handle]):
         """Which documents fulfill a condition, none of whose fields is missing from the columns."""
         return self.columns.mask(condition, self.size) & self.living
 
+    def first(self, numbers: Places, count: int) -> Places:
+        """Those of some documents whose keys come first, at most so many."""
+        if count < len(numbers):
+            prefixes = self._prefixes.all[numbers]
+            numbers = numbers[prefixes <= np.partition(prefixes, count - 1)[count - 1]]
+        return np.array(sorted(numbers.tolist(), key=self.key)[:count], dtype=np.intp)
+
+    def ranks(self, numbers: Places) -> Places:
+        """The places of some documents by key, from 0."""
+        prefixes = self._prefixes.all[numbers]
+        order = np.argsort(prefixes)
+        if (prefixes[order][1:] == prefixes[order][:-1]).any():
+            keys = [self.key(number) for number in numbers.tolist()]
+            order = np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.intp)
+        return np.argsort(order)
+
+    def key(self, number: int) -> tuple[str, Handle]:
+        """What a document is sorted by among its equals."""
+        entry = self._entries[number]
+        if entry is None:
+            raise LookupError(f"Document {number} is no more.")
+        return entry.key, entry.handle
+
     def groups(self) -> Mapping[str, int]:
         """The numbers of the groups that ever were, by name."""
         return self._order.numbers
@@ -245,28 +274,48 @@ class Index(Generic[Handle]):
         """The documents of a group in order: what sorts them, and last their number."""
         return self._order.standings[group]
 
-    def _number(self, entries: Sequence[Entry[Handle]]) -> None:
+    def compact(self) -> None:
+        """Gives the living new numbers in their order."""
+        living = self.living.copy()
+        entries = [entry for entry in self._entries if entry is not None]
+        lengths = self._order.lengths.all[living].copy()
+        self._asks.keep(living)
+        self._vectors.keep(living)
+        self._postings.renumber(np.where(living, np.cumsum(living) - 1, -1))
+        self.columns.keep(living)
+        self._numbers, self._by_key = {}, {}
+        self._start()
+        self._number(entries, lengths)
+
+    def _number(self, entries: Sequence[Entry[Handle]], lengths: npt.NDArray[np.int64]) -> None:
+        """Notes who documents are, where they stand and what they rest on."""
         first = self.size
-        self._entries.extend(entry._replace(text="", fields=()) for entry in entries)  # both are elsewhere by now
-        self._living.add(len(entries))
-        self._living.all[first:] = True
+        self._entries.extend(entries)
+        self._living.add(len(entries), True)
+        self._prefixes.add(len(entries), _prefixes([entry.key for entry in entries]))
         for number, entry in enumerate(entries, first):
             self._numbers[entry.handle] = number
             self._by_key.setdefault(entry.key, []).append(number)
+        self._order.extend(entries, lengths)
+        self._changed()
+        for number, entry in enumerate(entries, first):
+            if entry.cites or entry.key in self._citing:
+                self._link(number, entry)
 
     def _forget(self, handle: Handle) -> None:
         number = self._numbers.pop(handle, None)
         if number is None:
             return
-        entry = self.entry(number)
-        self._order.remove(number, _place(entry))
+        entry = self._entries[number]
+        assert entry is not None  # noqa: S101 - it has a number
+        self._order.remove(number, entry)
         self._living.all[number] = False
-        self._linked = None
         self._entries[number] = None
         same = self._by_key[entry.key]
         same.remove(number)
         if not same:
             del self._by_key[entry.key]
+        self._changed()
 
     def _link(self, number: int, entry: Entry[Handle]) -> None:
         """Notes what a document cites, and who cites it; either may come first."""
@@ -274,29 +323,34 @@ class Index(Generic[Handle]):
         fresh += [(citing, number) for citing in self._citing.get(entry.key, ()) if citing != number]
         for key in entry.cites:
             self._citing.setdefault(key, []).append(number)
-        if fresh:
-            self._links += fresh
-            self._linked = None
-
-    def compact(self) -> None:
-        """Gives the living new numbers in their order."""
-        living = self.living.copy()
-        entries = [entry for entry in self._entries if entry is not None]
-        places = np.where(living, np.cumsum(living) - 1, -1)
-        lengths = self._order.lengths.all[living].copy()
-        vectors, postings, asks = self._vectors, self._postings, self._asks
-        asks.keep(living)
-        vectors.keep(living)
-        postings.renumber(places)
-        self.columns.keep(living)
-        self._numbers, self._by_key = {}, {}
-        self._start()
-        self._vectors, self._postings, self._asks = vectors, postings, asks
-        self._number(entries)
-        self._order.extend([_place(entry) for entry in entries], lengths)
-        for number, entry in enumerate(entries):
-            self._link(number, entry)
+        self._links += fresh
 
 
-def _place(entry: Entry[Any]) -> Place:
-    return Place(entry.group, entry.position, entry.key)
+def parts_of(
+    layout: Layout,
+    words: Sequence[Found],
+    cosines: Floats,
+    asks: Mask,
+    eligible: Mask,
+    links: tuple[Places, Places],
+) -> Parts:
+    """What a query found in every document, from how documents stand and what has the query's words."""
+    own, neighbors, session = layout.scores(words)
+    return Parts(
+        cosine=cosines,
+        before=np.append(cosines, np.nan)[layout.before],
+        lexical=own,
+        neighbors=np.where(layout.alone, np.nan, neighbors),
+        session=np.where(layout.alone, np.nan, session),
+        length=layout.lengths.astype(np.float64),
+        asks=asks,
+        eligible=eligible,
+        citing=links[0],
+        cited=links[1],
+    )
+
+
+def _prefixes(keys: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """The first eight bytes of each key as a number, which sorts as the keys do."""
+    spelled = [key[:8].encode("utf-8", "surrogatepass")[:8] for key in keys]
+    return np.array(spelled, dtype="S8").view(">u8").astype(np.uint64)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from langchain_mem.ranking.arrays import Growing
+from langchain_mem.ranking.columns import Growing
 
 NOBODY = -1
 """The number of no document and of no group."""
@@ -18,12 +18,20 @@ Standing: TypeAlias = tuple[bool, Any, str, int]
 """Sorts documents within a group: those without a position last; ties go by key; the number comes along."""
 
 
-class Place(NamedTuple):
-    """Where a document stands."""
+class Placed(Protocol):
+    """What says where a document stands: its group, its place in it, and its key."""
 
-    group: str | None
-    position: int | float | str | None
-    key: str
+    @property
+    def group(self) -> str | None:
+        """The session or thread it stands in."""
+
+    @property
+    def position(self) -> int | float | str | None:
+        """Its place in there."""
+
+    @property
+    def key(self) -> str:
+        """What decides between equal places."""
 
 
 class Order:
@@ -53,19 +61,19 @@ class Order:
         """About the memory it takes."""
         return 4 * self.lengths.nbytes + 150 * self.lengths.size + 200 * len(self.standings)
 
-    def extend(self, places: Sequence[Place], lengths: npt.NDArray[np.int64]) -> None:
+    def extend(self, places: Sequence[Placed], lengths: npt.NDArray[np.int64]) -> None:
         """Adds documents of so many tokens each."""
         first = self.lengths.size
-        for column in (self.lengths, self.before, self.after, self.group):
+        self.lengths.add(len(places), lengths)
+        for column in (self.before, self.after, self.group):
             column.add(len(places))
-        self.lengths.all[first:] = lengths
         if len(places) < 32:  # below, sorting groups anew costs more than it saves
             for i, place in enumerate(places):
                 self._insert(first + i, place)
         else:
             self._insert_many(first, places)
 
-    def remove(self, document: int, place: Place) -> None:
+    def remove(self, document: int, place: Placed) -> None:
         """Takes a document out of its group; its neighbors stand beside each other then."""
         number = int(self.group.all[document])
         if number == NOBODY:
@@ -77,7 +85,7 @@ class Order:
         self.group.all[document] = self.before.all[document] = self.after.all[document] = NOBODY
         self._measure(number, -1, -int(self.lengths.all[document]))
 
-    def _insert(self, document: int, place: Place) -> None:
+    def _insert(self, document: int, place: Placed) -> None:
         if place.group is None:
             return
         number = self._number(place.group)
@@ -91,7 +99,7 @@ class Order:
         self._join(document, after)
         self._measure(number, 1, int(self.lengths.all[document]))
 
-    def _insert_many(self, first: int, places: Sequence[Place]) -> None:
+    def _insert_many(self, first: int, places: Sequence[Placed]) -> None:
         touched: set[int] = set()
         for document, place in enumerate(places, first):
             if place.group is not None:
@@ -138,6 +146,6 @@ class Order:
         self.group_lengths.all[number] += length
 
 
-def _standing(place: Place, document: int) -> Standing:
+def _standing(place: Placed, document: int) -> Standing:
     unplaced = place.position is None
     return unplaced, 0 if unplaced else place.position, place.key, document

@@ -36,14 +36,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
 from langchain_mem.model.records import dated as dated
 from langchain_mem.ranking.bm25 import InvertedIndex, tokenize
-from langchain_mem.ranking.parts import Floats, Mask, Parts
+from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 
 # Chosen on three LoCoMo conversations (Maharana et al. 2024) and fifty everyday remarks; weights fitted to two of the
 # conversations and judged on the third came out alike. All are round, and half or twice of any changes little.
@@ -107,7 +107,7 @@ class Evidence:
 
     def as_dict(self) -> dict[str, float | None]:
         """The parts by name, as `explain=True` shows them."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 class Scores(Sequence[Evidence]):
@@ -142,6 +142,13 @@ class Scores(Sequence[Evidence]):
 
     def __iter__(self) -> Iterator[Evidence]:
         return (self[i] for i in range(len(self)))
+
+    def of(self, places: Places) -> list[Evidence]:
+        """The evidence for some of the documents, made at once."""
+        columns = [
+            [None if value != value else value for value in part[places].tolist()] for part in self._parts.values()
+        ]
+        return [Evidence(**dict(zip(self._parts, values, strict=True))) for values in zip(*columns, strict=True)]
 
     def best(self, limit: int | None = None, *, threshold: float = 0.0) -> list[int]:
         """Indices of the most relevant documents, best first; ties go by key, and those that only lend are left out.

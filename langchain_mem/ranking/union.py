@@ -2,75 +2,76 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from langchain_mem.ranking.index import Index
+from langchain_mem.ranking.index import Index, parts_of
 from langchain_mem.ranking.order import NOBODY
-from langchain_mem.ranking.parts import Mask, Places
+from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 from langchain_mem.ranking.scale import Scale
-from langchain_mem.ranking.widths import Layout, Postings
+from langchain_mem.ranking.words import Found, Layout
 
 
 class Together:
     """Indexes that are searched at once, their documents numbered one index after the other.
 
-    Good for as long as none of them changes.
+    Good for as long as none of them changes. It is asked as an `Index` is.
 
     Args:
-        indexes: One or more.
+        indexes: Two or more.
     """
 
     def __init__(self, indexes: Sequence[Index[Any]]) -> None:
-        self.indexes = tuple(indexes)
-        self.starts = np.cumsum([0, *(index.size for index in indexes)])
-        self._starts: list[int] = self.starts.tolist()
-        self.layout = indexes[0].layout() if len(indexes) == 1 else _joined(self.indexes, self.starts)
+        self._indexes = tuple(indexes)
+        self._starts = np.cumsum([0, *(index.size for index in indexes)])
+        self._layout = _joined(self._indexes, self._starts)
 
     @property
     def size(self) -> int:
         """How many numbers there are, those of dead documents included."""
-        return int(self.starts[-1])
+        return int(self._starts[-1])
 
-    def find(self, number: int) -> tuple[Index[Any], int]:
-        """The index that a number belongs to, and the document's number there."""
-        at = bisect_right(self._starts, number) - 1
-        return self.indexes[at], number - self._starts[at]
-
-    def words(self, query: str) -> list[Postings]:
-        """The postings of each of a query's words."""
-        each = [index.words(query) for index in self.indexes]
-        return [self._shifted(several) for several in zip(*each, strict=True)]
-
-    def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> npt.NDArray[np.float64]:
+    def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Floats:
         """Shape (size,): of each document's embedding and this one, as `Index.cosines` gives it."""
-        return np.concatenate([index.cosines(vector, scale) for index in self.indexes])
+        return np.concatenate([index.cosines(vector, scale) for index in self._indexes])
 
-    def asks(self) -> Mask:
-        """Which documents are questions."""
-        return np.concatenate([index.asks for index in self.indexes])
+    def parts(self, query: str, cosines: Floats, eligible: Mask) -> Parts:
+        """What a query found in every document, as `Index.parts` gives it."""
+        each = [index.words(query) for index in self._indexes]
+        words = [self._shifted(several) for several in zip(*each, strict=True)]
+        asks = np.concatenate([index.asks for index in self._indexes])
+        return parts_of(self._layout, words, cosines, asks, eligible, self._links())
 
-    def links(self) -> tuple[Places, Places]:
-        """Which documents rest on which."""
-        both = [index.links() for index in self.indexes]
+    def handles_of(self, numbers: Places) -> list[Any]:
+        """The handles of the documents that have these numbers."""
+        return [handle for _, handle in map(self._key, numbers.tolist())]
+
+    def first(self, numbers: Places, count: int) -> Places:
+        """Those of some documents whose keys come first, at most so many."""
+        return np.array(sorted(numbers.tolist(), key=self._key)[:count], dtype=np.intp)
+
+    def ranks(self, numbers: Places) -> Places:
+        """The places of some documents by key, from 0."""
+        keys = [self._key(number) for number in numbers.tolist()]
+        return np.argsort(np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.intp))
+
+    def _key(self, number: int) -> tuple[str, Any]:
+        at = int(np.searchsorted(self._starts, number, side="right")) - 1
+        return self._indexes[at].key(number - int(self._starts[at]))
+
+    def _links(self) -> tuple[Places, Places]:
+        both = [index.links() for index in self._indexes]
         citing, cited = (
-            np.concatenate([pair[side] + start for pair, start in zip(both, self.starts, strict=False)])
+            np.concatenate([pair[side] + start for pair, start in zip(both, self._starts, strict=False)])
             for side in (0, 1)
         )
         return citing, cited
 
-    def joined(self, masks: Sequence[Mask]) -> Mask:
-        """One mask for each index as one of all documents."""
-        return np.concatenate(list(masks))
-
-    def _shifted(self, several: Sequence[Postings]) -> Postings:
-        if len(several) == 1:
-            return several[0]
-        documents = [found + start for (found, _), start in zip(several, self.starts, strict=False)]
+    def _shifted(self, several: Sequence[Found]) -> Found:
+        documents = [found + start for (found, _), start in zip(several, self._starts, strict=False)]
         return np.concatenate(documents), np.concatenate([counts for _, counts in several])
 
 

@@ -176,6 +176,10 @@ class AnyStore(Repository):
         return _unit(await call(self._embeddings.embed_query, self._embeddings.aembed_query, text))
 
     @override
+    async def question(self, text: str) -> tuple[NDArray[np.float32] | None, Scale | None]:
+        return await self.embed_query(text), await self.scale()
+
+    @override
     async def scale(self) -> Scale | None:
         if self._embeddings is None:
             return None

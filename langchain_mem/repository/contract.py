@@ -55,6 +55,9 @@ class Repository(Protocol):
     async def scale(self) -> Scale | None:
         """That of the embedder, measured where it is not known yet; `None` without an embedder."""
 
+    async def question(self, text: str) -> tuple[Vector | None, Scale | None]:
+        """What `embed_query` and `scale` give: all that comparing a query with memories takes."""
+
     async def embed_query(self, text: str) -> Vector | None:
         """The unit-length embedding of a query, shape (dims,); `None` without an embedder."""
 

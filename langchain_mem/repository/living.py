@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from langchain_mem._flow import arun, call, run
 from langchain_mem.backends.base import Address, Row, in_scope
 from langchain_mem.backends.changes import Changes, of_rows
-from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Path, Test, conjunction
+from langchain_mem.decay.policy import Used
+from langchain_mem.filters.conditions import Condition, Path
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import dated
 from langchain_mem.model.scopes import MEMORIES, TURNS, Namespace
 from langchain_mem.ranking.columns import Columns
 from langchain_mem.ranking.index import Entry, Index
-from langchain_mem.ranking.parts import Mask
-
-
-class Told(NamedTuple):
-    """Of a memory, what its place in the index rests on."""
-
-    memory: str
-    event_date: str | None
-    state: str
-    group: str | None
-    position: str
-    cites: Sequence[str]
-
+from langchain_mem.ranking.parts import Mask, Places
+from langchain_mem.store.items import Items
 
 DIGEST: Final = Path(("digest",))
 UPDATED: Final = Path(("updated_at",))
@@ -40,7 +31,8 @@ LAYER: Final = Path(("layer",))
 NAMESPACE: Final = Path(("", "namespace"))  # no memory has a key that is empty
 EXPIRES: Final = Path(("", "expires"))
 
-_TOLD: Final = tuple(Path((name,)) for name in Told._fields)
+_TOLD: Final = tuple(Path((name,)) for name in ("memory", "event_date", "state", "group", "position", "cites"))
+"""Of a memory, what its place in the index rests on."""
 _ASKED: Final = (
     *(Path((name,)) for name in ("state", "layer", "expiration_date", "created_at", "event_date", "categories")),
     *(Path((name,)) for name in ("metadata", "role", "user_id", "agent_id", "app_id", "run_id", "org_id")),
@@ -49,7 +41,9 @@ _ASKED: Final = (
 )
 """The fields that filters usually ask about; others get a column when they are asked about first."""
 
+_AGING: Final = tuple(Path((name,)) for name in ("event_date", "updated_at", "categories"))
 _BETWEEN: Final = "\x1f"  # stands in no label: `escape` writes it as something else
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Living:
@@ -57,20 +51,23 @@ class Living:
 
     Take `lock` to look at it or to change it.
 
+    Args:
+        owner: Kind and id.
+        states: Which memories are ranked; of others it is only known that they are there, and what they say.
+
     Attributes:
         index: The documents, by address.
         stamp: Up to where it has followed the store; `None` where it has not begun.
-        scopes: The namespaces it follows.
         paths: The fields it asks the store for.
     """
 
-    def __init__(self, owner: Namespace, states: frozenset[str], extra: Iterable[Path] = ()) -> None:
-        self.scopes = ((MEMORIES, *owner), (TURNS, *owner))
+    def __init__(self, owner: Namespace, states: frozenset[str]) -> None:
         self.stamp: Hashable | None = None
         self.lock = threading.Lock()
+        self._scopes = ((MEMORIES, *owner), (TURNS, *owner))
         self._states = states
-        self._asked = tuple(dict.fromkeys((*_ASKED, *extra)))
-        self.paths = (*_TOLD, *self._asked)
+        self._asked = _ASKED
+        self.paths = (*_TOLD, *_ASKED)
         self._handles: dict[Hashable, Address] = {}
         self._turn = threading.Lock()
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -79,6 +76,7 @@ class Living:
     def _begin(self) -> None:
         self.index: Index[Address] = Index((NAMESPACE, EXPIRES, *self._asked))
         self._handles.clear()
+        self._uses: dict[Address, Sequence[datetime]] | None = {}
         self._others: dict[Address, str] = {}
         self._saying: dict[str, set[Address]] = {}
 
@@ -87,39 +85,72 @@ class Living:
         """About the memory it takes."""
         return self.index.nbytes + 200 * len(self._handles)
 
-    def covers(self, condition: Condition) -> bool:
-        """Whether there is a column for every field that a condition asks about."""
-        return not self.index.columns.missing(condition)
+    async def follow(self, items: Items, condition: Condition, most: int) -> str | None:
+        """Takes in what was written since the last look. One thread, or one task of a loop, looks at a time.
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """One thread at a time asks the store, so that a load is not made twice."""
+        Args:
+            items: The store.
+            condition: What will be asked: fields that there is no column of yet are taken in as well.
+            most: Load at most so many rows.
+
+        Returns:
+            "hit" where nothing had changed, "stale" where something had, "miss" where all was loaded; `None` where the
+            backend cannot tell what changed, or there are more rows.
+        """
+        return await call(self._follow_here, self._follow_there, items, condition, most)
+
+    def _follow_here(self, items: Items, condition: Condition, most: int) -> str | None:
         with self._turn:
-            yield
+            return run(self._follow(items, condition, most))
 
-    @asynccontextmanager
-    async def aturn(self) -> AsyncIterator[None]:
-        """The same among the tasks of an event loop."""
+    async def _follow_there(self, items: Items, condition: Condition, most: int) -> str | None:
         async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-            yield
+            return await arun(self._follow(items, condition, most))
 
-    def take(self, changes: Changes, since: Hashable | None) -> bool:
-        """Takes in changes since a stamp; says no where somebody else has taken others meanwhile."""
-        with self.lock:
-            if self.stamp is not since:
-                return False
-            if changes.whole:
-                self._begin()
+    async def _follow(self, items: Items, condition: Condition, most: int) -> str | None:
+        self.ask_for(condition)
+        while True:
+            since, paths = self.stamp, self.paths
+            changes = await items.changes(self._scopes, paths, since, most)
+            if changes is None:
+                return None
+            with self.lock:
+                if self.stamp is since and self.paths is paths:  # else somebody has taken in others meanwhile
+                    self.take(changes)
+                    return "miss" if changes.whole else "stale" if changes.addresses or changes.gone else "hit"
+
+    def ask_for(self, condition: Condition) -> None:
+        """Has everything taken in anew, with columns for what a condition asks about, where it has no column yet."""
+        missing = self.index.columns.missing(condition)
+        if missing:
+            with self.lock:
+                self._asked, self.stamp = (*self._asked, *missing), None
+                self.paths = (*_TOLD, *self._asked)
+
+    def take(self, changes: Changes) -> None:
+        """Takes in what was written since the last look."""
+        if changes.whole:
+            self._begin()
+        if changes.addresses or changes.gone:
             self._apply(changes)
-            self.stamp = changes.stamp
-            return True
+        self._note_used(changes)
+        self.stamp = changes.stamp
 
     def shown(self, places: Sequence[Namespace], condition: Condition, now: datetime) -> Mask:
         """Which documents lie in these places, have not expired and fulfill a condition."""
-        inside = self.index.columns[NAMESPACE].where(
-            ("in", tuple(places)), lambda label: in_scope(tuple(label.split(_BETWEEN)), places)
-        )
-        return np.asarray(inside & self.index.eligible(conjunction(condition, _unexpired(now))))
+        columns, where = self.index.columns, tuple(places)
+        inside = columns[NAMESPACE].where(("in", where), lambda label: in_scope(tuple(label.split(_BETWEEN)), where))
+        expires = columns[EXPIRES].instants()
+        unexpired = (expires == 0) | (expires > (now - _EPOCH) // timedelta(microseconds=1))
+        return np.asarray(inside & unexpired & columns.mask(condition, self.index.size) & self.index.living)
+
+    def used(self, addresses: Sequence[Address]) -> list[Used] | None:
+        """What decay asks of memories that are ranked; `None` where the backend does not tell of their uses."""
+        if self._uses is None:
+            return None
+        told = [self.index.columns[path].values(self.index.numbers(addresses)) for path in _AGING]
+        uses = [self._uses.get(address, ()) for address in addresses]
+        return [Used(*each) for each in zip(uses, *told, strict=True)]
 
     def knows(self, address: Address) -> bool:
         """Whether there is a memory at an address, in whatever state."""
@@ -128,8 +159,7 @@ class Living:
     def same_text(self, home: Namespace, digest: str) -> list[Address]:
         """The memories in a home that say a text, in whatever state."""
         found = self.index.columns[DIGEST].equal(digest)
-        entries = [self.index.entry(int(number)) for number in found if self.index.living[number]]
-        said = [*(entry.handle for entry in entries), *self._saying.get(digest, ())]
+        said = [*self.index.handles_of(found[self.index.living[found]]), *self._saying.get(digest, ())]
         return [address for address in said if address.namespace == home]
 
     def newest(self, mask: Mask, most: int) -> list[tuple[int, Address]]:
@@ -143,43 +173,65 @@ class Living:
         if len(numbers) > most:
             least = np.partition(updated, len(updated) - most)[len(updated) - most]
             numbers, updated = numbers[updated >= least], updated[updated >= least]
-        return [
-            (-instant, self.index.entry(number).handle)
-            for number, instant in zip(numbers.tolist(), updated.tolist(), strict=True)
-        ]
+        return list(zip((-updated).tolist(), self.index.handles_of(numbers), strict=True))
 
     def _apply(self, changes: Changes) -> None:
+        """Changes what was written: puts what is ranked, sets aside what is in another state, forgets what has gone."""
         gone = [self._handles.get(handle, handle) for handle in changes.gone]
         dead: list[Address] = [address for address in gone if isinstance(address, Address)]
-        entries, members = [], []
-        others: dict[Address, Any] = {}
-        for number, (address, fields) in enumerate(zip(changes.addresses, changes.fields, strict=True)):
-            entry = self._entry(address, fields, changes.expiries[number])
-            if entry is None:
-                dead.append(address)
-                others[address] = fields[self.paths.index(DIGEST)]
-            else:
-                entries.append(entry)
-                members.append(number)
-        self.index.remove(dead)
-        chosen = slice(None) if len(members) == len(changes.addresses) else members
-        self.index.put(entries, changes.vectors[chosen], changes.has[chosen])
+        told = list(zip(*changes.fields, strict=True)) or [()] * (len(_TOLD) + len(self._asked))
+        is_ranked = [
+            state in self._states and isinstance(said, str) for said, state in zip(told[0], told[2], strict=True)
+        ]
+        others = {
+            address: said
+            for address, said, ranked in zip(
+                changes.addresses, told[len(_TOLD) + self._asked.index(DIGEST)], is_ranked, strict=True
+            )
+            if not ranked
+        }
+        self.index.remove([*dead, *others])
+        self._put(changes, told, np.flatnonzero(is_ranked))
         self.index.tidy()
         self._set_aside([*dead, *changes.addresses], others)
         self._remember(changes)
+        self._note_uses([*dead, *others], changes)
 
-    def _entry(self, address: Address, fields: Sequence[Any], expires_at: datetime | None) -> Entry[Address] | None:
-        told = Told(*fields[: len(_TOLD)])
-        if told.state not in self._states or not isinstance(told.memory, str):
-            return None
-        when = parse_iso(told.event_date) if told.event_date else None
-        columns = (_BETWEEN.join(address.namespace), expires_at and iso(expires_at), *fields[len(_TOLD) :])
-        cites = tuple(told.cites or ())
-        return Entry(address, address.key, dated(told.memory, when), told.group, told.position, cites, columns)
+    def _put(self, changes: Changes, told: Sequence[Sequence[Any]], which: Places) -> None:
+        """Puts those of the rows that are ranked.
+
+        Args:
+            changes: The rows.
+            told: For each path that was asked for, what is stored there in each row.
+            which: The places of those that are ranked.
+        """
+        whole = len(which) == len(changes.addresses)
+        some = which.tolist()
+
+        def chosen(values: Sequence[Any]) -> Sequence[Any]:
+            return values if whole else [values[at] for at in some]
+
+        addresses = chosen(changes.addresses)
+        memories, dates, _, groups, positions, cites = map(chosen, told[: len(_TOLD)])
+        homes = {home: _BETWEEN.join(home) for home in {address.namespace for address in addresses}}
+        self.index.put(
+            [
+                Entry(address, address.key, group, position, cited or ())
+                for address, group, position, cited in zip(addresses, groups, positions, cites, strict=True)
+            ],
+            [dated(said, parse_iso(when)) if when else said for said, when in zip(memories, dates, strict=True)],
+            changes.vectors if whole else changes.vectors[which],
+            changes.has if whole else changes.has[which],
+            [
+                [homes[address.namespace] for address in addresses],
+                [at and iso(at) for at in chosen(changes.expiries)],
+                *map(chosen, told[len(_TOLD) :]),
+            ],
+        )
 
     def _set_aside(self, changed: Sequence[Address], others: Mapping[Address, Any]) -> None:
         """Notes of those that are in another state what they say, and nothing else."""
-        for address in changed:
+        for address in changed if self._others else ():
             said = self._others.pop(address, None)
             if said is not None:
                 self._saying[said].discard(address)
@@ -195,12 +247,37 @@ class Living:
         if changes.handles is not changes.addresses:
             self._handles.update(zip(changes.handles, changes.addresses, strict=True))
 
+    def _note_uses(self, dead: Sequence[Address], changes: Changes) -> None:
+        """Notes when the rows were used, where the backend tells. A write takes no use away."""
+        if changes.uses is None or self._uses is None:
+            self._uses = None
+            return
+        for address, uses in zip(changes.addresses, changes.uses, strict=True):
+            before = self._uses.get(address)
+            self._uses[address] = _both(before, uses) if before else uses
+        for address in dead:
+            self._uses.pop(address, None)
+
+    def _note_used(self, changes: Changes) -> None:
+        """Notes what was used since. Of what was written too, the row may tell of its uses already."""
+        written = set(changes.addresses)
+        for address, instants, keep in changes.used:
+            before = (self._uses or {}).get(address)
+            if self._uses is not None and before is not None:
+                every = _both(before, instants) if address in written else sorted((*before, *instants))
+                self._uses[address] = every[-keep:]
+
+
+def _both(one: Sequence[datetime], other: Sequence[datetime]) -> list[datetime]:
+    """The uses that either has."""
+    return sorted((Counter(one) | Counter(other)).elements())
+
 
 def living_of(rows: Sequence[Row], states: frozenset[str], condition: Condition) -> Living:
     """An index of rows that were read, for one search."""
     living = Living((), states)
-    living = Living((), states, living.index.columns.missing(condition))
-    living.take(of_rows(rows, living.paths, stamp=0, whole=True), None)
+    living.ask_for(condition)
+    living.take(of_rows(rows, living.paths, stamp=0, whole=True))
     return living
 
 
@@ -210,7 +287,3 @@ _ALWAYS_ASKED: Final = Columns(_ASKED)
 def tells(condition: Condition) -> bool:
     """Whether every index has the columns that a condition asks about."""
     return not _ALWAYS_ASKED.missing(condition)
-
-
-def _unexpired(now: datetime) -> Condition:
-    return Not(Test(EXPIRES, Operator.lte, iso(now), Kind.instant))

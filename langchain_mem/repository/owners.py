@@ -9,10 +9,9 @@ from contextlib import ExitStack
 from typing import Final
 from weakref import WeakKeyDictionary, ref
 
-from langchain_mem._flow import arun, call, gather, run
-from langchain_mem.backends.changes import Following
+from langchain_mem._flow import gather
 from langchain_mem.errors import StoreError
-from langchain_mem.filters.conditions import Condition, Path
+from langchain_mem.filters.conditions import ALWAYS, Condition
 from langchain_mem.model.scopes import Namespace
 from langchain_mem.repository.living import Living
 from langchain_mem.store.items import Items
@@ -71,9 +70,9 @@ class Owners:
             self._large.clear()
 
     async def current(
-        self, places: Sequence[Namespace], condition: Condition, states: frozenset[str] = LIVE
+        self, places: Sequence[Namespace], condition: Condition = ALWAYS, states: frozenset[str] = LIVE
     ) -> list[Living] | None:
-        """The indexes of all owners that these places belong to, as the store stands now. A body.
+        """The indexes of all owners that these places belong to, as the store stands now.
 
         Returns:
             One index an owner; `None` where some owner is not named, where they are too many or too large, or where
@@ -82,79 +81,56 @@ class Owners:
         owners = list(dict.fromkeys(place[1:_DEPTH] for place in places))
         if not owners or len(owners) > MOST_AT_ONCE or any(len(owner) < _DEPTH - 1 for owner in owners):
             return None
-        if not isinstance(self._items.backend, Following):
-            return None
         found = await gather(*(self._current((owner, states), condition) for owner in owners))
         livings = [living for living in found if living is not None]
         return livings if len(livings) == len(found) else None
 
     async def _current(self, key: Key, condition: Condition) -> Living | None:
-        if self._too_large(key):
+        """The index of one owner; `None` where it cannot be known or held."""
+        living = self._of(key)
+        if living is None:
             return None
-        living = self._of(key, condition)
-        return living if await call(self._follow_here, self._follow_there, key, living) else None
+        outcome = await living.follow(self._items, condition, self._most_rows())
+        if outcome is None or (outcome != "hit" and not self._made_room(key, living.nbytes)):
+            self._leave(key)
+            return None
+        telemetry.count("cache", 1, {"cache": "index", "outcome": outcome})
+        return living
 
-    def _too_large(self, key: Key) -> bool:
+    def _of(self, key: Key) -> Living | None:
+        """The index of an owner, made where there is none; `None` for one who was found to be too large."""
         with self._lock:
             left = self._large.pop(key, 0) - 1
             if left > 0:
                 self._large[key] = left
-            return left > 0
-
-    def _of(self, key: Key, condition: Condition) -> Living:
-        """The index of an owner, with columns for what is asked: one without them is made anew."""
-        with self._lock:
+                return None
             living = self._held.get(key)
-            if living is None or not living.covers(condition):
-                wanted = living or Living(*key)
-                extra: list[Path] = wanted.index.columns.missing(condition)
-                living = self._held[key] = Living(*key, (*wanted.index.columns.paths[2:], *extra))
+            if living is None:
+                living = self._held[key] = Living(*key)
             self._held.move_to_end(key)
             return living
-
-    def _follow_here(self, key: Key, living: Living) -> bool:
-        with living.turn():
-            return run(self._follow(key, living))
-
-    async def _follow_there(self, key: Key, living: Living) -> bool:
-        async with living.aturn():
-            return await arun(self._follow(key, living))
-
-    async def _follow(self, key: Key, living: Living) -> bool:
-        """Takes in what was written since the last look; says no where that cannot be known or held. A body."""
-        backend = self._items.backend
-        assert isinstance(backend, Following)  # noqa: S101 - `current` has looked
-        await self._items.ready()
-        taken = False
-        while not taken:
-            since = living.stamp
-            changes = await backend.changes(living.scopes, living.paths, since, self._most_rows())
-            if changes is None:
-                self._leave(key)
-                return False
-            outcome = "miss" if changes.whole else "stale" if changes.addresses else "hit"
-            telemetry.count("cache", 1, {"cache": "index", "outcome": outcome})
-            taken = living.take(changes, since)
-            if changes.addresses or changes.whole:
-                size = living.nbytes
-                self._make_room(key, size)
-                if size > self.cache_bytes:  # it may have grown since it was loaded
-                    self._leave(key)
-                    return False
-        return True
 
     def _most_rows(self) -> int:
         embedder = self._items.embedder
         return self.cache_bytes // (_EACH + 4 * (embedder.dims if embedder else 0))
 
     def _leave(self, key: Key) -> None:
+        """Drops the index of an owner who is too large, and passes the owner over for a while."""
         with self._lock:
             self._held.pop(key, None)
             self._sizes.pop(key, None)
             self._large[key] = _AGAIN
 
-    def _make_room(self, key: Key, size: int) -> None:
-        """Drops those that were not asked for longest, but never the one that is asked for now, of so many bytes."""
+    def _made_room(self, key: Key, size: int) -> bool:
+        """Drops those that were not asked for longest, but never the one that is asked for now.
+
+        Args:
+            key: Whose index is asked for now.
+            size: Of how many bytes it is; it may have grown since it was loaded.
+
+        Returns:
+            Whether the one that is asked for now fits by itself.
+        """
         with self._lock:
             if key in self._held:
                 self._sizes[key] = size
@@ -164,6 +140,7 @@ class Owners:
                     break
                 del self._held[each]
                 total -= self._sizes.pop(each, 0)
+        return size <= self.cache_bytes
 
 
 def locked(livings: Sequence[Living]) -> ExitStack:

@@ -53,6 +53,10 @@ class TouchWriter:
         """Uses of a memory that are not written yet."""
         return self._pending.get(address, ())
 
+    def waiting(self, addresses: Sequence[Address]) -> list[Sequence[datetime]]:
+        """Uses of each of some memories that are not written yet."""
+        return [self._pending.get(address, ()) for address in addresses]
+
     def drop(self, *, user_id: str | None = None) -> None:
         """Forgets uses that are not written yet: all, or those of one user's memories, given as a label."""
         with self._writing, self._lock:

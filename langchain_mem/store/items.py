@@ -32,8 +32,9 @@ from langchain_mem.backends.base import (
     Vectors,
     Write,
 )
+from langchain_mem.backends.changes import Changes, Following
 from langchain_mem.errors import EmbeddingMismatch
-from langchain_mem.filters.conditions import Condition
+from langchain_mem.filters.conditions import Condition, Path
 from langchain_mem.ranking.scale import Scale
 from langchain_mem.store.vectorizer import SCALES, Vector, Vectorizer, vectorized
 
@@ -100,6 +101,7 @@ class Items:
         self._ready = False
         self._recorded: Embedder | None = None
         self._scanning = backend if isinstance(backend, Scanning) else None
+        self._following = backend if isinstance(backend, Following) else None
         self._lexical = backend if isinstance(backend, Lexical) else None
         self._touching = backend if isinstance(backend, Touching) else None
 
@@ -211,6 +213,13 @@ class Items:
         await self.ready()
         return None if self._scanning is None else await self._scanning.stamp(tuple(prefixes))
 
+    async def changes(
+        self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None, limit: int
+    ) -> Changes | None:
+        """What was written in some scopes since a stamp; `None` where the backend cannot tell. See `Following`."""
+        await self.ready()
+        return None if self._following is None else await self._following.changes(scopes, paths, since, limit)
+
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match] | None:
         """The rows that hold at least one of the words; `None` where the backend has no full text search."""
         await self.ready()
@@ -270,6 +279,13 @@ class Items:
         """That of the embedder, measured and kept where it is not known yet; `None` where there is no embedder."""
         await self.ready()
         return None if self._vectorizer is None else await self._vectorizer.scale(self.backend, self.now())
+
+    async def question(self, text: str) -> tuple[Vector | None, Scale | None]:
+        """The embedding of a query and the scale of the embedder; `None` twice where there is no embedder."""
+        await self.ready()
+        if self._vectorizer is None:
+            return None, None
+        return await self._vectorizer.query(text), await self._vectorizer.scale(self.backend, self.now())
 
     async def embed_query(self, text: str) -> Vector | None:
         """Shape (dims,); `None` where there is no embedder. See `Vectorizer.query`."""

@@ -183,16 +183,17 @@ class SharedCollection:
         """`Following.changes`."""
         if self._log is None:
             return None
-        written, stamp = self._log.written(scopes, since), self._log.follow(scopes)
+        stamp, written, used = self._log.look(scopes, since)
         if written == []:
-            return of_rows([], paths, stamp=stamp, whole=False)
+            return of_rows([], paths, stamp=stamp, whole=False, used=used)
         if written is None:
             with self.mutex:
                 records = self.table.find(_scopes(scopes), limit=limit + 1)
             return None if len(records) > limit else rows.changes_of(records, paths, stamp=stamp)
         found = self._written(self._log, written)
         gone = [address for address in written if found.get(address) is None]
-        return of_rows([row for row in found.values() if row is not None], paths, stamp=stamp, whole=False, gone=gone)
+        here = [row for row in found.values() if row is not None]
+        return of_rows(here, paths, stamp=stamp, whole=False, used=used, gone=gone)
 
     def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """`Lexical.lexical`."""
@@ -211,6 +212,8 @@ class SharedCollection:
             )
             if self._cache is not None:
                 run(self._cache.rows.touch(touches, keep))
+            if self._log is not None:
+                self._log.note_uses(touches, keep)
 
     def describe(self, embedder: Embedder | None) -> None:
         """Records whose vectors the collection holds, if it does not say yet; compares if it does.

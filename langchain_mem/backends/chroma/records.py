@@ -38,7 +38,7 @@ import orjson
 from numpy.typing import NDArray
 
 from langchain_mem.backends.base import Address, Namespace, Row, Vectors
-from langchain_mem.backends.changes import Changes
+from langchain_mem.backends.changes import Changes, fields_of
 from langchain_mem.backends.chroma.where import tokens
 from langchain_mem.filters.conditions import Path
 
@@ -175,10 +175,11 @@ def changes_of(records: Sequence[Record], paths: Sequence[Path], *, stamp: Hasha
         whole=True,
         handles=addresses,
         addresses=addresses,
-        fields=[tuple(path.read(stored["value"]) for path in paths) for stored in told],
+        fields=[fields_of(stored["value"], paths) for stored in told],
         expiries=[None if expires == NEVER_EXPIRES else from_micros(expires) for expires in expiries],
         vectors=np.stack([record.embedding for record in mine]) if mine else np.zeros((0, 0), dtype=np.float32),
         has=np.array([stored["vectors"] > 0 for stored in told], dtype=bool),
+        uses=[tuple(map(from_micros, touches(record.metadata))) for record in mine],
     )
 
 

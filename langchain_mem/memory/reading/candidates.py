@@ -7,25 +7,25 @@ proposes by meaning and by words. The formula is the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 
 from langchain_mem._flow import offload
 from langchain_mem.backends.base import Address, Row
-from langchain_mem.decay.policy import Decay, Explanation
+from langchain_mem.decay.policy import Decay, Explanation, Used
 from langchain_mem.filters.conditions import Condition, conjunction, disjunction
 from langchain_mem.memory.reading.queries import is_in, live
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import as_of as state_as_of
-from langchain_mem.model.records import StoredMemory, content
+from langchain_mem.model.records import content
 from langchain_mem.model.scopes import MEMORIES, TURNS, Layer, Namespace, Scope, reroot
 from langchain_mem.ranking.bm25 import tokenize, words_of
-from langchain_mem.ranking.candidates import Ranked, rank
-from langchain_mem.ranking.parts import Floats, Mask
+from langchain_mem.ranking.candidates import Documents, rank
+from langchain_mem.ranking.parts import Floats
 from langchain_mem.ranking.relevance import Evidence
 from langchain_mem.ranking.scale import Scale
 from langchain_mem.ranking.union import Together
@@ -42,9 +42,6 @@ _HEAVY: Final = 5_000  # documents whose arithmetic would keep an event loop wai
 _WITH_SUPERSEDED: Final = LIVE | {"superseded"}
 _KEPT_TURNS: Final = conjunction(is_in("layer", [Layer.CONVERSATION]), is_in("state", ["live"]))
 _UNDECAYED: Final[Explanation] = {"factor": 1.0, "effective_age_seconds": None, "touches": 0}
-
-Found: TypeAlias = list[tuple[Address, Evidence]]
-"""Where candidates lie and what speaks for each, best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,152 +68,145 @@ class Search:
         """How many candidates are weighed."""
         return max(3 * self.top_k, POOL)
 
+    @property
+    def states(self) -> frozenset[str]:
+        """The states of memories that may be found."""
+        return LIVE if self.latest_only else _WITH_SUPERSEDED
+
 
 @dataclass(slots=True)
 class Hit:
-    """A candidate and how its score comes about."""
+    """A candidate and how its score comes about.
 
-    row: Row
+    Attributes:
+        address: Where it lies.
+        evidence: What speaks for it, of words and meaning.
+        score: What decay multiplies: its relevance, or what a reranker gave it.
+        reranked: What a reranker gave it, where one was asked.
+        decayed: The factor of decay, and what it was computed from.
+        product: What is sorted by; may exceed 1.
+        used: What the factor is a function of, where the index knows it.
+        row: The memory, once it was read.
+    """
+
+    address: Address
     evidence: Evidence
+    score: float
+    product: float
     reranked: float | None = None
     decayed: Explanation = field(default_factory=lambda: _UNDECAYED)
-
-    @property
-    def memory(self) -> StoredMemory:
-        """The candidate."""
-        memory: StoredMemory = self.row.value
-        return memory
-
-    @property
-    def relevance(self) -> float:
-        """Of words and meaning, before decay; 0..1."""
-        return self.evidence.relevance
-
-    @property
-    def product(self) -> float:
-        """What is sorted by; may exceed 1."""
-        return (self.relevance if self.reranked is None else self.reranked) * self.decayed["factor"]
-
-    @property
-    def key(self) -> tuple[float, str]:
-        """Sorts best first, ties by id."""
-        return (-round(self.product, 6), self.memory["id"])  # the last digits of a cosine depend on its row
+    used: Used | None = None
+    row: Row | None = None
 
 
 async def candidates(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:
-    """The most relevant memories, and the most relevant kept turns where history was asked for, best first. A body.
+    """The most relevant memories, and the most relevant kept turns where history was asked for, best first.
+
+    Those that an index found are not read yet; see `read_rows`.
 
     Args:
         settings: Parts and policies.
         search: What is asked.
         as_of: ISO text, where memories count as they stood then.
     """
-    asked, states = _asked(search), _states(search)
-    livings = None if as_of or settings.owners is None else await settings.owners.current(search.places, asked, states)
+    livings = None
+    if as_of is None and settings.owners is not None:
+        livings = await settings.owners.current(search.places, search.condition, search.states)
     if livings is None:
         return await _by_rows(settings, search, as_of)
     vector, scale = await _asked_vector(settings, search)
     size = sum(living.index.size for living in livings)
-    facts, turns = (
-        await offload(_by_index, livings, search, vector, scale)
-        if size > _HEAVY
-        else _by_index(livings, search, vector, scale)
-    )
-    facts = facts[: _within_reach(facts, search)]
-    rows = await settings.repo.read([address for address, _ in (*facts, *turns)], search.now)
-    present = {row.address: row for row in rows if row is not None and row.value["state"] in states}
-    return _hits(facts, present), _hits(turns, present)
+    if size > _HEAVY:
+        return await offload(_by_index, livings, search, vector, scale)
+    return _by_index(livings, search, vector, scale)
 
 
-def _within_reach(facts: Found, search: Search) -> int:
-    """How many of the best memories could be returned, whatever their decay; at least twice those that are wanted.
-
-    A factor lies between the policy's floor and ceiling, so one far below the last place cannot rise to it.
-    """
-    if search.rerank or search.whole_pool or len(facts) <= 2 * search.top_k:
-        return len(facts)
-    span = search.decay.floor / search.decay.ceiling if search.decay else 1.0
-    least = facts[search.top_k - 1][1].relevance * span
-    return max(2 * search.top_k, sum(evidence.relevance >= least for _, evidence in facts))
-
-
-def _asked(search: Search) -> Condition:
-    """Everything that is asked of any document."""
-    return conjunction(search.condition, live(search.now))
-
-
-def _states(search: Search) -> frozenset[str]:
-    return LIVE if search.latest_only else _WITH_SUPERSEDED
+async def read_rows(settings: Settings, search: Search, hits: Sequence[Hit]) -> list[Hit]:
+    """Those of some candidates that are still there, each with its row; which are read in one call."""
+    missing = [hit for hit in hits if hit.row is None]
+    rows = await settings.repo.read([hit.address for hit in missing], search.now) if missing else []
+    for hit, row in zip(missing, rows, strict=True):
+        if row is not None and row.value["state"] in search.states:
+            hit.row = row
+    return [hit for hit in hits if hit.row is not None]
 
 
 def _by_index(
     livings: Sequence[Living], search: Search, vector: Vector | None, scale: Scale | None
-) -> tuple[Found, Found]:
+) -> tuple[list[Hit], list[Hit]]:
     with locked(livings):
-        together = Together([living.index for living in livings])
-        return _weighed(livings, together, search, together.cosines(vector, scale))
+        documents: Documents = livings[0].index
+        if len(livings) > 1:
+            documents = Together([living.index for living in livings])
+        facts, turns = _weighed(livings, documents, search, documents.cosines(vector, scale))
+        if search.decay is not None and not search.rerank:
+            _note_uses(livings, facts)
+    return facts, turns
+
+
+def _note_uses(livings: Sequence[Living], facts: Sequence[Hit]) -> None:
+    """Notes with candidates when they were used, where their index knows."""
+    for living in livings:
+        mine = [hit for hit in facts if hit.address in living.index] if len(livings) > 1 else facts
+        for hit, used in zip(mine, living.used([hit.address for hit in mine]) or (), strict=False):
+            hit.used = used
 
 
 async def _by_rows(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:
-    """The same by an index that is made of rows for this search. A body."""
+    """The same by an index that is made of rows for this search."""
     scan = await _scan(settings, search, as_of)
-    living = living_of(scan.rows, _states(search), _asked(search))
-    together = Together([living.index])
-    near = await _near(settings, search, scan.rows, together)
-    facts, turns = _weighed([living], together, search, near)
-    present = {row.address: row for row in scan.rows}
-    return _hits(facts, present), _hits(turns, present)
+    living = living_of(scan.rows, search.states, search.condition)
+    near = await _near(settings, search, scan.rows, living)
+    facts, turns = _weighed([living], living.index, search, near)
+    rows = {row.address: row for row in scan.rows}
+    for hit in (*facts, *turns):
+        hit.row = rows[hit.address]
+    return facts, turns
 
 
 async def _asked_vector(settings: Settings, search: Search) -> tuple[Vector | None, Scale | None]:
-    """The query's vector, leaned as far as was asked for, and the embedder's scale. A body."""
-    vector, scale = await settings.repo.embed_query(search.query), await settings.repo.scale()
-    if vector is None or scale is None:
+    """The query's vector, leaned as far as was asked for, and the embedder's scale."""
+    vector, scale = await settings.repo.question(search.query)
+    if vector is None or scale is None or not search.lasting:
         return vector, scale
     return scale.leaned(vector, search.lasting), scale
 
 
-async def _near(settings: Settings, search: Search, rows: Sequence[Row], together: Together) -> Floats:
-    """The cosine of each document, of its vector where the store tells it and else as the store found it. A body."""
+async def _near(settings: Settings, search: Search, rows: Sequence[Row], living: Living) -> Floats:
+    """The cosine of each document, of its vector where the store tells it and else as the store found it."""
     if any(len(row.vectors) for row in rows):
-        return together.cosines(*await _asked_vector(settings, search))
+        return living.index.cosines(*await _asked_vector(settings, search))
     scale = await settings.repo.scale()
     cosines = await settings.repo.cosines(rows, search.query)
-    near = np.full(together.size, np.nan)
+    near = np.full(living.index.size, np.nan)
     for row, cosine in zip(rows, cosines or (), strict=False):
-        number = together.indexes[0].number(row.address)
+        number = living.index.number(row.address)
         if number is not None and cosine is not None:
             near[number] = cosine
     return near if scale is None else scale.bare(near)
 
 
-def _weighed(livings: Sequence[Living], together: Together, search: Search, cosines: Floats) -> tuple[Found, Found]:
+def _weighed(
+    livings: Sequence[Living], documents: Documents, search: Search, cosines: Floats
+) -> tuple[list[Hit], list[Hit]]:
     """Of the documents in scope the best memories and the best kept turns."""
-    turns = [reroot(place, TURNS) for place in search.places] if search.history else []
-    shown = [living.shown(search.places, search.condition, search.now) for living in livings]
-    kept = [living.shown(turns, live(search.now), search.now) for living in livings]
-    wanted = [together.joined(shown), together.joined(kept)]
-    ranked = rank(together, search.query, cosines, wanted, count=_SPARE * search.pool)
-    facts, spoken = (_best(together, ranked, among, search) for among in wanted)
-    return facts, spoken
-
-
-def _best(together: Together, ranked: Ranked, among: Mask, search: Search) -> Found:
-    found: Found = []
-    for number, evidence in ranked.best(search.threshold, among):
-        if len(found) == search.pool:
-            break
-        index, own = together.find(number)
-        found.append((index.entry(own).handle, evidence))
-    return found
-
-
-def _hits(found: Found, rows: Mapping[Address, Row]) -> list[Hit]:
-    return [Hit(rows[address], evidence) for address, evidence in found if address in rows]
+    wanted = [np.concatenate([each.shown(search.places, search.condition, search.now) for each in livings])]
+    if search.history:
+        turns, spoken = [reroot(place, TURNS) for place in search.places], live(search.now)
+        wanted.append(np.concatenate([each.shown(turns, spoken, search.now) for each in livings]))
+    ranked = rank(documents, search.query, cosines, wanted, count=_SPARE * search.pool)
+    found = [
+        [
+            Hit(address, evidence, evidence.relevance, evidence.relevance)
+            for address, evidence in ranked.best(among, search.pool, search.threshold)
+        ]
+        for among in wanted
+    ]
+    return found[0], found[1] if search.history else []
 
 
 async def _scan(settings: Settings, search: Search, as_of: str | None) -> Scan:
-    """What lies in scope with the turns kept beside it; as it stood at an instant, if one is given. A body."""
+    """What lies in scope with the turns kept beside it; as it stood at an instant, if one is given."""
     repo, now = settings.repo, search.now if as_of is None else settings.now()
     places = [*search.places, *(reroot(place, TURNS) for place in search.places if place[0] == MEMORIES)]
     scan = await repo.load(places, now)
@@ -234,7 +224,7 @@ def _written(query: str) -> list[str]:
 
 
 async def _turned_back(settings: Settings, scan: Scan, as_of: str) -> Scan:
-    """Each memory as it stood then, with the embedding of what it said then. A body."""
+    """Each memory as it stood then, with the embedding of what it said then."""
     then = [(row, state_as_of(row.value, as_of)) for row in scan.rows if "log" in row.value]
     stood = [(row, memory) for row, memory in then if memory is not None]
     stale = [memory for row, memory in stood if content(memory) != content(row.value) or row.vector is None]

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_mem.decay.policy import ANCHORS, CLOCK_SKEW, Decay, with_touch
+from langchain_mem.decay.policy import ANCHORS, CLOCK_SKEW, Decay, Used, with_touch
 from langchain_mem.errors import InvalidRequest
+from langchain_mem.model.instants import iso
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY, YEAR = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=365)
@@ -26,6 +27,7 @@ gaps = st.one_of(
     st.floats(0, math.log(5 * YEAR.total_seconds())).map(lambda x: timedelta(seconds=math.exp(x))),
 )
 instants = st.datetimes(datetime(2000, 1, 1), datetime(2025, 5, 31), timezones=st.just(UTC))
+at_any_time = st.datetimes(datetime(2000, 1, 1), datetime(2026, 5, 31), timezones=st.just(UTC))  # also yet to come
 
 
 def between(low: timedelta, high: timedelta) -> st.SearchStrategy[timedelta]:
@@ -379,3 +381,21 @@ def test_a_record_keeps_at_least_one_touch(limit):
     """A limit below 1 is refused."""
     with pytest.raises(InvalidRequest, match="allowed: 1 or more"):
         with_touch([], NOW, limit)
+
+
+@given(
+    st.lists(st.tuples(st.lists(at_any_time, max_size=25), st.none() | at_any_time, at_any_time), max_size=4),
+    st.sampled_from([Decay(), Decay(max_touches=3, time_scale=2.0, strength=2.0), Decay(categories={"a": 0.0})]),
+)
+def test_many_at_once_are_explained_as_one_by_one(memories, policy: Decay):
+    """Arithmetic on arrays gives what the formula gives for each memory."""
+    used = [
+        Used(touches, event and iso(event), iso(updated), ["a"][: len(touches) % 2])
+        for touches, event, updated in memories
+    ]
+    together = policy.explain_all(used, NOW)
+    alone = [
+        policy.explain(touches, NOW, updated_at=updated, event_date=event, categories=each.categories)
+        for each, (touches, event, updated) in zip(used, memories, strict=True)
+    ]
+    assert together == [pytest.approx(each, rel=1e-9) for each in alone]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,8 +22,25 @@ KEYS = [f"key-{n}" for n in range(8)]
 
 texts = st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join)
 vectors = st.none() | st.lists(st.floats(-1, 1, width=16), min_size=DIMS, max_size=DIMS)
+
+
+class Doc(NamedTuple):
+    """A document and its words."""
+
+    entry: Entry[str]
+    text: str
+
+    @property
+    def handle(self) -> str:
+        return self.entry.handle
+
+
+def doc(key: str, text: str, group: str | None, position: int | None, cites: tuple[str, ...]) -> Doc:
+    return Doc(Entry(key, key, group, position, cites), text)
+
+
 entries = st.builds(
-    lambda key, text, group, position, cites: Entry(key, key, text, group, position, cites),
+    doc,
     st.sampled_from(KEYS),
     texts,
     st.sampled_from([None, "a", "b"]),
@@ -39,18 +58,19 @@ def unit(vector: list[float] | None) -> np.ndarray:
     return array / length if length else array
 
 
-def put(index: Index[str], pairs: list[tuple[Entry[str], list[float] | None]]) -> None:
+def put(index: Index[str], pairs: list[tuple[Doc, list[float] | None]]) -> None:
     if pairs:
         has = np.array([vector is not None for _, vector in pairs])
-        index.put([entry for entry, _ in pairs], np.stack([unit(vector) for _, vector in pairs]), has)
+        vectors = np.stack([unit(vector) for _, vector in pairs])
+        index.put([doc.entry for doc, _ in pairs], [doc.text for doc, _ in pairs], vectors, has)
 
 
-def document(entry: Entry[str]) -> Document:
-    return Document(entry.key, entry.text, entry.group, entry.position, tuple(key for key in entry.cites))
+def document(doc: Doc) -> Document:
+    return Document(doc.entry.key, doc.text, doc.entry.group, doc.entry.position, tuple(doc.entry.cites))
 
 
 def ranked_anew(
-    held: dict[str, tuple[Entry[str], list[float] | None]], query: str, vector: np.ndarray, allowed: set[str]
+    held: dict[str, tuple[Doc, list[float] | None]], query: str, vector: np.ndarray, allowed: set[str]
 ) -> list[tuple[str, dict[str, float | None]]]:
     """By a corpus made from the documents themselves."""
     found = list(held.values())
@@ -62,7 +82,7 @@ def ranked_anew(
 
 def ranked(indexes: list[Index[str]], query: str, vector: np.ndarray, allowed: set[str], count: int = 100):
     """By the index."""
-    together = Together(indexes)
+    documents = indexes[0] if len(indexes) == 1 else Together(indexes)
     masks = []
     for index in indexes:
         mask = np.zeros(index.size, dtype=bool)
@@ -70,12 +90,9 @@ def ranked(indexes: list[Index[str]], query: str, vector: np.ndarray, allowed: s
             [number for handle in index.handles if handle in allowed and (number := index.number(handle)) is not None]
         ] = True
         masks.append(mask)
-    found = rank(together, query, together.cosines(vector), [together.joined(masks)], count=count)
-    results = []
-    for number, evidence in found.best():
-        index, own = together.find(number)
-        results.append((index.entry(own).handle, evidence.as_dict()))
-    return results
+    wanted = np.concatenate(masks)
+    found = rank(documents, query, documents.cosines(vector), [wanted], count=count)
+    return [(handle, evidence.as_dict()) for handle, evidence in found.best(wanted, count)]
 
 
 def same(one: list[tuple[str, dict[str, float | None]]], other: list[tuple[str, dict[str, float | None]]]) -> None:
@@ -91,7 +108,7 @@ def same(one: list[tuple[str, dict[str, float | None]]], other: list[tuple[str, 
 def test_any_writes_rank_as_a_corpus_made_anew(story, query: str, hidden: set[str], tidy: bool) -> None:
     """However documents came, changed and went, the answer is that of an index built from what there is."""
     index: Index[str] = Index()
-    held: dict[str, tuple[Entry[str], list[float] | None]] = {}
+    held: dict[str, tuple[Doc, list[float] | None]] = {}
     for pairs, gone in story:
         put(index, pairs)
         held |= {entry.handle: (entry, vector) for entry, vector in pairs}
@@ -111,10 +128,10 @@ def test_any_writes_rank_as_a_corpus_made_anew(story, query: str, hidden: set[st
 def test_two_owners_rank_as_one(story, query: str) -> None:
     """Documents in two indexes, some of them in groups that both have, rank as the documents of one do."""
     indexes: list[Index[str]] = [Index(), Index()]
-    held: dict[str, tuple[Entry[str], list[float] | None]] = {}
+    held: dict[str, tuple[Doc, list[float] | None]] = {}
     for pairs, _ in story:
         for number, index in enumerate(indexes):
-            put(index, [(plain(entry), vector) for entry, vector in pairs if int(entry.key[-1]) % 2 == number])
+            put(index, [(plain(entry), vector) for entry, vector in pairs if int(entry.handle[-1]) % 2 == number])
         held |= {entry.handle: (plain(entry), vector) for entry, vector in pairs}
     if not held:
         return
@@ -122,9 +139,9 @@ def test_two_owners_rank_as_one(story, query: str) -> None:
     same(ranked(indexes, query, vector, set(held)), ranked_anew(held, query, vector, set(held)))
 
 
-def plain(entry: Entry[str]) -> Entry[str]:
+def plain(doc: Doc) -> Doc:
     """A document that rests on none: links stay within one owner."""
-    return entry._replace(cites=())
+    return doc._replace(entry=doc.entry._replace(cites=()))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -137,7 +154,7 @@ def test_few_candidates_are_the_best_of_many(seed: int) -> None:
         words = " ".join(rng.choice(WORDS[:5], rng.integers(0, 6)))
         cites = tuple(f"key-{k}" for k in rng.integers(0, 400, rng.integers(0, 2)))
         vector = None if rng.random() < 0.1 else rng.standard_normal(DIMS).tolist()
-        held[f"key-{n}"] = (Entry(f"key-{n}", f"key-{n}", words, group, int(rng.integers(50)), cites), vector)
+        held[f"key-{n}"] = (doc(f"key-{n}", words, group, int(rng.integers(50)), cites), vector)
     index: Index[str] = Index()
     put(index, list(held.values()))
     allowed = {handle for handle in held if rng.random() < 0.7}
@@ -182,5 +199,6 @@ def test_columns_say_what_matches_says(asked: dict, copies: int) -> None:
     assert paths
     for kept in ([path for path in paths if path.keys[0] != "metadata"] + [Path(("metadata",))], paths):
         index = Index(kept)
-        index.put([Entry(n, str(n), "", fields=tuple(p.read(v) for p in kept)) for n, v in enumerate(values)], None)
+        fields = [[path.read(value) for value in values] for path in kept]
+        index.put([Entry(n, str(n)) for n in range(len(values))], [""] * len(values), fields=fields)
         assert index.eligible(condition).tolist() == [matches(condition, value) for value in values]

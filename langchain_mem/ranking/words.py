@@ -1,0 +1,269 @@
+"""Which document has which word how often, and BM25 at three widths for the documents that a query's words touch.
+
+The formula is in `bm25`. Most postings are in one array sorted by word; those that came since stand beside it, word by
+word, and are merged into it when they have grown to an eighth of it. So a write appends, and a word is read in one
+slice and one small array. A search costs a few passes over arrays: a word touches the documents in its postings, those
+whose window holds one of them, and their groups.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from langchain_mem.ranking.bm25 import AFTER, BEFORE, EARLIER, Widths, idf, saturation, tokenize, words_of
+from langchain_mem.ranking.order import NOBODY
+from langchain_mem.ranking.parts import Floats, Mask, Places
+
+Found: TypeAlias = tuple[Places, npt.NDArray[np.int64]]
+"""The documents that have a word, each once, and how often they have it."""
+
+_MERGE_AT: Final = 4_096  # postings that may stand beside the sorted ones, at least
+_BETWEEN: Final = "\x00"  # stands in no word
+
+
+class Vocabulary(dict[str, tuple[int, ...]]):
+    """The numbers of the tokens that each written word stands for: none for a stop word, several for unspaced script.
+
+    Words are looked up by a C loop; only one that was never seen reaches Python.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens: dict[str, int] = {}
+
+    def __missing__(self, word: str) -> tuple[int, ...]:
+        numbers = tuple(self.number(token) for token in tokenize(word))
+        self[word] = numbers
+        return numbers
+
+    def number(self, token: str) -> int:
+        """The number of a token; a new one where it was never seen."""
+        return self.tokens.setdefault(token, len(self.tokens))
+
+
+class Postings:
+    """Documents and counts by token."""
+
+    def __init__(self) -> None:
+        self._vocabulary = Vocabulary()
+        self._starts = np.zeros(1, dtype=np.int64)
+        self._documents = np.zeros(0, dtype=np.int32)
+        self._counts = np.zeros(0, dtype=np.int32)
+        self._recent: dict[int, tuple[array[int], array[int]]] = {}
+        self._waiting = 0
+
+    @property
+    def nbytes(self) -> int:
+        """About the memory it takes."""
+        sorted_ones = self._starts.nbytes + self._documents.nbytes + self._counts.nbytes
+        return sorted_ones + 16 * self._waiting + 150 * len(self._vocabulary)
+
+    def extend(self, texts: Sequence[str], first: int) -> npt.NDArray[np.int64]:
+        """Takes in texts of the documents numbered from `first`.
+
+        Returns:
+            How many tokens each text has.
+        """
+        if len(texts) < 32:  # below, arrays cost more than they save
+            return np.array([self._append(text, first + i) for i, text in enumerate(texts)], dtype=np.int64)
+        terms, documents = self._numbered(texts)
+        lengths = np.bincount(documents, minlength=len(texts))
+        pairs, counts = np.unique(terms * len(texts) + documents, return_counts=True)
+        self._merge(pairs // len(texts), pairs % len(texts) + first, counts)
+        return lengths.astype(np.int64)
+
+    def of(self, query: str) -> list[Found]:
+        """What has each of a query's words, documents that are gone among it."""
+        return [self._of(token) for token in sorted(set(tokenize(query)))]
+
+    def renumber(self, places: Places) -> None:
+        """Gives documents new numbers, and forgets those whose place is negative."""
+        self._merge(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
+        terms = np.repeat(np.arange(len(self._starts) - 1), np.diff(self._starts))
+        documents = places[self._documents]
+        stay = documents >= 0
+        self._sort(terms[stay], documents[stay], self._counts[stay].astype(np.int64))
+
+    def _of(self, token: str) -> Found:
+        term = self._vocabulary.tokens.get(token)
+        if term is None:
+            return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.int64)
+        span = slice(*self._starts[term : term + 2]) if term + 1 < len(self._starts) else slice(0, 0)
+        documents, counts = self._documents[span], self._counts[span]
+        if term in self._recent:
+            more, often = self._recent[term]
+            documents, counts = np.concatenate([documents, np.array(more)]), np.concatenate([counts, np.array(often)])
+        return documents.astype(np.intp), counts.astype(np.int64)
+
+    def _append(self, text: str, document: int) -> int:
+        tokens = tokenize(text)
+        for token, count in Counter(tokens).items():
+            documents, counts = self._recent.setdefault(self._vocabulary.number(token), (array("i"), array("i")))
+            documents.append(document)
+            counts.append(count)
+            self._waiting += 1
+        if self._waiting > max(_MERGE_AT, len(self._documents) // 8):
+            self._merge(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
+        return len(tokens)
+
+    def _numbered(self, texts: Sequence[str]) -> tuple[Places, Places]:
+        """Every token of every text: its number, and that of its text."""
+        found = words_of(_BETWEEN.join(text.replace(_BETWEEN, " ") for text in texts), between=_BETWEEN)
+        self._vocabulary[_BETWEEN] = (-1,)
+        spelled = list(map(self._vocabulary.__getitem__, found))
+        terms = np.fromiter((number for numbers in spelled for number in numbers), dtype=np.int64)
+        breaks = terms < 0
+        return terms[~breaks], np.cumsum(breaks, dtype=np.int64)[~breaks]
+
+    def _merge(self, terms: Places, documents: Places, counts: Places) -> None:
+        """Brings what stands aside, and these, into the sorted arrays."""
+        terms_, documents_, counts_ = self._aside()
+        before = np.repeat(np.arange(len(self._starts) - 1), np.diff(self._starts))
+        self._sort(
+            np.concatenate([before, terms_, terms]),
+            np.concatenate([self._documents, documents_, documents]),
+            np.concatenate([self._counts, counts_, counts]),
+        )
+
+    def _aside(self) -> tuple[Places, Places, Places]:
+        recent, self._recent, self._waiting = self._recent, {}, 0
+        sizes = [len(documents) for documents, _ in recent.values()]
+        terms = np.repeat(np.array(list(recent), dtype=np.int64), sizes)
+        return terms, _joined(each for each, _ in recent.values()), _joined(each for _, each in recent.values())
+
+    def _sort(self, terms: Places, documents: Places, counts: Places) -> None:
+        order = np.argsort(terms, kind="stable")
+        self._documents, self._counts = documents[order].astype(np.int32), counts[order].astype(np.int32)
+        self._starts = np.searchsorted(terms[order], np.arange(len(self._vocabulary.tokens) + 1))
+
+
+def _joined(arrays: Iterable[array[int]]) -> npt.NDArray[np.int64]:
+    several = [np.array(each, dtype=np.int64) for each in arrays]
+    return np.concatenate(several) if several else np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How documents stand, as `order.Order` keeps it: shape (documents,), or (groups,) for the last two.
+
+    Good for as long as no document comes or goes. What only depends on it is worked out at the first search.
+
+    Attributes:
+        living: Which documents there still are; the others have no neighbors and no group.
+        lengths: Tokens of each.
+        before: The document before each, or `NOBODY`.
+        after: The one after it.
+        group: The number of its group, or `NOBODY`.
+        group_lengths: Tokens of each group.
+        members: Documents of each group.
+    """
+
+    living: Mask
+    lengths: npt.NDArray[np.int64]
+    before: npt.NDArray[np.int32]
+    after: npt.NDArray[np.int32]
+    group: npt.NDArray[np.int32]
+    group_lengths: npt.NDArray[np.int64]
+    members: npt.NDArray[np.int64]
+
+    def scores(self, words: Sequence[Found]) -> Widths:
+        """Every document's share of the words at each width; those that have none of them get 0.
+
+        Args:
+            words: The postings of each of the query's words, which may be empty.
+        """
+        found = [self._present(*word) for word in words]
+        if not found:
+            return Widths(*(np.zeros(len(self.living)) for _ in Widths._fields))
+        weights = idf(np.array([len(documents) for documents, _ in found]), self._size)
+        windows, groups = [self._windowed(*word) for word in found], [self._grouped(*word) for word in found]
+        own, near, session = self._halves
+        by_group = _shares(groups, weights, session)
+        return Widths(
+            own=_shares(found, weights, own),
+            neighbors=_shares(windows, weights, near),
+            session=np.asarray(np.append(by_group, 0.0)[self.group]),
+        )
+
+    @cached_property
+    def alone(self) -> Mask:
+        """Which documents stand in no group."""
+        return np.asarray(self.group == NOBODY)
+
+    @cached_property
+    def _size(self) -> int:
+        return int(np.count_nonzero(self.living))
+
+    @cached_property
+    def _halves(self) -> tuple[Floats, Floats, Floats]:
+        """How often a word has to be in each document, in each window and in each group to count half."""
+        windows = self._window_lengths()
+        return (
+            saturation(self.lengths, self._typical(self.lengths)),
+            saturation(windows, self._typical(windows)),
+            saturation(self.group_lengths, self._typical_group()),
+        )
+
+    def _present(self, documents: Places, counts: npt.NDArray[np.int64]) -> Found:
+        here = self.living[documents]
+        return documents[here], counts[here]
+
+    def _typical(self, lengths: npt.NDArray[Any]) -> float:
+        living = lengths[self.living]
+        return float(living.mean()) if living.any() else 1.0
+
+    def _typical_group(self) -> float:
+        """A document that stands alone is a group by itself, and counted as one."""
+        size = int(np.count_nonzero(self.members)) + int(np.count_nonzero(self.living & self.alone))
+        total = int(self.lengths[self.living].sum())
+        return total / size if total else 1.0
+
+    def _windowed(self, documents: Places, counts: npt.NDArray[np.int64]) -> tuple[Places, Floats]:
+        """Which windows have a word, and how often. No two documents stand before the same one, so each adds once."""
+        row = np.zeros(len(self.living) + 1)  # the last one is nobody's
+        row[documents] = counts
+        after = self.after[documents]
+        row[after] += BEFORE * counts
+        row[self.before[documents]] += AFTER * counts
+        row[self._beyond(self.after, after)] += EARLIER * counts
+        touched = np.flatnonzero(row[:-1])
+        return touched, row[touched]
+
+    def _window_lengths(self) -> Floats:
+        padded = np.append(self.lengths, 0).astype(np.float64)  # nobody, the last, has no tokens
+        earlier = self._beyond(self.before, self.before)
+        around = BEFORE * padded[self.before] + AFTER * padded[self.after] + EARLIER * padded[earlier]
+        return np.asarray(padded[:-1] + around)
+
+    @staticmethod
+    def _beyond(beside: npt.NDArray[np.int32], of: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Who stands beside these documents; beside nobody stands nobody."""
+        return np.asarray(np.where(of == NOBODY, NOBODY, beside[of]) if len(beside) else of)
+
+    def _grouped(self, documents: Places, counts: npt.NDArray[np.int64]) -> tuple[Places, Floats]:
+        groups = self.group[documents]
+        row = np.bincount(groups[groups != NOBODY], weights=counts[groups != NOBODY], minlength=len(self.members))
+        touched = np.flatnonzero(row)
+        return touched, row[touched].astype(np.float64)
+
+
+def _shares(found: Sequence[tuple[Places, npt.NDArray[Any]]], weights: Floats, halves: Floats) -> Floats:
+    """The formula of `bm25`, for the texts that have some of the words.
+
+    Args:
+        found: For each word the texts that have it, and how often.
+        weights: How rare each word is.
+        halves: How often a word has to be in each text to count half.
+    """
+    scores = np.zeros(len(halves))
+    for weight, (texts, counts) in zip(weights, found, strict=True):
+        scores[texts] += weight * (counts / (counts + halves[texts]))
+    return np.asarray(scores / weights.sum())
