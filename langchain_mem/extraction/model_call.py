@@ -78,9 +78,9 @@ async def propose(model: BaseChatModel, request: Request) -> Proposals:
         ExtractionError: The model failed; it may succeed later.
     """
     model = unstreamed(model)
-    structured = _structured(model, form_of(request.kinds))
-    messages = request.messages(as_json=structured is None)
-    reply = await ask(structured or model, messages)
+    formed = structured(model, form_of(request.kinds))
+    messages = request.messages(as_json=formed is None)
+    reply = await ask(formed or model, messages)
     ended = _ended_early(reply)
     if ended is not None:
         whole = _whole_operations(reply) if ended in _CUT_OFF and len(request.turns) == 1 else []
@@ -91,13 +91,13 @@ async def propose(model: BaseChatModel, request: Request) -> Proposals:
         answer = read(reply)
     except ValueError as error:
         again = [*messages, AIMessage(_said(reply) or "…"), HumanMessage(prompts.RETRY.format(error=error))]
-        answer = _read_or_fail(await ask(structured or model, again))
+        answer = _read_or_fail(await ask(formed or model, again))
     proposals = proposals_of(answer, request)
     if not proposals.faults:
         return proposals
     faults = [(fault["operation"], fault["reason"]) for fault in proposals.faults]
     again = [*messages, AIMessage(_said(reply) or "…"), HumanMessage(again_for(faults))]
-    return proposals.mended(await _second(structured or model, again, request))
+    return proposals.mended(await _second(formed or model, again, request))
 
 
 async def _second(model: Runnable[Any, Any], messages: Sequence[BaseMessage], request: Request) -> Proposals:
@@ -116,9 +116,9 @@ def _read_or_fail(reply: AIMessage) -> Answer:
         raise Unprocessable(f"the model gave no valid output, twice. Last: {error}") from error
 
 
-def _structured(model: BaseChatModel, form: type[BaseModel]) -> Runnable[Any, Any] | None:
+def structured(model: BaseChatModel, form: type[BaseModel], title: str = "Extraction") -> Runnable[Any, Any] | None:
     """The model with structured output; `None` where it has none. A plain schema leaves the reading to us."""
-    schema = {**form.model_json_schema(), "title": "Extraction"}
+    schema = {**form.model_json_schema(), "title": title}
     try:
         return model.with_structured_output(schema, include_raw=True)
     except NotImplementedError:
@@ -196,6 +196,11 @@ def _whole_operations(reply: AIMessage) -> list[Any]:
     """The operations that are whole in an answer that was cut off."""
     found = [part for each in _objects(_said(reply)) for part in (each if isinstance(each, list) else [each])]
     return [part for part in found if isinstance(part, Mapping) and "action" in part]
+
+
+def payloads(reply: AIMessage) -> list[Any]:
+    """What a model's answer holds as JSON: the arguments of its tool calls, else what stands in its text."""
+    return [tool_call["args"] for tool_call in reply.tool_calls] or [*_objects(_said(reply))]
 
 
 def numbers(reply: AIMessage, count: int) -> list[int]:

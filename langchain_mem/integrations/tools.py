@@ -27,6 +27,7 @@ from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner
 from langchain_mem.integrations.place import Place
 from langchain_mem.integrations.recall import LASTING, THRESHOLD, TOP_K
 from langchain_mem.memory.base import MemoryBase
+from langchain_mem.model.documents import INSTRUCTIONS_KIND, SCHEMA
 from langchain_mem.model.records import MemoryDict
 from langchain_mem.model.scopes import Ids, Layer
 from langchain_mem.ranking.bm25 import tokenize
@@ -209,6 +210,8 @@ def _refused(reason: str) -> Told:
 
 
 def _is_shared(memory: MemoryDict, owner: Identity) -> bool:
+    if memory["metadata"].get(SCHEMA) == INSTRUCTIONS_KIND:  # what an agent is told is not the agent's to change
+        return True
     personal = owner.owners.get("user_id") or owner.owners.get("agent_id")
     return bool(personal) and memory["layer"] in (Layer.APP, Layer.ORG)
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from langchain_mem._flow import run
 from langchain_mem.background.pending import Pending
 from langchain_mem.background.work import Background
-from langchain_mem.errors import InvalidRequest, MissingDependency, shown
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.events.feed import Activity, OnEvent, Watching
 from langchain_mem.events.kept import KeptEvents
 from langchain_mem.extraction.judgement import Grounding
@@ -24,6 +24,7 @@ from langchain_mem.extraction.personal_data import PersonalData, redactor
 from langchain_mem.extraction.portions import DEFAULT_TOKENS, LEAST_TOKENS
 from langchain_mem.extraction.prompts import DEFAULT_CATEGORIES
 from langchain_mem.extraction.redaction import redact_secrets
+from langchain_mem.memory.models import chat_model
 from langchain_mem.memory.operation import Undriven
 from langchain_mem.memory.options import check_parts, check_spans
 from langchain_mem.memory.settings import Decays, Reinforce, Reranker, Settings, decay_of
@@ -54,6 +55,8 @@ class Operations:
     from langchain_mem.memory.edit import batch_update, feedback, update
     from langchain_mem.memory.explain import explain
     from langchain_mem.memory.export import export, import_
+    from langchain_mem.memory.improve import improve_instructions
+    from langchain_mem.memory.instruct import diff_instructions, instruct, instructions, list_instructions
     from langchain_mem.memory.plan import commit, pending, plan
     from langchain_mem.memory.read import events, get, get_all, history, stats, users
     from langchain_mem.memory.search import search
@@ -167,7 +170,7 @@ class MemoryBase(Operations):
         kept = KeptEvents(repo, background, keep_events, clock) if keep_events else None
         self.settings: Settings = Settings(
             repo=repo,
-            model=_chat_model(model),
+            model=chat_model(model),
             clock=clock,
             decay=decay,
             session_ttl=session_ttl,
@@ -279,19 +282,6 @@ def _store(
     if embed is not None:
         raise InvalidRequest("A store has its own embedder: give embed= to it, as LongTermStore.chroma(…, embed=…).")
     return store
-
-
-def _chat_model(model: BaseChatModel | str | None) -> BaseChatModel | None:
-    if not isinstance(model, str):
-        return model
-    from langchain.chat_models import init_chat_model
-
-    try:
-        return init_chat_model(model)
-    except ImportError as error:
-        raise MissingDependency(f"The model {shown(model)} needs a package: {str(error)[:120]}") from error
-    except Exception as error:  # a provider's own: a key that is missing, a name that it does not know
-        raise InvalidRequest(f"No model can be made of {shown(model)}: {str(error)[:120]}") from error
 
 
 def _touch(repo: Repository, keep: Callable[[], int], touches: Touches) -> None:

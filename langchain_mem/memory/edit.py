@@ -13,6 +13,7 @@ from langchain_mem.memory.reading.queries import present
 from langchain_mem.memory.settings import Expiration, Settings, names
 from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
+from langchain_mem.model.documents import INSTRUCTIONS_KIND
 from langchain_mem.model.instants import iso, to_instant
 from langchain_mem.model.records import MemoryDict, StoredMemory, public, sound
 from langchain_mem.model.scopes import Ids, Scope
@@ -222,7 +223,8 @@ def _has_id(entry: Any) -> bool:
 
 def _check_document(memory: StoredMemory, fields: Mapping[str, Any]) -> None:
     if memory["schema"] is not None and fields.keys() & {"memory", "metadata"}:
-        raise InvalidRequest(f"Memory {memory['id']} is a document; update_document changes what it says.")
+        how = "instruct" if memory["schema"] == INSTRUCTIONS_KIND else "update_document"
+        raise InvalidRequest(f"Memory {memory['id']} is a document; {how} changes what it says.")
 
 
 def _merged(fields: Mapping[str, Any], memory: StoredMemory) -> dict[str, Any]:

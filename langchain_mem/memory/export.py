@@ -20,7 +20,7 @@ from langchain_mem.memory.reading.queries import is_in, live, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import StoredMemory, complete, content, digest, gone_at, is_live
-from langchain_mem.model.scopes import MEMORIES, TURNS, Ids, Namespace, Scope, reroot
+from langchain_mem.model.scopes import INSTRUCTIONS, MEMORIES, TURNS, Ids, Namespace, Scope, reroot
 
 FORMAT: Final = "langchain-mem/1"
 """What a line of an export says it is."""
@@ -49,7 +49,7 @@ class Imported(TypedDict):
 
 
 async def _export(settings: Settings, *, filters: Mapping[str, Any] | None = None, **ids: Unpack[Ids]) -> list[str]:
-    """Memories with their history and kept turns, as lines of JSON that `import_` takes.
+    """Memories and instructions with their history and kept turns, as lines of JSON that `import_` takes.
 
     Args:
         settings: Parts and policies; given by the memory.
@@ -61,8 +61,9 @@ async def _export(settings: Settings, *, filters: Mapping[str, Any] | None = Non
     """
     now = settings.now()
     places, asked = await view(settings, Scope.of(ids), filters, now)
+    instructed, _ = await view(settings, Scope.of(ids), filters, now, root=INSTRUCTIONS)
     shown = is_in("state", ("live", "superseded"))
-    rows, _ = await settings.repo.select(places, conjunction(asked, shown), now)
+    rows, _ = await settings.repo.select([*places, *instructed], conjunction(asked, shown), now)
     cited: dict[Namespace, set[str]] = {}
     for row in rows:
         cited.setdefault(reroot(row.address.namespace, TURNS), set()).update(row.value["cites"])
@@ -222,7 +223,10 @@ def _check_instant(name: str, text: str | None) -> None:
 def _at_home(entry: Mapping[str, Any]) -> bool:
     """Whether a memory names the owner in whose place it lies."""
     namespace = tuple(entry["namespace"])
-    return namespace[0] in (MEMORIES, TURNS) and Scope.of_memory(entry["memory"]).home(namespace[0]) == namespace
+    return (
+        namespace[0] in (MEMORIES, TURNS, INSTRUCTIONS)
+        and Scope.of_memory(entry["memory"]).home(namespace[0]) == namespace
+    )
 
 
 def _imported(
@@ -239,7 +243,7 @@ def _imported(
         created_at=before.created_at if before else now,
         updated_at=parse_iso(memory["updated_at"]),
         expires_at=removable,
-        texts=(content(memory),),
+        texts=() if address.namespace[0] == INSTRUCTIONS else (content(memory),),
         touches=tuple(touches),
     )
     return Write.put(row, before=before)

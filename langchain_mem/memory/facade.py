@@ -98,6 +98,13 @@ class Memory(OnThread, Surfaces):
     from langchain_mem.memory.edit import abatch_update, afeedback, aupdate
     from langchain_mem.memory.explain import aexplain
     from langchain_mem.memory.export import aexport, aimport_
+    from langchain_mem.memory.improve import aimprove_instructions
+    from langchain_mem.memory.instruct import (
+        adiff_instructions,
+        ainstruct,
+        ainstructions,
+        alist_instructions,
+    )
     from langchain_mem.memory.plan import acommit, apending, aplan
     from langchain_mem.memory.read import aevents, aget, aget_all, ahistory, astats, ausers
     from langchain_mem.memory.search import asearch

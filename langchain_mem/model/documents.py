@@ -25,6 +25,9 @@ SCHEMA: Final = "schema"
 DOCUMENT: Final = "document"
 """The key of a document's metadata that holds it."""
 
+INSTRUCTIONS_KIND: Final = "Instructions"
+"""The kind of what an agent is told to do; see `langchain_mem.memory.instruct`."""
+
 _REPORTED: Final = 3  # faults of an invalid document that are told
 
 

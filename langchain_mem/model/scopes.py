@@ -57,12 +57,18 @@ HEARD: Final = "heard"
 WAITING: Final = "waiting"
 """The root of messages that wait for their extraction, and of who is reading them."""
 
-ROOTS: Final = (MEMORIES, TURNS, BATCHES, EXTRACTED, PLANS, THREADS, TOUCHES, EVENTS, HEARD, WAITING)
+INSTRUCTIONS: Final = "instructions"
+"""The root of what agents are told to do, which no search returns and no conversation changes."""
+
+ROOTS: Final = (MEMORIES, TURNS, INSTRUCTIONS, BATCHES, EXTRACTED, PLANS, THREADS, TOUCHES, EVENTS, HEARD, WAITING)
 """Every root under which something of an owner may lie."""
 
 _OWNERS: Final[tuple[Owner, ...]] = ("user", "agent", "app", "org", "run")
 IDS: Final = tuple(f"{owner}_id" for owner in _OWNERS)
 """The names of the ids that a memory carries."""
+
+INSTRUCTED: Final = ("agent_id", "app_id", "org_id")
+"""The ids of who may have instructions, the most particular first."""
 
 _OWN: Final = "own"
 _RUN: Final = "run"

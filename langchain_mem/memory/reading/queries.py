@@ -14,7 +14,7 @@ from langchain_mem.filters.language import owners, parse
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso
 from langchain_mem.model.kinds import KindName, kind_name
-from langchain_mem.model.scopes import MEMORIES, NO_OWNER, Namespace, Scope
+from langchain_mem.model.scopes import INSTRUCTED, INSTRUCTIONS, MEMORIES, NO_OWNER, Namespace, Scope
 from langchain_mem.repository.contract import Repository
 
 _EXPIRES: Final = Path(("expiration_date",))
@@ -85,12 +85,20 @@ async def by_id(
 
 
 async def by_ids(settings: Settings, memory_ids: Sequence[str], scope: Scope, now: datetime) -> dict[str, Row]:
-    """The memories with these ids, deleted ones too."""
+    """The memories and instructions with these ids, deleted ones too."""
     for memory_id in memory_ids:
         if not isinstance(memory_id, str) or not memory_id:
             raise InvalidRequest(f"A memory's id is a text that is not empty, not {shown(memory_id)}.")
-    within = await places(settings.repo, scope.patterns(), now) if scope else ((MEMORIES,),)
+    if not scope:
+        return await settings.repo.find(memory_ids, ((MEMORIES,), (INSTRUCTIONS,)), now)
+    within = await places(settings.repo, (*scope.patterns(), *instructed_by(scope)), now)
     return await settings.repo.find(memory_ids, within, now)
+
+
+def instructed_by(scope: Scope) -> list[Namespace]:
+    """Where the instructions of a scope's agent, application and organization lie; users have none."""
+    owners = [Scope(**{name: each}) for name, each in scope.ids().items() if name in INSTRUCTED]
+    return [owner.home(INSTRUCTIONS) for owner in owners]
 
 
 async def present(settings: Settings, memory_ids: Sequence[str], scope: Scope, now: datetime) -> dict[str, Row]:

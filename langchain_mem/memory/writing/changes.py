@@ -40,6 +40,7 @@ from langchain_mem.model.scopes import (
     BATCHES,
     HEARD,
     IDS,
+    INSTRUCTIONS,
     MEMORIES,
     TURNS,
     Namespace,
@@ -249,7 +250,7 @@ class Changes:
         last: dict[tuple[Namespace, str], Address] = {}
         for address in self._shown_anew:
             memory = self._after.get(address)
-            if memory is not None and is_live(memory, now):
+            if address.namespace[0] != INSTRUCTIONS and memory is not None and is_live(memory, now):
                 last[address.namespace, memory["digest"]] = address
         for home in dict.fromkeys(home for home, _ in last):
             said = sorted(digest for there, digest in last if there == home)
@@ -412,7 +413,7 @@ class Changes:
     ) -> Row:
         """A memory as it is stored. The store embeds its words where nobody has yet."""
         text = content(memory)
-        shown = memory["state"] != "deleted"
+        shown = memory["state"] != "deleted" and address.namespace[0] != INSTRUCTIONS
         vector = self.vectors.get(text) if shown else None
         return Row(
             address=address,

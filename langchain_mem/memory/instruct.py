@@ -1,0 +1,342 @@
+"""Procedural memory: what an agent is told to do, under a name, with its history.
+
+Instructions belong to an agent, an application or an organization, and every user of it is under them. They lie apart
+from memories: no search returns them, and no conversation changes them. An application writes them with `instruct`, and
+`improve_instructions` (see `improve`) lets a model change lines for feedback. Each text is otherwise a memory like any
+other: `history`, `restore`, `undo`, `delete` and `export` take it by its id.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Final, Literal, TypedDict, Unpack
+
+from langchain_mem.backends.base import Address, Row
+from langchain_mem.errors import InvalidRequest, MissingDependency, NotFound, ScopeError, shown
+from langchain_mem.extraction.personal_data import Mask
+from langchain_mem.filters.conditions import conjunction
+from langchain_mem.memory.operation import operation
+from langchain_mem.memory.options import check_texts
+from langchain_mem.memory.reading.queries import instructed_by, live
+from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.changes import Changes
+from langchain_mem.memory.writing.contention import settled
+from langchain_mem.memory.writing.drafts import Draft
+from langchain_mem.model.documents import INSTRUCTIONS_KIND, SCHEMA
+from langchain_mem.model.history import as_of as state_as_of
+from langchain_mem.model.history import at_version
+from langchain_mem.model.instants import instant, iso
+from langchain_mem.model.records import StoredMemory, id_for, is_live, sound
+from langchain_mem.model.scopes import INSTRUCTED, INSTRUCTIONS, Ids, Scope
+
+DEFAULT_NAME: Final = "system"
+"""The name of instructions that are given none."""
+
+NAME: Final = "name"
+GUIDANCE: Final = "guidance"
+LEARNED: Final = "learned"
+
+
+class Instructions(TypedDict):
+    """Instructions as they are.
+
+    `guidance` says when and how a model may change them; `learned` has the lines that one has written.
+    """
+
+    id: str
+    name: str
+    text: str
+    guidance: str | None
+    learned: list[str]
+    version: int
+    updated_at: str
+
+
+class Instructed(TypedDict):
+    """What became of instructions. `diff` is a unified diff from the text before to the text after."""
+
+    id: str
+    name: str
+    event: Literal["ADD", "UPDATE", "NONE"]
+    text: str
+    previous: str | None
+    diff: str
+    reason: str | None
+    version: int
+    batch_id: str | None
+
+
+async def _instruct(
+    settings: Settings,
+    text: str,
+    *,
+    name: str = DEFAULT_NAME,
+    guidance: str | None = None,
+    reason: str | None = None,
+    dry_run: bool = False,
+    **ids: Unpack[Ids],
+) -> Instructed:
+    """Tells an agent what to do from now on; history keeps what it was told before. No model is asked.
+
+    Secrets and personal data in the text are masked, for the text is for every user.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        text: The instructions, whole. Words in braces, such as `{user_name}`, are left for the application to fill in.
+        name: Which instructions; an agent may have several.
+        guidance: When and how `improve_instructions` may change them. It stays where none is given.
+        reason: Why, for the history.
+        dry_run: Whether to say what would change and change nothing.
+        **ids: Whose: exactly one of `agent_id`, `app_id` and `org_id`.
+
+    Returns:
+        The instructions, the difference, and the `batch_id` that `undo` takes.
+
+    Raises:
+        ScopeError: The ids name no one who may have instructions, or several.
+        InvalidRequest: The text or the name is empty.
+    """
+    check_texts(text=text, name=name, guidance=guidance, reason=reason)
+    address, mask = place_of(name, ids), masking(settings)
+    told, guided = mask(sound(text).strip()), None if guidance is None else mask(guidance)
+    if not told:
+        raise InvalidRequest("text must be a text that is not empty; delete() takes instructions away.")
+
+    async def attempt() -> Instructed:
+        now = settings.now()
+        (row,) = await settings.repo.read([address], now)
+        changes = Changes(settings, at=now)
+        done = enter(changes, address, row, told, name=name, guidance=guided, reason=settings.cleaned(reason))
+        if dry_run or done["event"] == "NONE":
+            return {**done, "batch_id": None}
+        await changes.land(Scope.of(ids), event="instruct")
+        return done
+
+    return await settled(settings.turnstile, attempt)
+
+
+instruct, ainstruct = operation(_instruct)
+
+
+async def _instructions(
+    settings: Settings,
+    name: str = DEFAULT_NAME,
+    *,
+    default: str = "",
+    as_of: date | datetime | str | None = None,
+    **ids: Unpack[Ids],
+) -> str:
+    """What an agent is told to do.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        name: Which instructions.
+        default: The text where there are none.
+        as_of: As they stood then.
+        **ids: Whose. Of several the most particular that has any answers: the agent, then the application, then the
+            organization. A user and a session say nothing.
+
+    Raises:
+        ScopeError: No agent, application or organization is named.
+    """
+    check_texts(name=name)
+    homes = instructed_by(Scope.of(ids))
+    if not homes:
+        raise ScopeError(_NOBODY)
+    now = settings.now()
+    rows = await settings.repo.read([Address(home, id_for(home, name)) for home in homes], now)
+    found = (shown_at(row, now, as_of) for row in rows if row is not None)
+    return next((memory["memory"] for memory in found if memory is not None), default)
+
+
+instructions, ainstructions = operation(_instructions)
+
+
+async def _list_instructions(settings: Settings, **ids: Unpack[Ids]) -> list[Instructions]:
+    """All instructions of an agent, an application or an organization, by name.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        **ids: Whose; without any, everyone's, for an administrator's `Memory`.
+
+    Raises:
+        ScopeError: No agent, application or organization is named.
+    """
+    homes = instructed_by(Scope.of(ids))
+    if not homes and not settings.all_owners:
+        raise ScopeError(_NOBODY)
+    now = settings.now()
+    rows, _ = await settings.repo.select(homes or [(INSTRUCTIONS,)], conjunction(live(now)), now)
+    ordered = sorted(rows, key=lambda row: (row.address.namespace, row.value["metadata"][NAME]))
+    return [told_of(row.value) for row in ordered]
+
+
+list_instructions, alist_instructions = operation(_list_instructions)
+
+
+async def _diff_instructions(
+    settings: Settings,
+    name: str = DEFAULT_NAME,
+    *,
+    since: int | None = None,
+    until: int | None = None,
+    **ids: Unpack[Ids],
+) -> str:
+    """How instructions changed between two versions, as a unified diff.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        name: Which instructions.
+        since: A version; `None` for the one before `until`.
+        until: A version; `None` for the last.
+        **ids: Whose: exactly one of `agent_id`, `app_id` and `org_id`.
+
+    Raises:
+        NotFound: There are no such instructions.
+        InvalidRequest: They have no such version.
+    """
+    check_texts(name=name)
+    (row,) = await settings.repo.read([place_of(name, ids)], settings.now())
+    if row is None:
+        raise NotFound(f"There are no instructions {shown(name)} here.")
+    last = row.value["version"] if until is None else until
+    first = last - 1 if since is None else since
+    before = "" if first == 0 else at_version(row.value, first)["memory"]
+    return diff_of(before, at_version(row.value, last)["memory"], f"{name} v{first}", f"{name} v{last}")
+
+
+diff_instructions, adiff_instructions = operation(_diff_instructions)
+
+
+def place_of(name: str, ids: Ids) -> Address:
+    """Where instructions lie.
+
+    Raises:
+        ScopeError: The ids name no one who may have instructions, or several.
+    """
+    scope = Scope.of(ids)
+    if len(scope.ids()) != 1 or not scope.ids().keys() <= {*INSTRUCTED}:
+        raise ScopeError(_NOBODY)
+    home = scope.home(INSTRUCTIONS)
+    return Address(home, id_for(home, name))
+
+
+def enter(
+    changes: Changes,
+    address: Address,
+    row: Row | None,
+    text: str,
+    *,
+    name: str,
+    guidance: str | None,
+    reason: str | None,
+    learned: Sequence[str] = (),
+) -> Instructed:
+    """Puts instructions into changes, and says what becomes of them.
+
+    Args:
+        changes: Where to put them.
+        address: Where they lie.
+        row: What lies there.
+        text: The text from now on.
+        name: Their name.
+        guidance: When and how a model may change them; `None` leaves what there is.
+        reason: Why.
+        learned: The lines that a model has written just now.
+    """
+    there = row is not None and is_live(row.value, iso(changes.now))
+    before = row.value if row is not None and there else None
+    lines = {line.strip() for line in text.splitlines()}
+    known = [*(before["metadata"][LEARNED] if before else ()), *learned]
+    metadata = {
+        SCHEMA: INSTRUCTIONS_KIND,
+        NAME: name,
+        GUIDANCE: guidance if guidance is not None or before is None else before["metadata"][GUIDANCE],
+        LEARNED: [line for line in dict.fromkeys(known) if line in lines],
+    }
+    previous = before["memory"] if before else None
+    if before is not None and (previous, before["metadata"]) == (text, metadata):
+        return _instructed(before, "NONE", previous, reason, None)
+    if row is not None and before is not None:
+        memory = changes.update(row, memory=text, metadata=metadata, reason=reason)
+        return _instructed(memory, "UPDATE", previous, reason, changes.batch_id)
+    draft = Draft(home=address.namespace, text=text, metadata=metadata, schema=INSTRUCTIONS_KIND)
+    memory = changes.add(draft, row, memory_id=address.key)
+    return _instructed(memory, "ADD", None, reason, changes.batch_id)
+
+
+def _instructed(
+    memory: StoredMemory,
+    event: Literal["ADD", "UPDATE", "NONE"],
+    previous: str | None,
+    reason: str | None,
+    batch_id: str | None,
+) -> Instructed:
+    name = memory["metadata"][NAME]
+    return {
+        "id": memory["id"],
+        "name": name,
+        "event": event,
+        "text": memory["memory"],
+        "previous": previous,
+        "diff": diff_of(previous or "", memory["memory"], f"{name} before", f"{name} after"),
+        "reason": reason,
+        "version": memory["version"],
+        "batch_id": batch_id,
+    }
+
+
+def told_of(memory: StoredMemory) -> Instructions:
+    """Instructions as operations return them."""
+    metadata = memory["metadata"]
+    return {
+        "id": memory["id"],
+        "name": metadata[NAME],
+        "text": memory["memory"],
+        "guidance": metadata[GUIDANCE],
+        "learned": list(metadata[LEARNED]),
+        "version": memory["version"],
+        "updated_at": memory["updated_at"],
+    }
+
+
+def shown_at(row: Row, now: datetime, as_of: date | datetime | str | None) -> StoredMemory | None:
+    """Instructions as they are, or stood at an instant; `None` where there were none."""
+    memory: StoredMemory | None = row.value
+    if as_of is not None:
+        memory = state_as_of(row.value, iso(instant(as_of)))
+    return memory if memory is not None and is_live(memory, iso(now)) else None
+
+
+def diff_of(before: str, after: str, old: str, new: str) -> str:
+    """A unified diff of two texts; empty where they are the same."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), old, new, lineterm="", n=1)
+    return "\n".join(lines)
+
+
+def masking(settings: Settings) -> Callable[[str], str]:
+    """What masks secrets, and personal data whatever the memory does with it elsewhere: this text is for everybody."""
+    personal = _personal()
+
+    def mask(text: str) -> str:
+        return personal(settings.clean(text))
+
+    return mask
+
+
+def _personal() -> Mask:
+    """Masks what it can: telephone and account numbers take libraries that are an extra."""
+    try:
+        every = Mask()
+        every("+1 212 555 0100")
+    except MissingDependency:
+        return Mask(kinds=("email", "card"))
+    return every
+
+
+_NOBODY: Final = (
+    "Instructions belong to an agent, an application or an organization: give agent_id, app_id or org_id, and no other "
+    "id. What one user wants is a memory of that user."
+)
