@@ -105,12 +105,12 @@ async def remember(
     infers = settings.infers(infer)
     addition = replace(addition, selective=infer is None and not infers and not addition.plain)
     former = await edited(settings, addition)
-    done = None if former else await _done(settings, addition)
-    if done is not None:
-        return done
+    entry = None if former else await _standing(settings, addition)
+    if entry is not None and not await _deleted(settings, entry, addition.now):
+        return {"results": entry["results"], "batch_id": entry["batch_id"]}
     if dry_run:
         return await _tried(settings, addition, former, infers)
-    result = await _added(settings, addition, former, infers)
+    result = await _added(settings, addition, former, infers, entry)
     settings.activity.record(
         "add",
         iso(addition.now),
@@ -143,18 +143,22 @@ async def learn(settings: Settings, addition: Addition, changes: Changes) -> lis
     return rejected
 
 
-async def _added(settings: Settings, addition: Addition, former: Words, infers: bool) -> AddResult:
+async def _added(
+    settings: Settings, addition: Addition, former: Words, infers: bool, entry: Mapping[str, Any] | None
+) -> AddResult:
     """Adds an addition portion by portion, each written before the next is asked for. A body.
 
-    What a portion said is known when the next one is extracted, and stays where a later one fails.
+    What a portion said is known when the next one is extracted, and stays where a later one fails. Where this very call
+    was made before, its `entry` in the journal is continued, so that `undo` takes back both.
     """
+    earlier = None if entry is None else {**entry, "results": []}
     portions = addition.portions(settings.extraction_tokens) if infers else [addition]
     results: list[AddedMemory] = []
     rejected: list[Rejected] = []
     patient = True
     for portion in await _unsettled(settings, portions):
         learning = await asked(settings, portion, patient=patient) if infers else None
-        part = await settled(settings.turnstile, partial(_write_portion, settings, portion, former, learning))
+        part = await settled(settings.turnstile, partial(_write_portion, settings, portion, former, learning, earlier))
         results += part["results"]
         rejected += part.get("rejected", ())
         patient = learning is None or learning.understood
@@ -171,8 +175,14 @@ async def _unsettled(settings: Settings, portions: Sequence[Addition]) -> list[A
     return [each for each in portions if not each.source["message_ids"] or not set(each.source["message_ids"]) <= done]
 
 
-async def _write_portion(settings: Settings, portion: Addition, former: Words, learning: Learning | None) -> AddResult:
-    before = await _journal(settings, portion) if portion.batch is not None else None
+async def _write_portion(
+    settings: Settings,
+    portion: Addition,
+    former: Words,
+    learning: Learning | None,
+    earlier: Mapping[str, Any] | None,
+) -> AddResult:
+    before = await _journal(settings, portion) if portion.batch is not None else earlier
     changes = changes_of(settings, portion, before)
     await (_keep(settings, portion, changes) if learning is None else learning.decide(changes))
     here = {turn.id for turn in portion.turns}
@@ -254,16 +264,10 @@ def _source(given: Mapping[str, Any] | None) -> Source:
     return source_of(given.get("thread_id"), given.get("checkpoint_id"), given.get("message_ids") or ())
 
 
-async def _done(settings: Settings, addition: Addition) -> AddResult | None:
-    """The result of this very call, where it was made before. A body."""
-    if not addition.repeatable:
-        return None
-    entry = await _journal(settings, addition)
-    if entry is None or entry.get("unfinished") or entry.get("undone"):
-        return None
-    if await _deleted(settings, entry, addition.now):
-        return None
-    return {"results": entry["results"], "batch_id": entry["batch_id"]}
+async def _standing(settings: Settings, addition: Addition) -> Mapping[str, Any] | None:
+    """What the journal says of this very call, where it was made before and not undone. A body."""
+    entry = await _journal(settings, addition) if addition.repeatable else None
+    return None if entry is None or entry.get("unfinished") or entry.get("undone") else entry
 
 
 async def _deleted(settings: Settings, entry: Mapping[str, Any], now: datetime) -> bool:

@@ -8,7 +8,8 @@ collection is copied into a new one by a process that never saw the old text, an
     python -m langchain_mem.backends.chroma.compaction rewrite FOLDER COLLECTION ...
 
 Each step is a process of its own, with no client open beside it: two SQLite libraries in one process would drop each
-other's locks.
+other's locks. With `--bound` before its name a step ends when its standard input does, which is when the process dies
+that started it; and it holds the folder's lock as long as it runs, so that nobody opens the folder beside it.
 """
 
 from __future__ import annotations
@@ -19,30 +20,34 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import threading
 import uuid
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Final
 
 from langchain_mem.errors import StoreError
 
 _HEADER = struct.Struct("<iQQQQ")  # hnswlib's: version, offset of level 0, capacity, elements, bytes of an element
 _VERSION = 1  # of that layout, the only one there has been
 _LENGTH_BYTES = 4
+_BOUND: Final = "--bound"
 
 
-def compact(folder: Path, collections: Sequence[str]) -> None:
+def compact(folder: Path, collections: Sequence[str], lock: int) -> None:
     """Rewrites a folder from what lives in it. Nothing may have it open.
 
     Args:
         folder: Where Chroma's files are.
         collections: Those to rewrite. Only the database is vacuumed of what others have deleted.
+        lock: The descriptor of the folder's lock, which each step holds, too.
 
     Raises:
         StoreError: A step failed; nothing was lost, and the next opening tidies up.
     """
     for step in (["vacuum", folder], ["rewrite", folder, *collections], ["vacuum", folder]):
-        _run([sys.executable, "-m", __name__, *map(str, step)])
+        _run([sys.executable, "-m", __name__, _BOUND, *map(str, step)], lock)
 
 
 def vacuum(folder: Path) -> None:
@@ -81,7 +86,8 @@ def _beyond(header: Path) -> list[tuple[Path, int]]:
     sizes = (rows.stat().st_size, lengths.stat().st_size)
     if version != _VERSION:
         raise _unknown_layout(f"says version {version}, and {_VERSION} is known")
-    if elements > capacity or sizes != (capacity * element_bytes, capacity * _LENGTH_BYTES):
+    rooms = sizes[1] // _LENGTH_BYTES  # the capacity, or as many as there were elements when the files last grew
+    if not elements <= rooms <= capacity or sizes != (rooms * element_bytes, rooms * _LENGTH_BYTES):
         raise _unknown_layout("does not fit the sizes of its files")
     return [(rows, elements * element_bytes), (lengths, elements * _LENGTH_BYTES)]
 
@@ -120,12 +126,33 @@ def _is_index(path: Path) -> bool:
         return False
 
 
-def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+def _run(command: Sequence[str], lock: int) -> None:
+    kept = () if sys.platform == "win32" else (lock,)
+    with _lifeline() as end:
+        done = subprocess.run(  # noqa: S603 - our own module
+            command, stdin=end, pass_fds=kept, capture_output=True, text=True, check=False
+        )
     if done.returncode:
         raise StoreError(f"Compaction failed: {done.stderr.strip()}") from subprocess.CalledProcessError(
             done.returncode, command, done.stdout, done.stderr
         )
+
+
+@contextmanager
+def _lifeline() -> Iterator[int]:
+    """The end of a pipe that is closed when this process dies, however it dies."""
+    theirs, ours = os.pipe()
+    try:
+        yield theirs
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
+def _end_with_stdin() -> None:
+    """Ends this process when its standard input ends."""
+    os.read(0, 1)
+    os._exit(1)
 
 
 def main(step: str, folder: str, *collections: str) -> None:
@@ -137,4 +164,8 @@ def main(step: str, folder: str, *collections: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    arguments = sys.argv[1:]
+    if arguments[0] == _BOUND:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+        arguments = arguments[1:]
+    main(*arguments)

@@ -82,7 +82,7 @@ class Folder:
         with self.mutex:
             self._client.close()
             try:
-                compact(self.path, list(self._shared))
+                compact(self.path, list(self._shared), self._lock.descriptor)
             finally:
                 self._client = persistent_client(self.path)
                 for name, shared in self._shared.items():

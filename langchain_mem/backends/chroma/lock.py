@@ -23,6 +23,13 @@ class FolderLock:
         self._folder = folder
         self._file: IO[bytes] | None = None
 
+    @property
+    def descriptor(self) -> int:
+        """The file descriptor of the lock; a child process that inherits it holds the lock as well."""
+        if self._file is None:
+            raise ValueError("The lock is not held.")
+        return self._file.fileno()
+
     def acquire(self) -> None:
         """Takes the lock.
 

@@ -558,6 +558,19 @@ def test_scrubbing_blanks_what_no_element_has(indexed: Path, tmp_path: Path) -> 
     assert rows.read_bytes() == before[:used] + bytes(len(before) - used)
 
 
+def test_an_index_that_grew_is_scrubbed(indexed: Path, tmp_path: Path) -> None:
+    """Once an index has outgrown its first capacity, its files end with the last element: nothing is beyond it."""
+    client = chromadb.PersistentClient(tmp_path, settings=Settings(anonymized_telemetry=False))
+    many = np.random.default_rng(0).normal(size=(300, 12)).astype(np.float32)
+    client.get_collection("vectors").add(ids=[f"more {n}" for n in range(300)], embeddings=many)
+    client.close()
+    capacity, elements, size = struct.unpack_from("<QQQ", indexed.read_bytes(), 12)
+    assert indexed.with_name("data_level0.bin").stat().st_size == elements * size < capacity * size
+    before = _index_files(tmp_path)
+    scrub(tmp_path)
+    assert _index_files(tmp_path) == before
+
+
 @pytest.mark.parametrize("change", ["version", "elements", "cut off"])
 def test_an_unknown_layout_is_not_scrubbed(indexed: Path, tmp_path: Path, change: str) -> None:
     """An index whose header says anything unexpected is left as it is, and the error says so."""

@@ -17,6 +17,7 @@ from langchain_mem.backends.base import Query
 from langchain_mem.backends.chroma.backend import ChromaBackend
 from langchain_mem.backends.chroma.client import CollectionClient
 from langchain_mem.backends.chroma.journal import Journal
+from langchain_mem.errors import StoreLocked
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -62,6 +63,27 @@ for n in itertools.count(1):
 """
 
 
+# Puts 300 rows and compacts until it is killed.
+COMPACTING = """
+import sys
+from datetime import UTC, datetime
+import numpy as np
+from langchain_mem._flow import run
+from langchain_mem.backends.base import Address, Embedder, Row, Write
+from langchain_mem.backends.chroma.backend import ChromaBackend
+now = datetime(2026, 1, 1, tzinfo=UTC)
+backend = ChromaBackend(sys.argv[1])
+run(backend.setup(Embedder("random", 4)))
+vectors = np.eye(4, dtype=np.float32)[:1]
+what = {"value": {}, "created_at": now, "updated_at": now, "vectors": vectors}
+rows = [Row(address=Address(("scope",), str(n)), **what) for n in range(300)]
+run(backend.write([Write.put(row) for row in rows], now))
+print(flush=True)
+while True:
+    run(backend.compact())
+"""
+
+
 def killed(script: str, folder: Path, seed: int, acknowledgements: int) -> int:
     """Runs a script until it has acknowledged so much and a random moment longer, kills it, says how far it got."""
     moment = random.Random(seed).uniform(0, 0.2)
@@ -99,3 +121,45 @@ def test_large_batches_are_whole(tmp_path: Path, seed: int) -> None:
         records = table.find(None)
     assert len(records) == 150
     assert {record.metadata["n"] for record in records} in ({acknowledged}, {acknowledged + 1})
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for child processes as Linux shows them")
+def test_a_killed_compaction_ends_wholly(tmp_path: Path) -> None:
+    """Who opens the folder after a kill meets no process that still rewrites it, and finds everything."""
+    with subprocess.Popen([sys.executable, "-c", COMPACTING, str(tmp_path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        while not (steps := _children(process.pid, b"rewrite")):
+            assert process.poll() is None
+        process.kill()
+    backend = _opened(tmp_path)
+    assert not [step for step in steps if _command(step)]
+    assert run(backend.count(Query(now=NOW))) == 300
+    run(backend.compact())
+    run(backend.close())
+
+
+def _children(pid: int, saying: bytes) -> list[str]:
+    """The processes that this one has started, on any of its threads, and whose command line says something."""
+    listed = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [child for child in " ".join(listed).split() if saying in _command(child)]
+
+
+def _command(pid: str) -> bytes:
+    """The command line of a process; empty where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _opened(folder: Path) -> ChromaBackend:
+    """The folder, as soon as the lock is free."""
+    while True:
+        backend = ChromaBackend(folder)
+        try:
+            run(backend.setup(None))
+        except StoreLocked:
+            continue
+        return backend

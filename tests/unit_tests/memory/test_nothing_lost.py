@@ -103,6 +103,17 @@ class TestLearnedAgain:
         here.add("Likes jam", user_id="alex", source=two)
         assert sorted(texts(here.get_all(user_id="alex"))) == ["Likes jam", "Likes tea"]
 
+    def test_undo_knows_what_the_first_call_changed(self, bench):
+        """A call that is made again does not make `undo` forget what it did the first time."""
+        here = bench()
+        first = memory_id(here.add("Likes tea", user_id="alex", source=SAID))
+        here.update(first, "Likes coffee", user_id="alex")
+        here.delete(first, user_id="alex")
+        here.add("Likes tea", infer=False, user_id="alex")
+        again = here.add("Likes tea", user_id="alex", source=SAID)
+        assert events(again) == ["NONE"]
+        assert here.undo(again["batch_id"], user_id="alex")["skipped"] == [first]
+
     def test_a_repeat_without_undo_changes_nothing(self, bench):
         """A node that runs again finds its result."""
         here = bench(facts("Likes tea"))
