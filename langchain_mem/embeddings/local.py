@@ -16,9 +16,10 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
-from langchain_mem.embeddings.scales import scale_of
+from langchain_mem.embeddings.scales import scale_of, situations_of
 from langchain_mem.errors import InvalidRequest, MissingDependency
 from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.situations import Situations
 
 Encoder: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
 """n texts, at least one -> shape (n, 384), rows of unit length."""
@@ -64,6 +65,11 @@ class LocalEmbeddings(Embeddings):
         """What the model gives unrelated texts, measured once (`langchain_mem.ranking.scale`)."""
         return scale_of(self.model)
 
+    @property
+    def situations(self) -> Situations:
+        """What the model makes of everyday situations, measured once (`langchain_mem.ranking.situations`)."""
+        return situations_of(self.model)
+
 
 class MultilingualEmbeddings(Embeddings):
     """multilingual-e5-small (Wang et al., arXiv:2402.05672) as a LangChain embedder, for about a hundred languages.
@@ -105,6 +111,11 @@ class MultilingualEmbeddings(Embeddings):
     def scale(self) -> Scale:
         """What the model gives unrelated texts, measured once (`langchain_mem.ranking.scale`)."""
         return scale_of(self.model)
+
+    @property
+    def situations(self) -> Situations:
+        """What the model makes of everyday situations, measured once (`langchain_mem.ranking.situations`)."""
+        return situations_of(self.model)
 
 
 def local_embeddings(name: Literal["minilm", "multilingual"] = "minilm") -> Embeddings:

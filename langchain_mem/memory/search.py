@@ -94,8 +94,8 @@ async def _search(
         as_of: Answers as the store stood then.
         prefer_newer: Whether of two that say nearly the same the newer comes first; `None`: where the query asks
             about the present.
-        lasting: How far to prefer what holds for long ("is vegetarian") to what happened once, from 0 to 1: 0 for
-            questions, about 0.5 for requests, which seldom name what they need.
+        lasting: How far to prefer what such a request usually needs ("What should I cook?" a diet) and what holds for
+            long, from 0 to 1: 0 for questions, 0.75 for requests, which seldom name what they need.
         reinforce: Which results count as used; `None` for what `Memory` says.
         limit: Older code's `top_k`.
         version: Accepted from older code, and means nothing.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,12 @@ import numpy.typing as npt
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 from langchain_mem.ranking.relevance import Evidence, Scores, relevance, strength
 from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.situations import Situations, Wanted
 
 Formula: TypeAlias = Callable[[str, Parts], dict[str, Floats]]
 """A query and what of it was found in some documents -> for each field of `Evidence` one number a document."""
+
+_LOOKED_AT: Final = 512  # documents whose fit to what a request wants is worked out
 
 
 class Documents(Protocol):
@@ -31,6 +34,12 @@ class Documents(Protocol):
 
     def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Floats:
         """Shape (size,): of each document's embedding and this one; NaN without."""
+
+    def weights(self, situations: Situations) -> Floats:
+        """Shape (size,): how much each document weighs; NaN without an embedding."""
+
+    def fits(self, numbers: Places, wanted: Wanted) -> Floats:
+        """How well each of these documents is of a kind that is wanted."""
 
     def parts(self, query: str, cosines: Floats, eligible: Mask) -> Parts:
         """What a query found in every document."""
@@ -74,6 +83,26 @@ class Ranked:
         best = found[among[self.numbers[found]]][:limit]
         handles = self.documents.handles_of(self.numbers[best])
         return list(zip(handles, self.scores.of(best), strict=True))
+
+
+def drawn(documents: Documents, cosines: Floats, wanted: Wanted, among: Mask) -> Floats:
+    """Cosines drawn towards what a request wants known (`situations`).
+
+    Args:
+        documents: Where to look.
+        cosines: As `Documents.cosines` gives them.
+        wanted: What is wanted.
+        among: Which documents may be found. The likeliest of them are looked at closely; the rest fit nothing.
+    """
+    weights = documents.weights(wanted.situations)
+    likely = np.where(among, cosines + weights, np.nan)
+    numbers = np.flatnonzero(~np.isnan(likely))
+    if len(numbers) > _LOOKED_AT:
+        numbers = numbers[np.argpartition(likely[numbers], -_LOOKED_AT)[-_LOOKED_AT:]]
+    fits = np.zeros(documents.size)
+    if len(numbers):
+        fits[numbers] = documents.fits(numbers, wanted)
+    return wanted.drawn(cosines, weights, fits)
 
 
 def rank(

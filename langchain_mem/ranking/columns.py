@@ -131,6 +131,17 @@ class Vectors:
         found[~self._has.all[start:]] = np.nan
         return found
 
+    def take(self, numbers: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+        """Shape (numbers, dims): the vectors of these documents, zeros where one has none."""
+        dims = self._blocks[0].shape[1] if self._blocks else 0
+        taken = np.zeros((len(numbers), dims), dtype=np.float32)
+        first = 0
+        for block in self._blocks:
+            here = (numbers >= first) & (numbers < first + len(block))
+            taken[here] = block[numbers[here] - first]
+            first += len(block)
+        return taken
+
     def total(self, which: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.float64], int]:
         """The sum of these documents' vectors, and how many of them have one."""
         counted = which & self._has.all

@@ -26,6 +26,7 @@ from langchain_mem.ranking.order import Order
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 from langchain_mem.ranking.relevance import is_question
 from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.situations import Situations, Wanted
 from langchain_mem.ranking.words import Found, Layout, Postings
 
 Handle = TypeVar("Handle")
@@ -97,6 +98,7 @@ class Index(Generic[Handle]):
         self._links: list[tuple[int, int]] = []
         self._citing: dict[str, list[int]] = {}
         self._centered: _Centered | None = None
+        self._weighed: tuple[Situations | None, Floats] = (None, np.zeros(0))
         self._changed()
 
     def _changed(self) -> None:
@@ -219,6 +221,20 @@ class Index(Generic[Handle]):
             return products
         centered = self._centered = self._around(scale)
         return scale.cosines(products, centered.toward, vector, centered.center)
+
+    def weights(self, situations: Situations) -> Floats:
+        """Shape (size,): how much each document weighs (`situations`), NaN without an embedding; worked out once."""
+        of, held = self._weighed
+        known = held if of is situations else np.zeros(0)
+        along, toward = (
+            self._vectors.products(each, len(known)) for each in (situations.direction, situations.scale.mean)
+        )
+        self._weighed = (situations, np.concatenate([known, situations.weights(along, toward)]))
+        return self._weighed[1]
+
+    def fits(self, numbers: Places, wanted: Wanted) -> Floats:
+        """How well each of these documents is of a kind that is wanted."""
+        return wanted.fit(self._vectors.take(numbers))
 
     def _around(self, scale: Scale) -> _Centered:
         """The center of what there is, moved where that has grown or shrunk by a sixteenth."""

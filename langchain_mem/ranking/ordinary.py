@@ -1,7 +1,6 @@
 """Sentences that an embedder is measured by.
 
-Of the ordinary ones none is about any other: what an embedder gives them is what it gives unrelated texts. The lasting
-and the passing ones tell the direction in which an embedder puts what holds for long.
+None is about any other: what an embedder gives them is what it gives unrelated texts.
 """
 
 from __future__ import annotations
@@ -141,75 +140,3 @@ Jag flyttade hit förra året.
 """.strip().splitlines()
 )
 """Statements, questions and requests as people make them, in English and some in twenty other languages."""
-
-LASTING: Final = tuple(
-    """
-Is vegetarian.
-Is allergic to penicillin.
-Has asthma.
-Takes medication for high blood pressure every morning.
-Is lactose intolerant.
-Uses a wheelchair.
-Lives in Hamburg with his wife.
-Lives in a small town near the coast.
-Works as a teacher at a primary school.
-Works part time, not on Fridays.
-Her boss is called Martin.
-Has a son named Leo who is six.
-His mother lives in a nursing home.
-Married to Anna, who works at night.
-Has a cat called Mimi.
-Drives an old diesel car.
-Does not drive.
-Has no computer, only a phone.
-Uses a Mac and writes Python.
-Speaks Spanish at home.
-Prefers tea to coffee.
-Wants short answers.
-Does not drink alcohol.
-Goes swimming every Tuesday evening.
-Is saving money and has little to spend.
-Is training for a marathon in October.
-Is afraid of heights.
-Plans to move to another city next year.
-Is pregnant, due in May.
-Studies law in the evenings.
-""".strip().splitlines()
-)
-"""What holds for long of somebody, and is needed again and again."""
-
-PASSING: Final = tuple(
-    """
-Lost an umbrella on a train.
-Saw a rainbow over the harbor in April.
-Bought a new lamp at a flea market.
-Watched a documentary about volcanoes.
-Thinks the new bus stop is ugly.
-Once met a famous singer at an airport.
-Found a coin from 1950 in the garden.
-Repaired a chair in March 2022.
-Went to a museum on a rainy Sunday.
-Won a small prize in a raffle.
-Likes the sound of rain on a roof.
-Had a flat tire on the way home in 2021.
-Visited a castle with an old friend last summer.
-Tried a new recipe for soup, it was too salty.
-Noticed that the neighbor painted his fence.
-Read a short story about a lighthouse.
-Was stuck in an elevator for an hour.
-Threw away a box of old magazines.
-Finds modern art funny.
-Helped a stranger carry a suitcase.
-Attended a lecture about bees in the library.
-Took a photo of an old bridge.
-Heard a street musician play the violin.
-Prefers round plates to square ones.
-Got a postcard from a cousin.
-Planted some bulbs in October.
-Spilled coffee on a book.
-Saw a film that was far too long.
-Swapped two shelves in the cellar.
-Queued for an hour for ice cream.
-""".strip().splitlines()
-)
-"""What happened to somebody once, and small opinions."""

@@ -10,12 +10,6 @@ before they are compared (the first step of "All-but-the-top", Mu and Viswanath 
 The ordinary mean is that of some hundred `ORDINARY` sentences, embedded once per embedder, because the mean of a few
 memories says what they are about. The spread is the standard deviation of the centered cosines of those sentences,
 about 0.1 with either embedder above. After that random letters come near 0.2 and answers from 0.3 on, on any of them.
-
-What an everyday request needs is mostly what holds for long: "What should I cook?" needs "is vegetarian", and not the
-day a soup was too salty. Embedders have a direction for that, from the mean of `PASSING` sentences to that of `LASTING`
-ones. A query can be leaned towards it, by a share of its own length:
-
-    query = q + share·|q - ordinary mean|·direction
 """
 
 from __future__ import annotations
@@ -27,7 +21,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from langchain_mem.ranking.ordinary import LASTING, ORDINARY, PASSING
+from langchain_mem.ranking.ordinary import ORDINARY
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 """Shape (n, dims), rows of length 1."""
@@ -37,7 +31,7 @@ Vector: TypeAlias = npt.NDArray[np.float32]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-SENTENCES: Final = (*ORDINARY, *LASTING, *PASSING)
+SENTENCES: Final = ORDINARY
 """What an embedder is measured by."""
 
 PRIOR: Final = 64
@@ -56,35 +50,31 @@ class Scale:
         spread: Standard deviation of their cosines once they are centered.
         raw_mean: Mean of their cosines as they are.
         raw_spread: Standard deviation of those.
-        lasting: The direction of what holds for long, of length 1 or 0; shape (dims,).
     """
 
     mean: Vector
     spread: float
     raw_mean: float
     raw_spread: float
-    lasting: Vector
 
     @classmethod
     def of(cls, vectors: Vectors) -> Scale:
         """The scale of the embedder that made these of `SENTENCES`."""
-        ordinary, lasting, passing = np.split(vectors, [len(ORDINARY), len(ORDINARY) + len(LASTING)])
-        mean = ordinary.mean(axis=0)
-        raw, centered = _between(ordinary), _between(_unit(ordinary - mean))
-        direction = _unit(lasting - mean).mean(axis=0) - _unit(passing - mean).mean(axis=0)
-        return cls(mean, _spread(centered), float(raw.mean()), _spread(raw), _unit(direction[None])[0])
+        mean = vectors.mean(axis=0)
+        raw, centered = _between(vectors), _between(_unit(vectors - mean))
+        return cls(mean, _spread(centered), float(raw.mean()), _spread(raw))
 
     @classmethod
     def plain(cls, dims: int) -> Scale:
         """That of an embedder whose cosines are taken as they are: centered and spread as usual."""
         nowhere = np.zeros(dims, dtype=np.float32)
-        return cls(nowhere, USUAL_SPREAD, 0.0, USUAL_SPREAD, nowhere)
+        return cls(nowhere, USUAL_SPREAD, 0.0, USUAL_SPREAD)
 
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> Scale:
         """A scale as `as_dict` gave it."""
-        mean, lasting = (np.array(kept[name], dtype=np.float32) for name in ("mean", "lasting"))
-        return cls(mean, float(kept["spread"]), float(kept["raw_mean"]), float(kept["raw_spread"]), lasting)
+        mean = np.array(kept["mean"], dtype=np.float32)
+        return cls(mean, float(kept["spread"]), float(kept["raw_mean"]), float(kept["raw_spread"]))
 
     def as_dict(self) -> dict[str, Any]:
         """The scale as JSON knows it."""
@@ -93,7 +83,6 @@ class Scale:
             "spread": self.spread,
             "raw_mean": self.raw_mean,
             "raw_spread": self.raw_spread,
-            "lasting": [float(value) for value in self.lasting],
         }
 
     def center(self, total: Floats, count: int) -> Vector:
@@ -106,17 +95,6 @@ class Scale:
         if not self.mean.any():
             return self.mean
         return np.asarray((total + PRIOR * self.mean) / (count + PRIOR), dtype=np.float32)
-
-    def leaned(self, query: Vector, share: float) -> Vector:
-        """A query leaned towards what holds for long.
-
-        Args:
-            query: Its vector.
-            share: How far, as a share of the query's own length; 0 leaves it.
-        """
-        if not share:
-            return query
-        return np.asarray(query + share * np.linalg.norm(query - self.mean) * self.lasting, dtype=np.float32)
 
     def cosines(self, products: Floats, toward: Floats, query: Vector, center: Vector) -> Floats:
         """How near memories are to a query, on the usual scale; NaN stays.

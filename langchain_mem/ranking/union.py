@@ -12,6 +12,7 @@ from langchain_mem.ranking.index import Index, parts_of
 from langchain_mem.ranking.order import NOBODY
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.situations import Situations, Wanted
 from langchain_mem.ranking.words import Found, Layout
 
 
@@ -37,6 +38,19 @@ class Together:
     def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Floats:
         """Shape (size,): of each document's embedding and this one, as `Index.cosines` gives it."""
         return np.concatenate([index.cosines(vector, scale) for index in self._indexes])
+
+    def weights(self, situations: Situations) -> Floats:
+        """Shape (size,): how much each document weighs, as `Index.weights` gives it."""
+        return np.concatenate([index.weights(situations) for index in self._indexes])
+
+    def fits(self, numbers: Places, wanted: Wanted) -> Floats:
+        """How well each of these documents is of a kind that is wanted."""
+        fits = np.zeros(len(numbers))
+        for index, start in zip(self._indexes, self._starts, strict=False):
+            own = (numbers >= start) & (numbers < start + index.size)
+            if own.any():
+                fits[own] = index.fits(numbers[own] - start, wanted)
+        return fits
 
     def parts(self, query: str, cosines: Floats, eligible: Mask) -> Parts:
         """What a query found in every document, as `Index.parts` gives it."""

@@ -37,9 +37,10 @@ from langchain_mem.filters.conditions import Condition, matches
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.scopes import ROOTS, TOUCHES, Namespace, reroot
 from langchain_mem.ranking.scale import SENTENCES, Scale
+from langchain_mem.ranking.situations import Situations, table
 from langchain_mem.repository.contract import Repository
 from langchain_mem.store.items import Scan
-from langchain_mem.store.vectorizer import stated_scale
+from langchain_mem.store.vectorizer import stated_scale, stated_situations
 
 R = TypeVar("R")
 
@@ -61,6 +62,7 @@ class AnyStore(Repository):
         self.store = store
         self._embeddings: Embeddings | None = getattr(store, "embeddings", None)
         self._scale: Scale | None = None
+        self._situations: Situations | None = None
         self._gone: dict[Address, None] = {}
         self._writing = threading.Lock()
         self._writing_on: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -189,6 +191,18 @@ class AnyStore(Repository):
             vectors = await self.embed(SENTENCES)
             self._scale = None if vectors is None else Scale.of(vectors)
         return self._scale
+
+    @override
+    async def situations(self) -> Situations | None:
+        scale = await self.scale()
+        if self._embeddings is None or scale is None:
+            return None
+        if self._situations is None:
+            self._situations = stated_situations(self._embeddings)
+        if self._situations is None:
+            vectors = await self.embed(table().sentences)
+            self._situations = None if vectors is None else Situations.of(vectors, scale)
+        return self._situations
 
     @override
     async def namespaces(self, query: NamespaceQuery) -> list[Namespace]:

@@ -14,6 +14,7 @@ from langchain_mem.backends.base import Address, NamespaceQuery, Row, Vectors, W
 from langchain_mem.filters.conditions import Condition
 from langchain_mem.model.scopes import Namespace
 from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.situations import Situations
 from langchain_mem.store.items import Scan
 from langchain_mem.store.vectorizer import Vector
 
@@ -54,6 +55,9 @@ class Repository(Protocol):
 
     async def scale(self) -> Scale | None:
         """That of the embedder, measured where it is not known yet; `None` without an embedder."""
+
+    async def situations(self) -> Situations | None:
+        """What the embedder makes of everyday situations, measured likewise; `None` without an embedder."""
 
     async def question(self, text: str) -> tuple[Vector | None, Scale | None]:
         """What `embed_query` and `scale` give: all that comparing a query with memories takes."""

@@ -36,6 +36,7 @@ from langchain_mem.backends.changes import Changes, Following
 from langchain_mem.errors import EmbeddingMismatch
 from langchain_mem.filters.conditions import Condition, Path
 from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.situations import Situations
 from langchain_mem.store.vectorizer import SCALES, Vector, Vectorizer, vectorized
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -279,6 +280,11 @@ class Items:
         """That of the embedder, measured and kept where it is not known yet; `None` where there is no embedder."""
         await self.ready()
         return None if self._vectorizer is None else await self._vectorizer.scale(self.backend, self.now())
+
+    async def situations(self) -> Situations | None:
+        """What the embedder makes of everyday situations, measured and kept likewise; `None` without an embedder."""
+        await self.ready()
+        return None if self._vectorizer is None else await self._vectorizer.situations(self.backend, self.now())
 
     async def question(self, text: str) -> tuple[Vector | None, Scale | None]:
         """The embedding of a query and the scale of the embedder; `None` twice where there is no embedder."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -23,6 +23,7 @@ from langchain_mem.backends.base import Address, Backend, Embedder, Row, Unread,
 from langchain_mem.errors import EmbeddingMismatch, StoreError
 from langchain_mem.model.scopes import Namespace
 from langchain_mem.ranking.scale import SENTENCES, Scale
+from langchain_mem.ranking.situations import Situations, table
 from langchain_mem.watching import telemetry
 
 SCALES: Final[Namespace] = ("langchain_mem", "scales")
@@ -51,6 +52,7 @@ class Vectorizer:
         self._dims = dims
         self._asked: tuple[str, Vector] | None = None
         self._scale = stated_scale(embeddings)
+        self._situations: Situations | None = None
 
     @property
     def identity(self) -> Embedder | None:
@@ -95,15 +97,47 @@ class Vectorizer:
             now: The present.
         """
         if self._scale is None:
-            embedder = await self.identify()
-            address = Address(SCALES, f"{embedder.name} {embedder.dims}")
-            (kept,) = await backend.get([address], now)
-            if kept is None or "lasting" not in kept.value:
-                self._scale = Scale.of(await self.documents(SENTENCES))
-                await _keep(Row(address=address, value=self._scale.as_dict(), created_at=now, updated_at=now), backend)
-            else:
-                self._scale = Scale.from_dict(kept.value)
+            kept = await self._kept("", backend, now)
+            self._scale = None if kept is None else Scale.from_dict(kept)
+        if self._scale is None:
+            self._scale = Scale.of(await self.documents(SENTENCES))
+            await self._keep("", self._scale.as_dict(), backend, now)
         return self._scale
+
+    async def situations(self, backend: Backend, now: datetime) -> Situations:
+        """What the embedder makes of the table of everyday situations; known as `scale` is.
+
+        Args:
+            backend: Where it is kept.
+            now: The present.
+        """
+        if self._situations is None:
+            self._situations = stated_situations(self._embeddings)
+        if self._situations is None:
+            kept, scale = await self._kept(_SITUATIONS, backend, now), await self.scale(backend, now)
+            self._situations = None if kept is None else Situations.from_dict(kept, scale)
+        if self._situations is None:
+            self._situations = Situations.of(await self.documents(table().sentences), scale)
+            await self._keep(_SITUATIONS, self._situations.as_dict(), backend, now)
+        return self._situations
+
+    async def _kept(self, what: str, backend: Backend, now: datetime) -> Mapping[str, Any] | None:
+        (row,) = await backend.get([await self._address(what)], now)
+        return None if row is None else row.value
+
+    async def _keep(self, what: str, value: dict[str, Any], backend: Backend, now: datetime) -> None:
+        row = Row(address=await self._address(what), value=value, created_at=now, updated_at=now)
+        try:
+            await backend.write([Write.put(row)], now)
+        except Exception as refused:  # noqa: BLE001 - a place that takes no writes is searched all the same
+            logger.info("What was measured of the embedder could not be kept, and is measured again: %s", refused)
+
+    async def _address(self, what: str) -> Address:
+        embedder = await self.identify()
+        return Address(SCALES, f"{embedder.name} {embedder.dims}{what}")
+
+
+_SITUATIONS: Final = " situations"
 
 
 def _undated(text: str) -> str:
@@ -114,17 +148,16 @@ def _undated(text: str) -> str:
 _DATE: Final = re.compile(r"^\[[^\[\]]{0,30}\d{4}\] ")
 
 
-async def _keep(row: Row, backend: Backend) -> None:
-    try:
-        await backend.write([Write.put(row)], row.updated_at)
-    except Exception as refused:  # noqa: BLE001 - a place that takes no writes is searched all the same
-        logger.info("The embedder's scale could not be kept, and is measured again by the next process: %s", refused)
-
-
 def stated_scale(embeddings: Embeddings) -> Scale | None:
     """The scale that an embedder has as an attribute, so that nothing needs to be measured."""
     scale = getattr(embeddings, "scale", None)
     return scale if isinstance(scale, Scale) else None
+
+
+def stated_situations(embeddings: Embeddings) -> Situations | None:
+    """The situations that an embedder has as an attribute, likewise."""
+    situations = getattr(embeddings, "situations", None)
+    return situations if isinstance(situations, Situations) else None
 
 
 def unit(given: Sequence[Sequence[float]] | Vectors, count: int, embedder: Embedder) -> Vectors:

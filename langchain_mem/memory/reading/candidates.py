@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -24,10 +24,11 @@ from langchain_mem.model.history import as_of as state_as_of
 from langchain_mem.model.records import content
 from langchain_mem.model.scopes import MEMORIES, TURNS, Layer, Namespace, Scope, reroot
 from langchain_mem.ranking.bm25 import tokenize, words_of
-from langchain_mem.ranking.candidates import Documents, rank
+from langchain_mem.ranking.candidates import Documents, drawn, rank
 from langchain_mem.ranking.parts import Floats
 from langchain_mem.ranking.relevance import Evidence
 from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.situations import Wanted
 from langchain_mem.ranking.union import Together
 from langchain_mem.repository.living import Living, living_of
 from langchain_mem.repository.owners import LIVE, locked
@@ -114,11 +115,11 @@ async def candidates(settings: Settings, search: Search, as_of: str | None) -> t
         livings = await settings.owners.current(search.places, search.condition, search.states)
     if livings is None:
         return await _by_rows(settings, search, as_of)
-    vector, scale = await _asked_vector(settings, search)
+    asked_for = await _asked_for(settings, search)
     size = sum(living.index.size for living in livings)
     if size > _HEAVY:
-        return await offload(_by_index, livings, search, vector, scale)
-    return _by_index(livings, search, vector, scale)
+        return await offload(_by_index, livings, search, asked_for)
+    return _by_index(livings, search, asked_for)
 
 
 async def read_rows(settings: Settings, search: Search, hits: Sequence[Hit]) -> list[Hit]:
@@ -131,14 +132,13 @@ async def read_rows(settings: Settings, search: Search, hits: Sequence[Hit]) -> 
     return [hit for hit in hits if hit.row is not None]
 
 
-def _by_index(
-    livings: Sequence[Living], search: Search, vector: Vector | None, scale: Scale | None
-) -> tuple[list[Hit], list[Hit]]:
+def _by_index(livings: Sequence[Living], search: Search, asked_for: _AskedFor) -> tuple[list[Hit], list[Hit]]:
     with locked(livings):
         documents: Documents = livings[0].index
         if len(livings) > 1:
             documents = Together([living.index for living in livings])
-        facts, turns = _weighed(livings, documents, search, documents.cosines(vector, scale))
+        near = documents.cosines(asked_for.vector, asked_for.scale)
+        facts, turns = _weighed(livings, documents, search, near, asked_for.wanted)
         if search.decay is not None and not search.rerank:
             _note_uses(livings, facts)
     return facts, turns
@@ -156,26 +156,39 @@ async def _by_rows(settings: Settings, search: Search, as_of: str | None) -> tup
     """The same by an index that is made of rows for this search."""
     scan = await _scan(settings, search, as_of)
     living = living_of(scan.rows, search.states, search.condition)
-    near = await _near(settings, search, scan.rows, living)
-    facts, turns = _weighed([living], living.index, search, near)
+    near, wanted = await _near(settings, search, scan.rows, living)
+    facts, turns = _weighed([living], living.index, search, near, wanted)
     rows = {row.address: row for row in scan.rows}
     for hit in (*facts, *turns):
         hit.row = rows[hit.address]
     return facts, turns
 
 
-async def _asked_vector(settings: Settings, search: Search) -> tuple[Vector | None, Scale | None]:
-    """The query's vector, leaned as far as was asked for, and the embedder's scale."""
+class _AskedFor(NamedTuple):
+    """What a query means: its vector, the embedder's scale, and what such a request wants known."""
+
+    vector: Vector | None
+    scale: Scale | None
+    wanted: Wanted | None = None
+
+
+async def _asked_for(settings: Settings, search: Search) -> _AskedFor:
+    """The query's meaning."""
     vector, scale = await settings.repo.question(search.query)
-    if vector is None or scale is None or not search.lasting:
-        return vector, scale
-    return scale.leaned(vector, search.lasting), scale
+    situations = await settings.repo.situations() if search.lasting and vector is not None else None
+    if situations is None or vector is None:
+        return _AskedFor(vector, scale)
+    wanted = situations.wanted(vector, search.lasting)
+    return _AskedFor(vector, scale, wanted if wanted.pull else None)
 
 
-async def _near(settings: Settings, search: Search, rows: Sequence[Row], living: Living) -> Floats:
+async def _near(
+    settings: Settings, search: Search, rows: Sequence[Row], living: Living
+) -> tuple[Floats, Wanted | None]:
     """The cosine of each document, of its vector where the store tells it and else as the store found it."""
     if any(len(row.vectors) for row in rows):
-        return living.index.cosines(*await _asked_vector(settings, search))
+        asked_for = await _asked_for(settings, search)
+        return living.index.cosines(asked_for.vector, asked_for.scale), asked_for.wanted
     scale = await settings.repo.scale()
     cosines = await settings.repo.cosines(rows, search.query)
     near = np.full(living.index.size, np.nan)
@@ -183,18 +196,19 @@ async def _near(settings: Settings, search: Search, rows: Sequence[Row], living:
         number = living.index.number(row.address)
         if number is not None and cosine is not None:
             near[number] = cosine
-    return near if scale is None else scale.bare(near)
+    return (near if scale is None else scale.bare(near)), None
 
 
 def _weighed(
-    livings: Sequence[Living], documents: Documents, search: Search, cosines: Floats
+    livings: Sequence[Living], documents: Documents, search: Search, cosines: Floats, asked: Wanted | None
 ) -> tuple[list[Hit], list[Hit]]:
     """Of the documents in scope the best memories and the best kept turns."""
     wanted = [np.concatenate([each.shown(search.places, search.condition, search.now) for each in livings])]
     if search.history:
         turns, spoken = [reroot(place, TURNS) for place in search.places], live(search.now)
         wanted.append(np.concatenate([each.shown(turns, spoken, search.now) for each in livings]))
-    ranked = rank(documents, search.query, cosines, wanted, count=_SPARE * search.pool)
+    near = cosines if asked is None else drawn(documents, cosines, asked, np.logical_or.reduce(wanted))
+    ranked = rank(documents, search.query, near, wanted, count=_SPARE * search.pool)
     found = [
         [
             Hit(address, evidence, evidence.relevance, evidence.relevance)

@@ -45,10 +45,10 @@ def _shared(calls: list[list[BaseMessage]]) -> float:
 
 
 def test_a_prompt_cache_keeps_its_prefix():
-    """Over sixteen turns, five memories each, prompts share at least 0.8 of the prefix they share without a memory."""
+    """Over sixteen turns, six memories each, prompts share at least 0.8 of the prefix they share without a memory."""
     memory = _memory()
     core = {"metadata": {"pinned": True}}
-    with_memory = _prompts(MemoryMiddleware(memory, write=None, tools=False, pinned=core, top_k=5))
+    with_memory = _prompts(MemoryMiddleware(memory, write=None, tools=False, pinned=core, top_k=6))
     assert all("Cares a lot" in prompt_of(call) and "allergic" in prompt_of(call) for call in with_memory)
     assert _shared(with_memory) >= 0.8 * _shared(_prompts())
 

@@ -12,7 +12,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_mem import Memory
 from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.embeddings.scales import scale_of
-from langchain_mem.errors import InvalidRequest, MissingDependency
+from langchain_mem.errors import MissingDependency
 from langchain_mem.ranking.index import Entry, Index
 from langchain_mem.ranking.scale import PRIOR, SENTENCES, Scale
 from langchain_mem.store.long_term import LongTermStore
@@ -160,20 +160,6 @@ def test_the_scales_that_come_with_the_package_are_those_measured(name: str) -> 
     shipped = scale_of(embeddings.model)  # type: ignore[attr-defined]
     assert shipped.spread == pytest.approx(measured.spread, abs=0.002)
     assert shipped.mean == pytest.approx(measured.mean, abs=0.002)
-    assert shipped.lasting == pytest.approx(measured.lasting, abs=0.002)
-
-
-def test_a_request_can_be_leaned_towards_what_lasts() -> None:
-    """Asked for what to do, a search that is leaned finds the diet before the soup that was too salty."""
-    embeddings = local_embeddings()
-    lasts, passed, query = unit(
-        np.array(embeddings.embed_documents([FACTS[0], "Cooked a soup that was too salty", "What should I cook?"]))
-    ).astype(np.float32)
-    leaned = unit(scale_of("all-MiniLM-L6-v2").leaned(query, 0.5))
-    assert leaned @ lasts - leaned @ passed > query @ lasts - query @ passed
-    memory = Memory(LongTermStore.in_memory(embed=embeddings))
-    with pytest.raises(InvalidRequest, match="from 0 to 1"):
-        memory.search("cook", user_id="lena", lasting=2)
 
 
 def test_cosines_are_measured_from_the_mean() -> None:
