@@ -48,7 +48,7 @@ def about_document(operation: Operation, written: Written, kinds: Kinds) -> Oper
     target = operation.target
     if target is not None and target["schema"] != many.name:
         raise DocumentFault(f"memory is a {target['schema'] or 'fact'}, and not a {many.name}")
-    if operation.action in (Action.DELETE, Action.KEEP):
+    if operation.action in (Action.DELETE, Action.CLOSE, Action.KEEP):
         return replace(operation, kind=many.name, text="")
     if operation.action is not Action.ADD and target is None:
         raise DocumentFault(f"{operation.action} needs the number of a known {many.name} as memory")

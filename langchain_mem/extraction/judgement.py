@@ -22,6 +22,7 @@ Grounding: TypeAlias = Literal["strict", "mark", "off"]
 
 Both refuse what the conversation contradicts; "off" compares nothing."""
 
+_WITHOUT_TEXT: Final = (Action.DELETE, Action.CLOSE)
 _SPEAKERS: Final = {"user": ("user",), "assistant": ("assistant", "system")}
 """Whose words a fact of each subject may rest on."""
 
@@ -63,7 +64,7 @@ class Judge:
         if operation.action is Action.KEEP:
             return Judgement(operation)
         refused = self.malformed(operation) or self._unauthorized(operation)
-        if refused is not None or operation.action is Action.DELETE:
+        if refused is not None or operation.action in _WITHOUT_TEXT:
             return Judgement(operation, refused)
         return self._grounded(operation)
 
@@ -75,13 +76,13 @@ class Judge:
             return f"evidence names a message that is not there; there are 0 to {len(self.turns) - 1}"
         if operation.action is not Action.ADD and operation.target is None:
             return "it names no known memory"
-        if operation.action is not Action.DELETE and not operation.text.strip():
+        if operation.action not in _WITHOUT_TEXT and not operation.text.strip():
             return "its text is empty"
         return None
 
     def _unauthorized(self, operation: Operation) -> str | None:
         """Why nobody who may ask for an operation did."""
-        if operation.action in (Action.DELETE, Action.UPDATE) and not self.user_said(operation):
+        if operation.action in (*_WITHOUT_TEXT, Action.UPDATE) and not self.user_said(operation):
             return "only a user's message can delete or change a memory"
         if operation.action is Action.DELETE:
             cited = [self.turns[index] for index in operation.evidence]

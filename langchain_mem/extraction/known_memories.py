@@ -5,16 +5,22 @@ contradicts:
 
     score(memory) = max over passages of  weight · (cosine + 0.5 · words)     words: BM25's share of the passage, 0 to 1
 
-A user's words weigh 1, other words 0.9. Two kinds of memories come along whatever was said: those changed last, since a
-conversation often goes on with what the one before was about, and those whose date is near, since what was planned for
-last week is told of without being named.
+A user's words weigh 1, other words 0.9. They are taken in this order, until their cost reaches the budget:
+
+1. what every answer has to respect (`importance="always"`), up to a quarter of the budget
+2. for each passage in turn, the memories nearest to it
+3. those changed last, since a conversation often goes on with what the one before was about, and those whose date is
+   near, since what was planned for last week is told of without being named
+4. by score, where a memory also counts as much as a very similar one that was taken: a message that changes one of
+   them often changes the other
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -25,13 +31,18 @@ from langchain_mem.model.instants import parse_iso
 from langchain_mem.model.records import StoredMemory
 from langchain_mem.ranking.bm25 import InvertedIndex
 
-# Measured on six conversations with 167 planted changes of facts, among 300 other memories: with 50 shown 162 of the
-# memories that have to change are among them; weights of words from 0.3 to 1 differ by a hundredth, and without `DUE`
-# it is about 6 points less.
+# Measured on six conversations with planted changes of facts, alone and among 300 other memories; see the docs. Weights
+# of words from 0.3 to 1 differ by a hundredth, and without `DUE` it is about 6 points less.
 WORDS: Final = 0.5
 OTHERS: Final = 0.9
 NEWEST: Final = 5
 DUE: Final = 8
+EACH: Final = 2
+"""So many memories are taken for each passage before any other."""
+ALWAYS: Final = 0.25
+"""The share of the budget for what every answer has to respect."""
+SIMILAR: Final = 10
+"""So many of the best memories bring their neighbors along."""
 BEFORE, AFTER = timedelta(days=45), timedelta(days=14)
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?;:。！？])\s+|\n+")
@@ -63,7 +74,9 @@ def relevant(
     cosines: NDArray[np.float32] | None,
     *,
     at: datetime,
-    limit: int,
+    costs: Sequence[int],
+    budget: int,
+    vectors: NDArray[np.float32] | None = None,
 ) -> list[int]:
     """The places of the memories to show, in the order in which they lie.
 
@@ -72,28 +85,58 @@ def relevant(
         said: What was said.
         cosines: Shape (memories, passages); `None` without an embedder.
         at: When it was said.
-        limit: At most so many.
+        costs: What showing each memory costs, such as its tokens.
+        budget: What they may cost together.
+        vectors: The memories' vectors, shape (memories, dims), of length 1; `None` to bring no neighbors along.
     """
-    if len(memories) <= limit:
+    if sum(costs) <= budget:
         return list(range(len(memories)))
-    chosen = dict.fromkeys([*_newest(memories), *_due(memories, at)])
-    for place in np.argsort(-_scores(memories, said, cosines), kind="stable"):
-        if len(chosen) >= limit:
-            break
-        chosen[int(place)] = None
-    return sorted(chosen)
+    scores = _scores(memories, said, cosines)
+    best = scores.max(axis=1)
+    always = sorted(
+        (p for p, memory in enumerate(memories) if memory["importance"] == "always"), key=lambda p: -best[p]
+    )
+    chosen = _within(always, costs, int(ALWAYS * budget), [])
+    ranked = chain(_for_each(scores), _newest(memories), _due(memories, at), _by_score(best, vectors))
+    return sorted(_within(ranked, costs, budget, chosen))
+
+
+def _within(places: Iterable[int], costs: Sequence[int], budget: int, chosen: Sequence[int]) -> list[int]:
+    """What was chosen, and of the places as many as the budget holds."""
+    taken = dict.fromkeys(chosen)
+    spent = sum(costs[place] for place in taken)
+    for place in places:
+        if place not in taken and spent + costs[place] <= budget:
+            taken[place] = None
+            spent += costs[place]
+    return list(taken)
+
+
+def _for_each(scores: NDArray[np.float64]) -> list[int]:
+    """The memories nearest to each passage, the nearest of all passages first."""
+    ranks = np.argsort(-scores, axis=0, kind="stable")[:EACH]
+    return [int(place) for row in ranks for place in row]
+
+
+def _by_score(best: NDArray[np.float64], vectors: NDArray[np.float32] | None) -> Iterator[int]:
+    """All memories, best first; one that is very like one of the best counts nearly as much."""
+    if vectors is not None and len(vectors):
+        top = np.argsort(-best, kind="stable")[:SIMILAR]
+        best = np.maximum(best, (vectors @ vectors[top].T * best[top]).max(axis=1))
+    yield from map(int, np.argsort(-best, kind="stable"))
 
 
 def _scores(
     memories: Sequence[StoredMemory], said: Sequence[Passage], cosines: NDArray[np.float32] | None
 ) -> NDArray[np.float64]:
+    """How near each memory is to each passage: shape (memories, passages)."""
     texts = [f"{memory['memory']} {' '.join(memory['categories'])}" for memory in memories]
     index = InvertedIndex(texts, list(range(len(texts))))
     scores = WORDS * np.stack([np.asarray(index.scores(passage.text).own) for passage in said], axis=1)
     if cosines is not None:
         scores = scores + cosines
-    best: NDArray[np.float64] = (scores * [passage.weight for passage in said]).max(axis=1)
-    return best
+    weighed: NDArray[np.float64] = scores * [passage.weight for passage in said]
+    return weighed
 
 
 def _newest(memories: Sequence[StoredMemory]) -> list[int]:

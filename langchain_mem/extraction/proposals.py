@@ -192,7 +192,7 @@ def _operation(proposal: Proposal, request: Request) -> Operation:
     subject, speaker = _subject(proposal.subject.strip(), request)
     start, end = event_span(proposal.event_date) if proposal.event_date else (None, None)
     fact = Operation(
-        action=proposal.action,
+        action=_action(proposal),
         text=_attributed(" ".join(sound(proposal.text).split()), speaker),
         target=target,
         subject=subject,
@@ -210,6 +210,11 @@ def _operation(proposal: Proposal, request: Request) -> Operation:
     if not isinstance(proposal, DocumentProposal):
         return fact
     return about_document(fact, Written(proposal.kind, proposal.document), request.kinds)
+
+
+def _action(proposal: Proposal) -> Action:
+    """What a model wants done; a plan that is closed with what came of it is superseded by that."""
+    return Action.SUPERSEDE if proposal.action is Action.CLOSE and proposal.text.strip() else proposal.action
 
 
 def _subject(said: str, request: Request) -> tuple[Literal["user", "assistant"], str | None]:

@@ -27,6 +27,7 @@ class Action(StrEnum):
     ADD = "add"
     UPDATE = "update"
     SUPERSEDE = "supersede"
+    CLOSE = "close"
     DELETE = "delete"
     KEEP = "none"
 
@@ -132,7 +133,7 @@ def _decide(
     same_home: Callable[[Operation, StoredMemory], bool],
 ) -> Decision:
     target = operation.target
-    if operation.action in (Action.KEEP, Action.DELETE):
+    if operation.action in (Action.KEEP, Action.CLOSE, Action.DELETE):
         return Decision(operation.action, operation, target)
     if target is not None and fold(target["memory"]) == fold(operation.text):
         return Decision(Action.KEEP, operation, target)

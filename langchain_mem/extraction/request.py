@@ -58,7 +58,7 @@ class Request:
             people=self.people,
         )
         data = [
-            prompts.known([prompts.with_dates(memory) for memory in self.known]),
+            prompts.known([prompts.as_known(memory) for memory in self.known]),
             prompts.documents(self.documents),
             prompts.earlier(self.earlier, self.observed),
             prompts.conversation(self.turns, self.observed),

@@ -22,6 +22,7 @@ from langchain_mem.extraction.known_memories import passages, relevant
 from langchain_mem.extraction.messages import Role, Turn
 from langchain_mem.extraction.model_call import Unprocessable, propose
 from langchain_mem.extraction.portions import EARLIER
+from langchain_mem.extraction.prompts import known_tokens
 from langchain_mem.extraction.proposals import Proposals
 from langchain_mem.extraction.reconcile import Action, Operation
 from langchain_mem.extraction.request import Request
@@ -37,8 +38,8 @@ from langchain_mem.model.scopes import Namespace, Scope, owner_of
 from langchain_mem.store.items import Scan
 from langchain_mem.watching.measures import unquoted
 
-SHOWN: Final = 50
-"""At most so many known memories are shown to the model."""
+KNOWN_TOKENS: Final = 2_000
+"""At most so many tokens of known memories are shown to the model."""
 
 SPLITS: Final = 4
 """So often a portion that fails is halved: what is left is a sixteenth of it, or a message."""
@@ -214,7 +215,7 @@ class Asking:
         target = operation.target
         if target is None or operation.action is Action.KEEP or self.same_home(operation, self._address(target)):
             return operation
-        if operation.action is Action.DELETE:
+        if operation.action in (Action.DELETE, Action.CLOSE):
             return replace(operation, target=None)
         return replace(operation, action=Action.ADD, target=None)
 
@@ -261,39 +262,48 @@ class Asking:
 
     async def _shown(self) -> list[Row]:
         """The live memories to show to the model: all where they are few, else those the conversation may be about."""
-        return await self._about(await self.live(), SHOWN)
+        rows = [replace(row, value=complete(row.value)) for row in await self.live()]
+        return await self._about(rows, [known_tokens(row.value) for row in rows], KNOWN_TOKENS)
 
     async def _shown_documents(self) -> list[Row]:
         """The documents to show: of each kind of which there are many, those the conversation may be about."""
         kinds = self._settings.kinds.many
         if not kinds:
             return []
-        rows, _ = await self._documents()
+        found, _ = await self._documents()
+        rows = [replace(row, value=complete(row.value)) for row in found]
         of_kind = {name: [row for row in rows if row.value["schema"] == name] for name in kinds}
-        found = [await self._about(of_kind[name], many.shown) for name, many in kinds.items()]
-        return [row for rows in found for row in rows]
+        about = [await self._about(of_kind[name], [1] * len(of_kind[name]), many.shown) for name, many in kinds.items()]
+        return [row for rows in about for row in rows]
 
     async def _documents(self) -> tuple[list[Row], int]:
         within = await places(self._settings.repo, self._seen().patterns(), self._addition.now)
         asked = conjunction(live(self._addition.now), is_in("schema", list(self._settings.kinds.many)))
         return await self._settings.repo.select(within, asked, self._addition.now)
 
-    async def _about(self, several: Sequence[Row], limit: int) -> list[Row]:
-        """At most so many of these memories, those the conversation may be about."""
-        rows = [replace(row, value=complete(row.value)) for row in several]
-        if len(rows) <= limit:
-            return rows
+    async def _about(self, rows: Sequence[Row], costs: Sequence[int], budget: int) -> list[Row]:
+        """As many of these memories as the budget holds, those the conversation may be about."""
+        if sum(costs) <= budget:
+            return list(rows)
         said = passages(self.turns)
         cosines = await self._cosines(rows, [passage.text for passage in said])
-        memories = [row.value for row in rows]
-        return [rows[place] for place in relevant(memories, said, cosines, at=self._addition.at, limit=limit)]
+        places = relevant(
+            [row.value for row in rows],
+            said,
+            cosines,
+            at=self._addition.at,
+            costs=costs,
+            budget=budget,
+            vectors=_vectors(rows),
+        )
+        return [rows[place] for place in places]
 
     async def _cosines(self, rows: Sequence[Row], said: Sequence[str]) -> NDArray[np.float32] | None:
         """How near each memory is to each passage: shape (memories, passages); `None` without an embedder."""
-        vectors = [row.vector for row in rows]
-        if all(vector is not None for vector in vectors):
+        vectors = _vectors(rows)
+        if vectors is not None:
             asked = await self._settings.repo.embed(said)
-            return None if asked is None else np.stack([v for v in vectors if v is not None]) @ np.asarray(asked).T
+            return None if asked is None else vectors @ np.asarray(asked).T
         whole = await self._settings.repo.cosines(rows, "\n".join(said))
         return None if whole is None else np.array([[cosine or 0.0] * len(said) for cosine in whole], dtype=np.float32)
 
@@ -319,6 +329,12 @@ def _heard(addition: Addition) -> tuple[list[Turn], list[str]]:
     roles = {"user", "assistant"} | ({"system"} if addition.scope.user_id is None else set())
     heard = [(t, p) for t, p in zip(addition.turns, addition.positions, strict=True) if t.role in roles]
     return [turn for turn, _ in heard], [position for _, position in heard]
+
+
+def _vectors(rows: Sequence[Row]) -> NDArray[np.float32] | None:
+    """The vectors of rows, shape (rows, dims); `None` where the store keeps them to itself."""
+    vectors = [row.vector for row in rows if row.vector is not None]
+    return np.stack(vectors) if rows and len(vectors) == len(rows) else None
 
 
 def _place(index: int, start: int, stop: int) -> int:

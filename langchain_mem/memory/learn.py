@@ -168,6 +168,8 @@ class Learning:
         target = rows[decision.target["id"]] if decision.target else None
         if decision.action is Action.DELETE and target is not None:
             changes.delete(target, reason=operation.reason or None)
+        elif decision.action is Action.CLOSE and target is not None:
+            changes.close(target, reason=operation.reason or None)
         elif decision.action is Action.UPDATE and target is not None:
             changes.update(target, reason=operation.reason or None, **self._refined(operation, target, changes))
         elif decision.action is Action.KEEP:
@@ -188,6 +190,7 @@ class Learning:
             "memory": operation.text,
             "categories": list(dict.fromkeys([*memory["categories"], *operation.categories])),
             **self._dated(operation, memory),
+            **({"expiration_date": operation.expires} if operation.expires else {}),
             **_sureness(operation),
             "importance": "always" if "always" in (operation.importance, memory["importance"]) else "normal",
             "cites": list(dict.fromkeys([*memory["cites"], *cites])),

@@ -146,6 +146,12 @@ class Changes:
             if result["id"] == by["id"]:
                 result["event"], result["previous_memory"] = "SUPERSEDE", before
 
+    def close(self, row: Row, *, reason: str | None = None) -> None:
+        """Ends a memory now: its plan is done or dropped, and nothing takes its place."""
+        before = self.current(row)["memory"]
+        memory = self._change(row, "UPDATE", reason=reason or "closed", expiration_date=iso(self.at))
+        self._note(memory, "UPDATE", before)
+
     def delete(self, row: Row, *, reason: str | None = None) -> None:
         """Hides a memory; it can be restored until it is purged."""
         before = self.current(row)["memory"]

@@ -67,6 +67,43 @@ class TestDoubt:
             Bench(**wrong)
 
 
+class TestClosing:
+    def test_a_plan_that_is_done_ends(self, bench: Open) -> None:
+        """What is closed without a word is live no longer, keeps its history, and can be brought back."""
+        memory = bench(facts("Plans to paint the kitchen"), against(op("close", memory="Plans to paint the kitchen")))
+        key = memory_id(memory.add("I plan to paint the kitchen", user_id="alex"))
+        closed = memory.add("The kitchen is painted", user_id="alex")
+        assert texts(memory.get_all(user_id="alex")) == []
+        assert [entry["event"] for entry in memory.history(key)] == ["ADD", "UPDATE"]
+        memory.undo(closed["batch_id"], user_id="alex")
+        assert texts(memory.get_all(user_id="alex")) == ["Plans to paint the kitchen"]
+
+    def test_what_came_of_it_takes_its_place(self, bench: Open) -> None:
+        """A plan that is closed with its outcome is superseded by that."""
+        closing = op("close", "Painted the kitchen", memory="Plans to paint the kitchen")
+        memory = bench(facts("Plans to paint the kitchen"), against(closing))
+        memory.add("I plan to paint the kitchen", user_id="alex")
+        assert events(memory.add("I painted the kitchen", user_id="alex")) == ["SUPERSEDE"]
+        assert texts(memory.get_all(user_id="alex")) == ["Painted the kitchen"]
+
+    def test_only_a_user_closes(self, bench: Open) -> None:
+        """What an assistant says ends no plan of the user's."""
+        closing = op("close", memory="Plans to paint the kitchen", evidence=[1])
+        memory = bench(facts("Plans to paint the kitchen"), against(closing))
+        memory.add("I plan to paint the kitchen", user_id="alex")
+        said = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "The kitchen is painted"}]
+        assert memory.add(said, user_id="alex")["rejected"]
+        assert texts(memory.get_all(user_id="alex")) == ["Plans to paint the kitchen"]
+
+    def test_an_update_may_bring_an_end(self, bench: Open) -> None:
+        """A change to come: what holds until then expires by itself."""
+        ending = op("update", "Works at Initech until 31 May 2026", memory="Works at Initech", expires="2026-05-31")
+        memory = bench(facts("Works at Initech"), against(ending))
+        key = memory_id(memory.add("I work at Initech", user_id="alex"))
+        memory.add("I work at Initech until 31 May 2026", user_id="alex")
+        assert memory.get(key)["expiration_date"][:10] == "2026-06-01"
+
+
 class TestChanges:
     def test_a_change_whose_wording_is_wrong_still_retires(self, bench: Open) -> None:
         """The outdated memory is not left live: the message's own words take its place, in doubt."""
