@@ -1,6 +1,9 @@
 """Whether the conversation supports what a document says, value by value.
 
-Each text and number of a document is held against what was said, as a fact is (`support.weigh`):
+Each text and number of a document is held against what was said, as a fact is (`support.weigh`). How it was said
+(denied, asked, supposed, of somebody else) and whether its words are the model's own, only the whole document tells: a
+value by itself is a few words, which may stand anywhere. What the whole does not confirm of these is a doubt, or
+nothing.
 
     contradicted   this value is left out and reported; the rest of the document stands where it is valid without it
     in doubt       kept with the reason, or left out too where grounding is "strict"
@@ -15,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
@@ -132,8 +135,11 @@ def compare(
     refused: dict[str, str] = {}
     doubts: dict[str, str] = {}
     kept: JsonDocument = {}
+    whole = _Whole(
+        " ".join(_values({key: each for key, each in document.items() if key not in free}, vocabulary)), said
+    )
     for key, value in document.items():
-        comparing = _Comparing(said, vocabulary, strict)
+        comparing = _Comparing(whole, vocabulary, strict)
         told = value if key in free else comparing.of(value, key)
         refused |= comparing.refused
         if comparing.doubt is not None:
@@ -144,13 +150,65 @@ def compare(
 
 
 _LEFT_OUT: Final = object()
+_LONGEST: Final = 2_000  # letters of a document that are compared as a whole
+_MANNER: Final = re.compile(r"^the message |^taken back|said of somebody else")
+_OWN_WORDS: Final = re.compile(r"^not said: ")
+
+
+def _values(value: Any, vocabulary: Collection[str], *, below: bool = False) -> Iterator[str]:
+    """The texts and numbers of a document, and the keys below those of its schema."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from [key] if below else []
+            yield from _values(each, vocabulary, below=True)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _values(each, vocabulary, below=True)
+    elif isinstance(value, str | int | float) and not isinstance(value, bool) and value not in vocabulary:
+        yield str(value)
+
+
+class _Whole:
+    """A whole document against what was said: what a value by itself does not tell."""
+
+    def __init__(self, text: str, said: Said) -> None:
+        self.said = said
+        self._text = text[:_LONGEST]
+
+    @cached_property
+    def _finding(self) -> Finding:
+        return weigh(self._text, self.said) if self._text.strip() else Finding()
+
+    def weighed(self, value: str) -> Finding:
+        """What was said of one value of the document."""
+        found = supported(value, self.said)
+        against = _parts(found.contradiction)
+        sure = [each for each in against if self._is_figure(each) or each in _parts(self._finding.contradiction)]
+        doubts = [*(each for each in against if each not in sure), *_parts(found.doubt)]
+        stand = [each for each in doubts if each in against or self._stands(each, value)]
+        return Finding(sure[0] if sure else None, "; ".join(stand) or None)
+
+    def _is_figure(self, reason: str) -> bool:
+        """Whether a reason is about the value itself, and not about how it was said and of whom."""
+        return not _MANNER.search(reason)
+
+    def _stands(self, reason: str, value: str) -> bool:
+        """Whether a doubt of a value holds for the document."""
+        told = [*_parts(self._finding.contradiction), *_parts(self._finding.doubt)]
+        if _OWN_WORDS.search(reason) and _any_of(value, self.said):
+            return any(_OWN_WORDS.search(each) for each in told)
+        return self._is_figure(reason) or reason in told
+
+
+def _parts(reasons: str | None) -> list[str]:
+    return reasons.split("; ") if reasons else []
 
 
 class _Comparing:
     """Compares the values of one field."""
 
-    def __init__(self, said: Said, vocabulary: Collection[str], strict: bool) -> None:
-        self._said = said
+    def __init__(self, whole: _Whole, vocabulary: Collection[str], strict: bool) -> None:
+        self._whole = whole
         self._vocabulary = vocabulary
         self._strict = strict
         self.refused: dict[str, str] = {}
@@ -172,7 +230,7 @@ class _Comparing:
             return value
         if value in self._vocabulary or not str(value).strip():
             return value
-        finding = supported(str(value), self._said)
+        finding = self._whole.weighed(str(value))
         against = finding.contradiction or (finding.doubt if self._strict else None)
         if against is not None:
             self.refused[path] = against

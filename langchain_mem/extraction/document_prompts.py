@@ -22,10 +22,12 @@ has `kind`, its name, and `document`; `text` is empty.
 - "update": `memory` is the number of the known document, `document` has only the keys that change, null for one that \
 no longer holds. A list is written whole.
 - "supersede": `memory` is outdated, and is to stay as history; `document` is the new one, whole.
-- "delete": the known document is done with, wrong, or no longer wanted. `document` is null.
+- "delete": the known document is wrong or no longer wanted, or done with where none of its keys can say so. \
+`document` is null.
 Known documents stand in <known> with their kind. Before you add one, look whether it is there. Fill in what was said \
 or follows from it, in the conversation's language, and leave out what nobody said. Dates are worked out like those of \
-facts. The other fields are as for a fact; what a document says needs no fact beside it.
+facts; a key that wants a whole day is left out where none was said. The other fields are as for a fact; what a \
+document says needs no fact beside it.
 Kinds, what may be done with them, and their JSON schemas:
 {kinds}
 """
