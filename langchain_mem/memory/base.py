@@ -72,6 +72,7 @@ class Bodies(Undriven, Operations):
 
     from langchain_mem.memory.admin import count_used, note_thread
     from langchain_mem.memory.looking import census, ending, growth, latest, look, look_at
+    from langchain_mem.memory.saving import save, save_document
     from langchain_mem.memory.waiting import wait
 
     def __init__(self, settings: Settings) -> None:

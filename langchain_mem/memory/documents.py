@@ -151,21 +151,18 @@ async def _add_document(
     check_importance(importance)
     scope, now = Scope.of(ids), settings.now()
     start, end = (None, None) if event_date is None else event_span(event_date)
-    told: dict[str, Any] = {
-        "categories": [settings.clean(name) for name in names(categories)],
-        "importance": importance,
-        "event_date": start,
-        "event_end": end,
-    }
-    beside = settings.clean_metadata(metadata)
-    drafts = [
-        Draft(
-            **told,
-            **_filed(settings, each, beside, scope),
-            expiration_date=_ends(settings, each, expiration_date, scope, now),
-        )
-        for each in several
-    ]
+    drafts = drafts_of(
+        settings,
+        several,
+        scope,
+        now,
+        beside=settings.clean_metadata(metadata),
+        expiration_date=expiration_date,
+        categories=[settings.clean(name) for name in names(categories)],
+        importance=importance,
+        event_date=start,
+        event_end=end,
+    )
 
     async def attempt() -> AddResult:
         changes = Changes(settings, at=settings.now())
@@ -289,6 +286,32 @@ def document_in(row: Row | None, now: datetime) -> JsonDocument:
     """The document in a memory; empty where there is none, or it was deleted."""
     found = row is not None and is_live(row.value, iso(now))
     return document_of(row.value) if row is not None and found else {}
+
+
+def drafts_of(
+    settings: Settings,
+    documents: Sequence[BaseModel],
+    scope: Scope,
+    now: datetime,
+    *,
+    beside: Mapping[str, Any] | None = None,
+    expiration_date: Expiration | None = None,
+    **told: Any,
+) -> list[Draft]:
+    """Documents as drafts.
+
+    Args:
+        settings: Parts and policies.
+        documents: Pydantic objects.
+        scope: Whose.
+        now: The present.
+        beside: Metadata to store beside each.
+        expiration_date: When they expire; unset, after the `ttl` of their kind.
+        **told: Other fields of the drafts.
+    """
+    ends = [_ends(settings, each, expiration_date, scope, now) for each in documents]
+    filed = [_filed(settings, each, beside or {}, scope) for each in documents]
+    return [Draft(**told, **each, expiration_date=end) for each, end in zip(filed, ends, strict=True)]
 
 
 def _filed(settings: Settings, document: BaseModel, beside: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
