@@ -157,6 +157,8 @@ class DictionaryBackend:
             if written is None:
                 rows = [row for node in self._nodes(scopes) for row in node.rows.values()]
                 return None if len(rows) > limit else of_rows(rows, paths, stamp=stamp, whole=True)
+            if not written:
+                return of_rows((), paths, stamp=stamp, whole=False, used=used)
             found = [self._at(address) for address in written]
             gone = [address for address, row in zip(written, found, strict=True) if row is None]
             rows = [row for row in found if row is not None]

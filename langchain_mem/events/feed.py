@@ -93,7 +93,7 @@ class Activity:
         with self._lock:
             self._events.append(event)
             watching = list(self._watching)
-        log_event(type_, ids, details, with_text=self._log_text, ms=telemetry.elapsed_ms())
+        log_event(type_, ids, details, with_text=self._log_text)
         telemetry.count_event(type_, ids, details)
         if self._keeper is not None:
             self._keeper.take(event)

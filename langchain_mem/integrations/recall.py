@@ -150,9 +150,12 @@ class Recalling:
 
     async def _traced(self, memory: MemoryBase, owner: Identity, query: str, config: Any) -> Recall:
         """Recalls, as a retriever run of the trace that is under way, which no stream of events shows. A body."""
-        said = memory.settings.quoted(query)
         recall = await retriever_run(
-            "recall_memories", said, lambda: self._recall(memory, owner, query), found=_memories, config=quiet(config)
+            "recall_memories",
+            lambda: memory.settings.quoted(query),
+            lambda: self._recall(memory, owner, query),
+            found=_memories,
+            config=quiet(config),
         )
         told = [{"id": one["id"], "score": one["score"]} for one in recall.memories]
         ids = cast(dict[str, str], owner.owners)

@@ -111,13 +111,15 @@ async def _search(
         FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
         InvalidRequest: The query is empty, or an argument is out of its range.
     """
-    scope, now = Scope.of(ids), settings.now()
     wanted = top_k if limit is None else limit
     check_search(query, wanted, threshold)
     _check_choices(order, reinforce, history, config)
     check_lasting(lasting)
-    query = settings.clean(query)  # what was kept was cleaned too, so a hashed address is found by its hash
+    in_layers = _in_layers(layers)
+    scope, now = Scope.of(ids), settings.now()
     then = now if as_of is None else instant(as_of)
+    policy = settings.decay_for(scope.app_id) if decay is None else decay_of(decay)
+    query = settings.clean(query)  # what was kept was cleaned too, so a hashed address is found by its hash
     places, asked = await view(settings, scope, filters, now)
     shown = live(then, show_expired=show_expired, latest_only=latest_only)
     hits, turns = await _ranked(
@@ -126,11 +128,11 @@ async def _search(
             query=query,
             scope=scope,
             now=then,
-            condition=conjunction(asked, shown, _in_layers(layers), ALWAYS if kind is None else of_kind(kind)),
+            condition=conjunction(asked, shown, in_layers, ALWAYS if kind is None else of_kind(kind)),
             places=places,
             top_k=wanted,
             threshold=threshold,
-            decay=settings.decay_for(scope.app_id) if decay is None else decay_of(decay),
+            decay=policy,
             latest_only=latest_only,
             history=history is True,
             newer=asks_about_now(query) if prefer_newer is None else prefer_newer,
@@ -139,10 +141,10 @@ async def _search(
         ),
         None if as_of is None else iso(then),
     )
-    if as_of is None and (reinforce or settings.reinforce) == "returned":
-        settings.touches.record([hit.address for hit in hits], now)
     details = _details([*hits, *turns])
     told = [{"id": hit.address.key, **each} for hit, each in zip(hits, details, strict=False)]
+    if as_of is None and (reinforce or settings.reinforce) == "returned":
+        settings.touches.record([hit.address for hit in hits], now)
     settings.activity.record("search", iso(then), scope.ids(), query=query[:QUOTED], results=told)
     found = _found([*hits, *turns], details if explain else None)
     memories = found[: len(hits)]
@@ -170,6 +172,9 @@ async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tupl
             break
         reach = len(facts)  # what was out of reach may rise past repeats
     best = _newer_first([*fresh, *repeats], search)[: search.top_k]
+    if not turns:
+        return best, []
+    _undecayed(turns)
     return best, _each_once(await read_rows(settings, search, turns))[: search.top_k]
 
 
@@ -208,21 +213,26 @@ async def _rerank(settings: Settings, query: str, hits: Sequence[Hit]) -> None:
         raise InvalidRequest(f"The reranker gave {len(scores)} scores for {len(hits)} texts.")
     squash = any(not 0 <= score <= 1 for score in scores)
     for hit, score in zip(hits, scores, strict=True):
-        hit.reranked = hit.score = hit.product = _logistic(score) if squash else float(score)
+        hit.reranked = hit.score = _logistic(score) if squash else float(score)
 
 
 def _decay(settings: Settings, search: Search, hits: Sequence[Hit]) -> None:
     """Multiplies scores by the factor of decay, where decay is on."""
     if search.decay is None:
+        _undecayed(hits)
         return
+    uses = [hit.used or _used(hit) for hit in hits]
     unwritten = settings.touches.waiting([hit.address for hit in hits])
-    used = [hit.used or _used(hit) for hit in hits]
-    uses = [
-        each._replace(touches=[*each.touches, *more]) if more else each
-        for each, more in zip(used, unwritten, strict=True)
-    ]
+    for at, more in enumerate(unwritten):
+        uses[at] = uses[at]._replace(touches=[*uses[at].touches, *more]) if more else uses[at]
     for hit, decayed in zip(hits, search.decay.explain_all(uses, search.now), strict=True):
         hit.decayed, hit.product = decayed, hit.score * decayed["factor"]
+
+
+def _undecayed(hits: Sequence[Hit]) -> None:
+    """Takes scores as they are."""
+    for hit in hits:
+        hit.product = hit.score
 
 
 def _used(hit: Hit) -> Used:

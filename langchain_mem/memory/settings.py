@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
@@ -125,14 +124,9 @@ class Settings:
         """The same, where there is one."""
         return None if text is None else self.clean(text)
 
-    @contextmanager
-    def cleaning_errors(self) -> Iterator[None]:
-        """What an operation raises says no secret either, though a message shows a part of what was wrong."""
-        try:
-            yield
-        except MemError as error:
-            error.args = tuple(self.clean(each) if isinstance(each, str) else each for each in error.args)
-            raise
+    def clean_error(self, error: MemError) -> None:
+        """Takes secrets out of what an error says, though its message shows only a part of what was wrong."""
+        error.args = tuple(self.clean(each) if isinstance(each, str) else each for each in error.args)
 
     def clean_metadata(self, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
         """Metadata, checked to be JSON and without secrets.

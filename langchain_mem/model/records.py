@@ -228,7 +228,10 @@ _IDS: Final = uuid.UUID("5f0c8f3e-8d43-4a5d-9b0e-6d1f6f2f7c11")
 def public(stored: Mapping[str, Any]) -> MemoryDict:
     """A memory as operations return it: the caller's own, who may change it."""
     whole: Mapping[str, Any] = complete(stored)
-    return cast(MemoryDict, {key: copy.deepcopy(whole[key]) for key in PUBLIC})
+    return cast(
+        MemoryDict,
+        {key: value if isinstance(value := whole[key], str | None) else copy.deepcopy(value) for key in PUBLIC},
+    )
 
 
 def source_of(

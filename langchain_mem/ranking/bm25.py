@@ -21,6 +21,7 @@ little more than reading the words. (`bm25s` scores every word of every text ahe
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -99,9 +100,19 @@ def _tokens(word: str) -> Sequence[str]:
     return (_stem(word),)
 
 
+class _English(threading.local):
+    """A stemmer for each thread: making one takes longer than stemming a hundred words, and none serves two threads."""
+
+    def __init__(self) -> None:
+        self.stem = Stemmer.Stemmer("english").stemWord
+
+
+_ENGLISH = _English()
+
+
 @lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
-    return str(Stemmer.Stemmer("english").stemWord(word))
+    return str(_ENGLISH.stem(word))
 
 
 class Widths(NamedTuple):

@@ -7,9 +7,10 @@ those that cite one of these, and those that these cite.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Protocol, TypeAlias
+from dataclasses import fields, replace
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +26,19 @@ Formula: TypeAlias = Callable[[str, Parts], dict[str, Floats]]
 _LOOKED_AT: Final = 512  # documents whose fit to what a request wants is worked out
 
 
+_SPARE: Final = 2
+"""Times so many as are wanted are looked at closely, so that what others lend cannot reorder what was left out."""
+
+
+class Ranked(NamedTuple):
+    """A document that was found, and what speaks for it."""
+
+    handle: Any
+    evidence: Evidence
+
+
 class Documents(Protocol):
     """Where candidates are looked for: an `Index`, or several as `Together`."""
-
-    @property
-    def size(self) -> int:
-        """How many numbers there are, those of dead documents included: the length of a `Mask`."""
 
     def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Floats:
         """Shape (size,): of each document's embedding and this one; NaN without."""
@@ -54,37 +62,6 @@ class Documents(Protocol):
         """What the owner of the index knows these documents by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """Candidates with their evidence.
-
-    Attributes:
-        documents: Where they were looked for.
-        numbers: Of the candidates there.
-        scores: Their evidence, in the same order.
-    """
-
-    documents: Documents
-    numbers: Places
-    scores: Scores
-
-    def best(self, among: Mask, limit: int, threshold: float = 0.0) -> list[tuple[Any, Evidence]]:
-        """The best candidates of one sort and their evidence, best first; ties go by key.
-
-        Args:
-            among: Shape (all documents,): those to keep.
-            limit: At most so many.
-            threshold: The least relevance.
-
-        Returns:
-            Handles and evidence.
-        """
-        found = np.array(self.scores.best(threshold=threshold), dtype=np.intp)
-        best = found[among[self.numbers[found]]][:limit]
-        handles = self.documents.handles_of(self.numbers[best])
-        return list(zip(handles, self.scores.of(best), strict=True))
-
-
 def drawn(documents: Documents, cosines: Floats, wanted: Wanted, among: Mask) -> Floats:
     """Cosines drawn towards what a request wants known (`situations`).
 
@@ -99,7 +76,7 @@ def drawn(documents: Documents, cosines: Floats, wanted: Wanted, among: Mask) ->
     numbers = np.flatnonzero(~np.isnan(likely))
     if len(numbers) > _LOOKED_AT:
         numbers = numbers[np.argpartition(likely[numbers], -_LOOKED_AT)[-_LOOKED_AT:]]
-    fits = np.zeros(documents.size)
+    fits = np.zeros(len(cosines))
     if len(numbers):
         fits[numbers] = documents.fits(numbers, wanted)
     return wanted.drawn(cosines, weights, fits)
@@ -111,9 +88,10 @@ def rank(
     cosines: Floats,
     wanted: Sequence[Mask],
     *,
-    count: int,
+    limit: int,
+    threshold: float = 0.0,
     formula: Formula = relevance,
-) -> Ranked:
+) -> list[list[Ranked]]:
     """The documents that answer a query best.
 
     Args:
@@ -121,22 +99,31 @@ def rank(
         query: In the user's words.
         cosines: Of the query's embedding and each document's, NaN where there is none; see `Index.cosines`.
         wanted: Sorts of documents that may be found, each as a mask; no document is of two sorts.
-        count: So many of each sort come back in the right order at least; more do as well.
+        limit: At most so many of each sort.
+        threshold: The least relevance.
         formula: What makes one relevance of the parts.
+
+    Returns:
+        For each sort what was found, best first; ties go by key.
     """
     eligible = np.logical_or.reduce(wanted)
     found = documents.parts(query, cosines, eligible)
     citing, cited = found.citing, found.cited
-    sources = np.zeros(documents.size, dtype=bool)
+    sources = np.zeros(len(cosines), dtype=bool)
     sources[cited[eligible[citing]]] = True
-    chosen = _chosen(documents, found, [*wanted, sources & ~eligible], count)
+    chosen = _chosen(documents, found, [*wanted, sources & ~eligible], _SPARE * limit)
     chosen[citing[chosen[cited]]] = True
     chosen[cited[chosen[citing]]] = True
     numbers = np.flatnonzero(chosen)
-    scores = Scores(
-        formula(query, _among(found, numbers)), ranks=documents.ranks(numbers), results=found.eligible[numbers]
-    )
-    return Ranked(documents, numbers, scores)
+    parts, ranks = _among(found, numbers), documents.ranks(numbers)
+    scores = Scores(formula(query, parts), ranks=ranks, results=parts.eligible)
+    order = np.array(scores.best(threshold=threshold), dtype=np.intp)
+    each = [order[mask[numbers[order]]][:limit] for mask in wanted]
+    evidence = scores.of(np.concatenate(each))
+    handles = documents.handles_of(numbers[np.concatenate(each)])
+    every = list(map(Ranked, handles, evidence))
+    ends = np.cumsum([0, *map(len, each)])
+    return [every[start:end] for start, end in itertools.pairwise(ends)]
 
 
 def _chosen(documents: Documents, found: Parts, sorts: Sequence[Mask], count: int) -> Mask:
@@ -144,7 +131,7 @@ def _chosen(documents: Documents, found: Parts, sorts: Sequence[Mask], count: in
     meaning = np.nan_to_num(found.cosine)
     near = np.where(np.isnan(found.neighbors), found.lexical, found.neighbors)
     orders = strength(found), meaning, np.maximum(meaning, 0.0) + near
-    chosen = np.zeros(documents.size, dtype=bool)
+    chosen = np.zeros(len(meaning), dtype=bool)
     for sort in sorts:
         for kind in _kinds(found, sort):
             numbers = np.flatnonzero(kind)

@@ -91,7 +91,7 @@ class Vectors:
     def __init__(self) -> None:
         self._blocks: list[npt.NDArray[np.float32]] = []
         self._has = Growing(np.bool_, fill=False)
-        self._full = 0  # rows in all blocks but the last
+        self.any = False  # whether any document has ever had one
 
     @property
     def nbytes(self) -> int:
@@ -112,6 +112,7 @@ class Vectors:
             return
         self._has.add(count, True if has is None else has)
         self._reach(start + count, vectors.shape[1])
+        self.any = self.any or bool(self._has.all[start:].any())
         for block, at, rows in self._spans(start, count):
             block[rows] = vectors[at]
 
@@ -157,7 +158,6 @@ class Vectors:
             if start < size
         ]
         self._blocks = [block for block in self._blocks if len(block)]
-        self._full = sum(len(block) for block in self._blocks[:-1])
         self._has.keep(which)
 
     def _reach(self, size: int, dims: int) -> None:
@@ -335,6 +335,10 @@ class Columns:
     def missing(self, condition: Condition) -> list[Path]:
         """The fields a condition asks about that there is no column of yet."""
         return [path for path in dict.fromkeys(_paths(condition)) if self._covering(path) is None]
+
+    def values(self, documents: npt.NDArray[np.intp], paths: Sequence[Path]) -> list[list[Any]]:
+        """For each of some columns the values of some documents."""
+        return [self._columns[path].values(documents) for path in paths]
 
     def extend(self, fields: Sequence[Sequence[Any]]) -> None:
         """Adds documents: for each column the value of each of them."""

@@ -138,6 +138,10 @@ class Index(Generic[Handle]):
         """The numbers of documents that there are."""
         return np.array([self._numbers[handle] for handle in handles], dtype=np.intp)
 
+    def values(self, handles: Sequence[Handle], paths: Sequence[Path]) -> list[list[Any]]:
+        """For each of some columns the values of some documents."""
+        return self.columns.values(self.numbers(handles), paths)
+
     def handles_of(self, numbers: Places) -> list[Handle]:
         """The handles of the documents that have these numbers."""
         return [handle for _, handle in map(self.key, numbers.tolist())]
@@ -207,7 +211,8 @@ class Index(Generic[Handle]):
             cosines: As `cosines` gives them.
             eligible: Which documents may be found.
         """
-        return parts_of(self.layout(), self._postings.of(query), cosines, self.asks, eligible, self.links())
+        layout, links = self.layout(), self.links()
+        return layout.parts(self._postings.of(query), cosines, self.asks, eligible, links)
 
     def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Floats:
         """Shape (size,): of each document's embedding and this one; NaN without.
@@ -216,11 +221,10 @@ class Index(Generic[Handle]):
             vector: The query's embedding; `None` where there is none.
             scale: Of the embedder; `None` for cosines as they are.
         """
-        products = self._vectors.products(vector)
-        if vector is None or scale is None or np.isnan(products).all():
-            return products
+        if vector is None or scale is None or not self._vectors.any:
+            return self._vectors.products(vector)
         centered = self._centered = self._around(scale)
-        return scale.cosines(products, centered.toward, vector, centered.center)
+        return scale.cosines(self._vectors.products(vector), centered.toward, vector, centered.center)
 
     def weights(self, situations: Situations) -> Floats:
         """Shape (size,): how much each document weighs (`situations`), NaN without an embedding; worked out once."""
@@ -340,30 +344,6 @@ class Index(Generic[Handle]):
         for key in entry.cites:
             self._citing.setdefault(key, []).append(number)
         self._links += fresh
-
-
-def parts_of(
-    layout: Layout,
-    words: Sequence[Found],
-    cosines: Floats,
-    asks: Mask,
-    eligible: Mask,
-    links: tuple[Places, Places],
-) -> Parts:
-    """What a query found in every document, from how documents stand and what has the query's words."""
-    own, neighbors, session = layout.scores(words)
-    return Parts(
-        cosine=cosines,
-        before=np.append(cosines, np.nan)[layout.before],
-        lexical=own,
-        neighbors=np.where(layout.alone, np.nan, neighbors),
-        session=np.where(layout.alone, np.nan, session),
-        length=layout.lengths.astype(np.float64),
-        asks=asks,
-        eligible=eligible,
-        citing=links[0],
-        cited=links[1],
-    )
 
 
 def _prefixes(keys: Sequence[str]) -> npt.NDArray[np.uint64]:

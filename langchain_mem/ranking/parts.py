@@ -48,10 +48,3 @@ class Parts:
     eligible: Mask
     citing: Places
     cited: Places
-
-    @property
-    def weighed(self) -> Mask:
-        """Those that may be found and those they rest on: their words count even where they are not shown."""
-        weighed = self.eligible.copy()
-        weighed[self.cited[self.eligible[self.citing]]] = True
-        return weighed

@@ -291,7 +291,14 @@ def _near(parts: Parts) -> Floats:
 
 def _trust(parts: Parts) -> float:
     """How far the query's words are to be relied on, from 0 to 1."""
-    return float(min(1.0, _near(parts)[parts.weighed].max(initial=0.0) / ENOUGH_WORDS) ** 3)
+    return float(min(1.0, _near(parts)[_weighed(parts)].max(initial=0.0) / ENOUGH_WORDS) ** 3)
+
+
+def _weighed(parts: Parts) -> Mask:
+    """Those that may be found and those they rest on: their words count even where they are not shown."""
+    weighed = parts.eligible.copy()
+    weighed[parts.cited[parts.eligible[parts.citing]]] = True
+    return weighed
 
 
 def _brevity(length: Floats) -> Floats:
@@ -316,7 +323,7 @@ def _confidence(parts: Parts) -> float:
     """How good the best document is by itself, from 0 to 1; a missing embedding says neither yes nor no."""
     meaning = np.fmax(parts.cosine, UNRELATED_COSINE)
     sure = 1 / (1 + np.exp(-CERTAINTY * (meaning + SURE_WORDS * _near(parts) - HALF_SURE)))
-    return float(sure[parts.weighed].max(initial=0.0))
+    return float(sure[_weighed(parts)].max(initial=0.0))
 
 
 def is_question(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from langchain_mem.ranking.index import Index, parts_of
+from langchain_mem.ranking.index import Index
 from langchain_mem.ranking.order import NOBODY
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 from langchain_mem.ranking.scale import Scale
@@ -57,7 +57,7 @@ class Together:
         each = [index.words(query) for index in self._indexes]
         words = [self._shifted(several) for several in zip(*each, strict=True)]
         asks = np.concatenate([index.asks for index in self._indexes])
-        return parts_of(self._layout, words, cosines, asks, eligible, self._links())
+        return self._layout.parts(words, cosines, asks, eligible, self._links())
 
     def handles_of(self, numbers: Places) -> list[Any]:
         """The handles of the documents that have these numbers."""

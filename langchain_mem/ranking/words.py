@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from langchain_mem.ranking.bm25 import AFTER, BEFORE, EARLIER, Widths, idf, saturation, tokenize, words_of
 from langchain_mem.ranking.order import NOBODY
-from langchain_mem.ranking.parts import Floats, Mask, Places
+from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 
 Found: TypeAlias = tuple[Places, npt.NDArray[np.int64]]
 """The documents that have a word, each once, and how often they have it."""
@@ -191,6 +191,37 @@ class Layout:
             own=_shares(found, weights, own),
             neighbors=_shares(windows, weights, near),
             session=np.asarray(np.append(by_group, 0.0)[self.group]),
+        )
+
+    def parts(
+        self,
+        words: Sequence[Found],
+        cosines: Floats,
+        asks: Mask,
+        eligible: Mask,
+        links: tuple[Places, Places],
+    ) -> Parts:
+        """What a query found in every document.
+
+        Args:
+            words: The postings of each of its words.
+            cosines: Of its vector and each document's; NaN where there is none.
+            asks: Which documents are questions.
+            eligible: Which documents may be found.
+            links: Which document rests on which.
+        """
+        own, neighbors, session = self.scores(words)
+        return Parts(
+            cosine=cosines,
+            before=np.append(cosines, np.nan)[self.before],
+            lexical=own,
+            neighbors=np.where(self.alone, np.nan, neighbors),
+            session=np.where(self.alone, np.nan, session),
+            length=self.lengths.astype(np.float64),
+            asks=asks,
+            eligible=eligible,
+            citing=links[0],
+            cited=links[1],
         )
 
     @cached_property

@@ -6,8 +6,9 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -44,6 +45,13 @@ _ASKED: Final = (
 _AGING: Final = tuple(Path((name,)) for name in ("event_date", "updated_at", "categories"))
 _BETWEEN: Final = "\x1f"  # stands in no label: `escape` writes it as something else
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class View(NamedTuple):
+    """A part of what an owner has."""
+
+    places: Sequence[Namespace]
+    condition: Condition
 
 
 class Living:
@@ -142,15 +150,14 @@ class Living:
         inside = columns[NAMESPACE].where(("in", where), lambda label: in_scope(tuple(label.split(_BETWEEN)), where))
         expires = columns[EXPIRES].instants()
         unexpired = (expires == 0) | (expires > (now - _EPOCH) // timedelta(microseconds=1))
-        return np.asarray(inside & unexpired & columns.mask(condition, self.index.size) & self.index.living)
+        return np.asarray(inside & unexpired & columns.mask(condition, len(inside)) & self.index.living)
 
     def used(self, addresses: Sequence[Address]) -> list[Used] | None:
         """What decay asks of memories that are ranked; `None` where the backend does not tell of their uses."""
         if self._uses is None:
             return None
-        told = [self.index.columns[path].values(self.index.numbers(addresses)) for path in _AGING]
         uses = [self._uses.get(address, ()) for address in addresses]
-        return [Used(*each) for each in zip(uses, *told, strict=True)]
+        return list(map(Used, uses, *self.index.values(addresses, _AGING)))
 
     def knows(self, address: Address) -> bool:
         """Whether there is a memory at an address, in whatever state."""
@@ -268,9 +275,26 @@ class Living:
                 self._uses[address] = every[-keep:]
 
 
+def locked(livings: Sequence[Living]) -> ExitStack:
+    """Holds the locks of several indexes, taken in one order so that nobody waits for one who waits."""
+    stack = ExitStack()
+    for living in sorted(livings, key=id):
+        stack.enter_context(living.lock)
+    return stack
+
+
 def _both(one: Sequence[datetime], other: Sequence[datetime]) -> list[datetime]:
     """The uses that either has."""
     return sorted((Counter(one) | Counter(other)).elements())
+
+
+def shown_in(livings: Sequence[Living], views: Sequence[View], now: datetime) -> list[Mask]:
+    """For each view which documents of these indexes it shows, their documents numbered one index after the other."""
+    masks = []
+    for places, condition in views:
+        each = [living.shown(places, condition, now) for living in livings]
+        masks.append(each[0] if len(each) == 1 else np.concatenate(each))
+    return masks
 
 
 def living_of(rows: Sequence[Row], states: frozenset[str], condition: Condition) -> Living:

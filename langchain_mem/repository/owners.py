@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Final
 from weakref import WeakKeyDictionary, ref
 
@@ -48,6 +47,7 @@ class Owners:
         self._sizes: dict[Key, int] = {}
         self._large: dict[Key, int] = {}
         self._lock = threading.Lock()
+        self._bytes_each = 0
 
     @property
     def _items(self) -> Items:
@@ -82,7 +82,7 @@ class Owners:
         if not owners or len(owners) > MOST_AT_ONCE or any(len(owner) < _DEPTH - 1 for owner in owners):
             return None
         found = await gather(*(self._current((owner, states), condition) for owner in owners))
-        livings = [living for living in found if living is not None]
+        livings: list[Living] = list(filter(None, found))
         return livings if len(livings) == len(found) else None
 
     async def _current(self, key: Key, condition: Condition) -> Living | None:
@@ -90,7 +90,8 @@ class Owners:
         living = self._of(key)
         if living is None:
             return None
-        outcome = await living.follow(self._items, condition, self._most_rows())
+        most = self.cache_bytes // (self._bytes_each or self._measure())
+        outcome = await living.follow(self._items, condition, most)
         if outcome is None or (outcome != "hit" and not self._made_room(key, living.nbytes)):
             self._leave(key)
             return None
@@ -110,9 +111,13 @@ class Owners:
             self._held.move_to_end(key)
             return living
 
-    def _most_rows(self) -> int:
+    def _measure(self) -> int:
+        """About how many bytes a memory takes: remembered once the embedder is known."""
         embedder = self._items.embedder
-        return self.cache_bytes // (_EACH + 4 * (embedder.dims if embedder else 0))
+        if embedder is None:
+            return _EACH
+        self._bytes_each = _EACH + 4 * embedder.dims
+        return self._bytes_each
 
     def _leave(self, key: Key) -> None:
         """Drops the index of an owner who is too large, and passes the owner over for a while."""
@@ -141,14 +146,6 @@ class Owners:
                 del self._held[each]
                 total -= self._sizes.pop(each, 0)
         return size <= self.cache_bytes
-
-
-def locked(livings: Sequence[Living]) -> ExitStack:
-    """Holds the locks of several indexes, taken in one order so that nobody waits for one who waits."""
-    stack = ExitStack()
-    for living in sorted(livings, key=id):
-        stack.enter_context(living.lock)
-    return stack
 
 
 _OF: WeakKeyDictionary[Items, Owners] = WeakKeyDictionary()

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from langchain_mem.watching.measures import measures, texts
+from langchain_mem.watching.telemetry import elapsed_ms
 
 LOGGER: Final = logging.getLogger("langchain_mem")
 """Where every line of the package goes."""
@@ -33,12 +34,13 @@ def log_event(
         ids: Whose memories.
         details: What there is to say; its texts are left out.
         with_text: Whether the texts of the event are written too.
-        ms: How long it has taken so far, in milliseconds.
+        ms: How long it took, in milliseconds; `None` for what the operation that is under way has taken so far.
     """
     level = logging.DEBUG if type_ in READS else logging.INFO
     if not LOGGER.isEnabledFor(level):
         return
     fields = {**ids, **measures(details), **(texts(details) if with_text else {})}
+    ms = elapsed_ms() if ms is None else ms
     if ms is not None:
         fields["ms"] = round(ms, 1)
     LOGGER.log(level, "%s", line(type_, fields), extra={"langchain_mem": {"event": type_, **fields}})

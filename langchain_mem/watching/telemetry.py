@@ -112,12 +112,13 @@ def count_event(type_: str, ids: Mapping[str, Any], details: Mapping[str, Any]) 
     instruments = _instruments()
     if instruments is None:
         return
-    for event, times in outcomes(details.get("results")).items():
-        count("memories", times, {"event": event})
-    count("refusals", len(details.get("rejected") or ()))
-    count("purged", int(details.get("removed") or 0))
     if type_ == "search":
         count("search.results", len(details.get("results") or ()))
+    else:
+        for event, times in outcomes(details.get("results")).items():
+            count("memories", times, {"event": event})
+        count("refusals", len(details.get("rejected") or ()))
+        count("purged", int(details.get("removed") or 0))
     span = instruments.current()
     if span.is_recording():
         known = {**ids, **measures(details)}

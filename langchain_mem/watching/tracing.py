@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
+from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager, CallbackManager
 from langchain_core.documents import Document
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import (
@@ -24,17 +24,17 @@ Memories = Sequence[Mapping[str, Any]]
 
 async def retriever_run(
     name: str,
-    query: str,
+    query: Callable[[], str],
     search: Callable[[], Body[R]],
     *,
     found: Callable[[R], Memories],
     config: RunnableConfig | None = None,
 ) -> R:
-    """Does a search as a run of LangChain, where a trace or a callback listens. A body.
+    """Does a search as a run of LangChain, where a trace or a callback listens.
 
     Args:
         name: Of the run.
-        query: What is searched for.
+        query: Says what is searched for; called where somebody listens.
         search: Does it.
         found: Takes the memories from the result.
         config: The configuration the run belongs to; that of the running step if unset.
@@ -67,7 +67,10 @@ def traced(name: str, body: Callable[P, Body[R]]) -> Callable[P, Body[R]]:
     async def run(*args: P.args, **kwargs: P.kwargs) -> R:
         named: Mapping[str, Any] = kwargs
         settings: Any = args[0]
-        query = settings.quoted(str(named.get("query", args[1] if len(args) > 1 else "")))
+
+        def query() -> str:
+            return str(settings.quoted(str(named.get("query", args[1] if len(args) > 1 else ""))))
+
         config: Any = named.get("config")
         config = config if isinstance(config, Mapping) else None  # what is none is refused by the search itself
         return await retriever_run(name, query, lambda: body(*args, **kwargs), found=_results, config=config)
@@ -92,11 +95,16 @@ def _results(result: Any) -> Memories:
     return found
 
 
-def _start(name: str, query: str, config: RunnableConfig | None) -> Any:
+def _start(name: str, query: Callable[[], str], config: RunnableConfig | None) -> Any:
     manager: CallbackManager = get_callback_manager_for_config(config or {})
-    return manager.on_retriever_start({"name": name}, query, name=name) if manager.handlers else None
+    return manager.on_retriever_start({"name": name}, query(), name=name) if _listens(manager) else None
 
 
-async def _astart(name: str, query: str, config: RunnableConfig | None) -> Any:
+async def _astart(name: str, query: Callable[[], str], config: RunnableConfig | None) -> Any:
     manager: AsyncCallbackManager = get_async_callback_manager_for_config(config or {})
-    return await manager.on_retriever_start({"name": name}, query, name=name) if manager.handlers else None
+    return await manager.on_retriever_start({"name": name}, query(), name=name) if _listens(manager) else None
+
+
+def _listens(manager: BaseCallbackManager) -> bool:
+    """Whether any handler takes notice of retrievers: one for tool runs alone does not."""
+    return any(not handler.ignore_retriever for handler in manager.handlers)

@@ -25,20 +25,19 @@ from langchain_mem.model.records import content
 from langchain_mem.model.scopes import MEMORIES, TURNS, Layer, Namespace, Scope, reroot
 from langchain_mem.ranking.bm25 import tokenize, words_of
 from langchain_mem.ranking.candidates import Documents, drawn, rank
-from langchain_mem.ranking.parts import Floats
+from langchain_mem.ranking.parts import Floats, Mask
 from langchain_mem.ranking.relevance import Evidence
 from langchain_mem.ranking.scale import Scale
 from langchain_mem.ranking.situations import Wanted
 from langchain_mem.ranking.union import Together
-from langchain_mem.repository.living import Living, living_of
-from langchain_mem.repository.owners import LIVE, locked
+from langchain_mem.repository.living import Living, View, living_of, locked, shown_in
+from langchain_mem.repository.owners import LIVE
 from langchain_mem.store.items import Scan
 from langchain_mem.store.vectorizer import Vector
 
 POOL: Final = 50
 """At least so many candidates are weighed, and at least three for each one wanted."""
 
-_SPARE: Final = 2  # times the pool are looked at closely, so that what others lend cannot reorder what was left out
 _HEAVY: Final = 5_000  # documents whose arithmetic would keep an event loop waiting
 _WITH_SUPERSEDED: Final = LIVE | {"superseded"}
 _KEPT_TURNS: Final = conjunction(is_in("layer", [Layer.CONVERSATION]), is_in("state", ["live"]))
@@ -85,7 +84,7 @@ class Hit:
         score: What decay multiplies: its relevance, or what a reranker gave it.
         reranked: What a reranker gave it, where one was asked.
         decayed: The factor of decay, and what it was computed from.
-        product: What is sorted by; may exceed 1.
+        product: What is sorted by: the score times the factor of decay, where that is on. It may exceed 1.
         used: What the factor is a function of, where the index knows it.
         row: The memory, once it was read.
     """
@@ -93,7 +92,7 @@ class Hit:
     address: Address
     evidence: Evidence
     score: float
-    product: float
+    product: float = 0.0
     reranked: float | None = None
     decayed: Explanation = field(default_factory=lambda: _UNDECAYED)
     used: Used | None = None
@@ -116,8 +115,7 @@ async def candidates(settings: Settings, search: Search, as_of: str | None) -> t
     if livings is None:
         return await _by_rows(settings, search, as_of)
     asked_for = await _asked_for(settings, search)
-    size = sum(living.index.size for living in livings)
-    if size > _HEAVY:
+    if sum(len(living.index.living) for living in livings) > _HEAVY:
         return await offload(_by_index, livings, search, asked_for)
     return _by_index(livings, search, asked_for)
 
@@ -134,20 +132,29 @@ async def read_rows(settings: Settings, search: Search, hits: Sequence[Hit]) -> 
 
 def _by_index(livings: Sequence[Living], search: Search, asked_for: _AskedFor) -> tuple[list[Hit], list[Hit]]:
     with locked(livings):
+        wanted = shown_in(livings, _views(search), search.now)
         documents: Documents = livings[0].index
         if len(livings) > 1:
             documents = Together([living.index for living in livings])
         near = documents.cosines(asked_for.vector, asked_for.scale)
-        facts, turns = _weighed(livings, documents, search, near, asked_for.wanted)
+        facts, turns = _weighed(documents, search, near, asked_for.wanted, wanted)
         if search.decay is not None and not search.rerank:
             _note_uses(livings, facts)
     return facts, turns
 
 
+def _views(search: Search) -> list[View]:
+    """Where a search looks for memories and, if kept turns are wanted, where it looks for those."""
+    views = [View(search.places, search.condition)]
+    if search.history:
+        views.append(View([reroot(place, TURNS) for place in search.places], live(search.now)))
+    return views
+
+
 def _note_uses(livings: Sequence[Living], facts: Sequence[Hit]) -> None:
     """Notes with candidates when they were used, where their index knows."""
     for living in livings:
-        mine = [hit for hit in facts if hit.address in living.index] if len(livings) > 1 else facts
+        mine = facts if len(livings) == 1 else [hit for hit in facts if hit.address in living.index]
         for hit, used in zip(mine, living.used([hit.address for hit in mine]) or (), strict=False):
             hit.used = used
 
@@ -156,8 +163,8 @@ async def _by_rows(settings: Settings, search: Search, as_of: str | None) -> tup
     """The same by an index that is made of rows for this search."""
     scan = await _scan(settings, search, as_of)
     living = living_of(scan.rows, search.states, search.condition)
-    near, wanted = await _near(settings, search, scan.rows, living)
-    facts, turns = _weighed([living], living.index, search, near, wanted)
+    near, asked = await _near(settings, search, scan.rows, living)
+    facts, turns = _weighed(living.index, search, near, asked, shown_in([living], _views(search), search.now))
     rows = {row.address: row for row in scan.rows}
     for hit in (*facts, *turns):
         hit.row = rows[hit.address]
@@ -200,23 +207,13 @@ async def _near(
 
 
 def _weighed(
-    livings: Sequence[Living], documents: Documents, search: Search, cosines: Floats, asked: Wanted | None
+    documents: Documents, search: Search, cosines: Floats, asked: Wanted | None, wanted: Sequence[Mask]
 ) -> tuple[list[Hit], list[Hit]]:
     """Of the documents in scope the best memories and the best kept turns."""
-    wanted = [np.concatenate([each.shown(search.places, search.condition, search.now) for each in livings])]
-    if search.history:
-        turns, spoken = [reroot(place, TURNS) for place in search.places], live(search.now)
-        wanted.append(np.concatenate([each.shown(turns, spoken, search.now) for each in livings]))
     near = cosines if asked is None else drawn(documents, cosines, asked, np.logical_or.reduce(wanted))
-    ranked = rank(documents, search.query, near, wanted, count=_SPARE * search.pool)
-    found = [
-        [
-            Hit(address, evidence, evidence.relevance, evidence.relevance)
-            for address, evidence in ranked.best(among, search.pool, search.threshold)
-        ]
-        for among in wanted
-    ]
-    return found[0], found[1] if search.history else []
+    found = rank(documents, search.query, near, wanted, limit=search.pool, threshold=search.threshold)
+    hits = [[Hit(each.handle, each.evidence, each.evidence.relevance) for each in sort] for sort in found]
+    return hits[0], hits[1] if search.history else []
 
 
 async def _scan(settings: Settings, search: Search, as_of: str | None) -> Scan:

@@ -9,8 +9,8 @@ from langchain_mem.backends.base import Address, Row
 from langchain_mem.filters.conditions import And, Condition, Operator, Path, Test
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.scopes import Namespace
-from langchain_mem.repository.living import Living, tells
-from langchain_mem.repository.owners import LIVE, locked
+from langchain_mem.repository.living import Living, locked, tells
+from langchain_mem.repository.owners import LIVE
 
 _STATE = Path(("state",))
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from langchain_mem._flow import gather
 from langchain_mem.backends.base import WILDCARD, NamespaceQuery, Row
 from langchain_mem.errors import InvalidRequest, NotFound, ScopeError, shown
-from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Or, Path, Test, conjunction
+from langchain_mem.filters.conditions import ALWAYS, And, Condition, Kind, Not, Operator, Or, Path, Test
 from langchain_mem.filters.language import owners, parse
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso
@@ -23,13 +23,13 @@ _EXPIRES: Final = Path(("expiration_date",))
 async def view(
     settings: Settings, scope: Scope, filters: Mapping[str, Any] | None, now: datetime, root: str = MEMORIES
 ) -> tuple[tuple[Namespace, ...], Condition]:
-    """Where a read may look, and what it asks for.
+    """Where a read may look, and what its filters ask for.
 
     Raises:
         ScopeError: Neither the scope nor every branch of the filters names an owner.
         FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
     """
-    condition = parse(filters)
+    condition = ALWAYS if filters is None else parse(filters)
     if scope:
         return await places(settings.repo, scope.patterns(root), now), condition
     named = owners(condition)
@@ -117,9 +117,8 @@ async def present(settings: Settings, memory_ids: Sequence[str], scope: Scope, n
 
 def live(now: datetime, *, show_expired: bool = False, latest_only: bool = True) -> Condition:
     """What is shown at an instant, as a condition on stored memories."""
-    states = ("live",) if latest_only else ("live", "superseded")
-    shown = is_in("state", states)
-    return shown if show_expired else conjunction(shown, Not(Test(_EXPIRES, Operator.lte, iso(now), Kind.instant)))
+    shown = _LIVE if latest_only else _LATEST_OR_NOT
+    return shown if show_expired else And((shown, Not(Test(_EXPIRES, Operator.lte, iso(now), Kind.instant))))
 
 
 def is_in(key: str, values: Sequence[str]) -> Condition:
@@ -139,3 +138,7 @@ def of_kind(kind: KindName) -> Condition:
 def has_any(key: str, values: Sequence[str]) -> Condition:
     """That a stored list holds one of these values."""
     return Or(tuple(Test(Path((key,)), Operator.contains, value, Kind.texts) for value in values))
+
+
+_LIVE: Final = is_in("state", ("live",))
+_LATEST_OR_NOT: Final = is_in("state", ("live", "superseded"))

@@ -19,8 +19,7 @@ from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import digest, id_for, is_live
 from langchain_mem.model.scopes import MEMORIES, Namespace, without_session
-from langchain_mem.repository.living import Living
-from langchain_mem.repository.owners import locked
+from langchain_mem.repository.living import Living, locked
 
 
 class Place(NamedTuple):

@@ -91,8 +91,8 @@ def ranked(indexes: list[Index[str]], query: str, vector: np.ndarray, allowed: s
         ] = True
         masks.append(mask)
     wanted = np.concatenate(masks)
-    found = rank(documents, query, documents.cosines(vector), [wanted], count=count)
-    return [(handle, evidence.as_dict()) for handle, evidence in found.best(wanted, count)]
+    (found,) = rank(documents, query, documents.cosines(vector), [wanted], limit=count)
+    return [(handle, evidence.as_dict()) for handle, evidence in found]
 
 
 def same(one: list[tuple[str, dict[str, float | None]]], other: list[tuple[str, dict[str, float | None]]]) -> None:
