@@ -140,14 +140,20 @@ class CollectionClient:
         with self._calling():
             return list(self._collection.get(where=where, limit=limit, include=[])["ids"])
 
-    def nearest(self, vector: NDArray[np.float32], count: int, where: Where) -> list[Record]:
-        """About the `count` records that `where` describes whose vectors are nearest, nearest first."""
+    def nearest(
+        self, vector: NDArray[np.float32], count: int, where: Where, *, containing: Where = None
+    ) -> list[Record]:
+        """About the `count` records that `where` and `containing` describe whose vectors are nearest, nearest first."""
         columns = ["metadatas", "documents", "embeddings"]
         with self._calling():
             found = cast(
                 Mapping[str, Any],
                 self._collection.query(
-                    query_embeddings=cast(Any, [vector]), n_results=count, where=where, include=cast(Any, columns)
+                    query_embeddings=cast(Any, [vector]),
+                    n_results=count,
+                    where=where,
+                    where_document=cast(Any, containing),
+                    include=cast(Any, columns),
                 ),
             )
         return list(_records({column: found[column][0] for column in ("ids", *columns)}))

@@ -35,7 +35,7 @@ from langchain_mem.backends.chroma.client import CollectionClient
 from langchain_mem.backends.chroma.journal import ABANDONED, Journal
 from langchain_mem.backends.chroma.records import Record, record_id
 from langchain_mem.backends.chroma.scope_cache import EVER, ScopeCache
-from langchain_mem.backends.chroma.where import Where, both, either, keys_where, where
+from langchain_mem.backends.chroma.where import Where, both, either, in_text, keys_where, where
 from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.errors import Conflict, EmbeddingMismatch, StoreError, shown
 from langchain_mem.filters.conditions import Path
@@ -75,6 +75,7 @@ class SharedCollection:
     def bind(self, table: CollectionClient) -> None:
         """Goes on with this collection: the same rows, freshly opened."""
         self.table = table
+        self._marks = table.metadata.get("tokens") == "text"
         self._journal = Journal(table)
         if self._cache is not None:
             self._journal.repair()
@@ -129,7 +130,7 @@ class SharedCollection:
                 return run(loaded.count(query))
             if query.condition == ALWAYS and query.keys is None:
                 return len(self._live(query.prefixes, query.now))
-            return run(_dictionary(rows.rows_of(self.table.find(_where(query), vectors=False))).count(query))
+            return run(_dictionary(rows.rows_of(self._found(query, vectors=False))).count(query))
 
     def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
         """`Backend.namespaces`."""
@@ -225,9 +226,15 @@ class SharedCollection:
             check_embedder(self.embedder, embedder)
             if embedder is not None and self.embedder is None:
                 self._make_room(embedder.dims)
-                self.table.describe({**self.table.metadata, "embedder": embedder.name, "dims": embedder.dims})
+                self._note({"embedder": embedder.name, "dims": embedder.dims})
             elif "dims" not in self.table.metadata:
-                self.table.describe({**self.table.metadata, "dims": PLACEHOLDER_DIMS})
+                self._note({"dims": PLACEHOLDER_DIMS})
+
+    def _note(self, facts: Mapping[str, Any]) -> None:
+        """Has the collection say more of itself; one that says nothing yet is new, and keeps tokens in the text."""
+        known = self.table.metadata
+        self.table.describe({**known, **({} if "dims" in known else {"tokens": "text"}), **facts})
+        self._marks = self.table.metadata.get("tokens") == "text"
 
     def _make_room(self, dims: int) -> None:
         """Lets a collection that had no embedder take vectors of this length: Chroma fixes it at the first record."""
@@ -325,10 +332,20 @@ class SharedCollection:
         for write in batch:
             old = before.get(record_id(write.address))
             if write.row is not None:
-                puts |= {record.id: record for record in _replacing(write.row, old, self.dims, now, self._lane)}
+                puts |= {record.id: record for record in self._replacing(write.row, old, now)}
             if old is not None:
                 dead += [old.id, *rows.parts_of(old)]
         return list(puts.values()), [identifier for identifier in dead if identifier not in puts]
+
+    def _replacing(self, row: Row, old: Record | None, now: datetime) -> list[Record]:
+        """A row's records, to be merged by the engine into what is there: touches stay, unless they expired."""
+        known = None if old is None else old.metadata
+        if old is not None and rows.hidden(old, now):
+            known = {key: value for key, value in old.metadata.items() if key == "expires"}
+        record, *parts = rows.records_of(row, self.dims, lane=self._lane, old=known, marks=self._marks)
+        if old is not None and known is not old.metadata:
+            record = record._replace(metadata={**rows.untouched(old.metadata), **record.metadata})
+        return [record, *parts]
 
     def _apply(self, puts: Sequence[Record], dead: Sequence[str], now: datetime) -> None:
         try:
@@ -370,7 +387,8 @@ class SharedCollection:
         count = _FIRST_NEAREST
         while query.limit is not None and count <= _MOST_NEAREST:
             if count >= query.offset + query.limit:
-                records = self.table.nearest(vector, count, _where(query))
+                asked, containing = self._asked(query)
+                records = self.table.nearest(vector, count, asked, containing=containing)
                 found = run(_dictionary(self._rows(self._wholes(records))).search(query))
                 if len(found) == query.limit:
                     return found
@@ -386,16 +404,29 @@ class SharedCollection:
         return [*records, *self.table.read(list(missing))]
 
     def _finish(self, query: Query, more: Where) -> list[Match]:
-        return run(_dictionary(self._rows(self.table.find(both(_where(query), more)))).search(query))
+        return run(_dictionary(self._rows(self._found(query, more))).search(query))
+
+    def _found(self, query: Query, more: Where = None, *, vectors: bool = True) -> list[Record]:
+        """The records that a query describes, and perhaps others in its scope."""
+        asked, containing = self._asked(query)
+        return self.table.find(both(asked, more), containing=containing, vectors=vectors)
+
+    def _asked(self, query: Query) -> tuple[Where, Where]:
+        """A query as Chroma's `where` and `where_document`, which find perhaps more."""
+        scope, tokens = _scopes(query.prefixes), both(where(query.condition), keys_where(query.keys))
+        return (scope, in_text(tokens)) if self._marks else (both(scope, tokens), None)
 
     def _candidates(self, query: Query, words: Sequence[str]) -> list[Record]:
         """Rows in scope that hold some of the words, those with the rarest first if they are too many."""
-        scope = _where(query)
-        some = either(*map(_containing, words))
+        scope, holding = self._asked(query)
+        some = both(holding, either(*map(_containing, words)))
         found = self.table.find(scope, containing=some, limit=_MOST_CANDIDATES) if words else []
         if len(found) < _MOST_CANDIDATES:
             return found
-        by_word = [self.table.find(scope, containing=_containing(word), limit=_MOST_CANDIDATES) for word in words]
+        by_word = [
+            self.table.find(scope, containing=both(holding, _containing(word)), limit=_MOST_CANDIDATES)
+            for word in words
+        ]
         every = [record for records in sorted(by_word, key=len) for record in records]
         return list({record.id: record for record in every}.values())[:_MOST_CANDIDATES]
 
@@ -422,23 +453,11 @@ def _expect(write: Write, there: Record | None, now: datetime) -> None:
         )
 
 
-def _replacing(row: Row, old: Record | None, dims: int, now: datetime, lane: str) -> list[Record]:
-    """A row's records, to be merged by the engine into what is there: touches stay, unless they expired."""
-    if old is None or not rows.hidden(old, now):
-        return rows.records_of(row, dims, lane=lane, old=old and old.metadata)
-    record, *parts = rows.records_of(row, dims, lane=lane)
-    return [record._replace(metadata={**rows.untouched(old.metadata), **record.metadata}), *parts]
-
-
 def _dictionary(loaded: Iterable[Row]) -> DictionaryBackend:
     """A backend that has these rows and no others."""
     backend = DictionaryBackend()
     run(backend.write([Write(address=row.address, row=row) for row in loaded], EVER))
     return backend
-
-
-def _where(query: Query) -> Where:
-    return both(_scopes(query.prefixes), where(query.condition), keys_where(query.keys))
 
 
 def _scopes(prefixes: Iterable[Namespace]) -> Where:

@@ -4,8 +4,9 @@ A row is one record, and one more for each vector after its first. They are upse
 revision, so that a vector left over from an older revision is told apart. What a record's metadata holds:
 
     data       the row as JSON text, its value included: Chroma's own types would lose NaN, `2**70`, lists and dicts
-    updated    `updated_at`, and `expires`: `expires_at`, in microseconds since 1970 or `NEVER_EXPIRES`
-    tokens     what filters may ask for, see `where`
+    updated    `updated_at` in microseconds since 1970
+    expires    `expires_at`, likewise, where the row expires; an earlier release wrote `NEVER_EXPIRES` where it does not
+    tokens     what filters may ask for, in a collection that an earlier release made; see `where`
     s1, s2 …   the namespace cut to 1, 2, … labels, so that a prefix is one equality
     touches0 … the touches of one lane as text, oldest first: a writer has one lane, a reader takes all of them
     keep       how many of them count, the newest: as the last touch said
@@ -15,7 +16,7 @@ schema at each write, so a key for each touch made writes slower the more there 
 by key, so processes in different lanes lose no touch of each other.
 
 A record in Chroma must have a vector. One whose row has none gets a pseudo-random one, and `data` says so. Its document
-is the row's text in lower case, because `$contains` minds case.
+is the row's text in lower case, because `$contains` minds case, followed by marks.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from numpy.typing import NDArray
 
 from langchain_mem.backends.base import Address, Namespace, Row, Vectors
 from langchain_mem.backends.changes import Changes, fields_of
-from langchain_mem.backends.chroma.where import tokens
+from langchain_mem.backends.chroma.where import marked, tokens, unmarked
 from langchain_mem.filters.conditions import Path
 
 NEVER_EXPIRES: Final = 2**62
@@ -130,7 +131,9 @@ def placeholder(identifier: str, dims: int) -> NDArray[np.float32]:
     return vector / np.linalg.norm(vector)
 
 
-def records_of(row: Row, dims: int, *, lane: str, old: Mapping[str, Any] | None = None) -> list[Record]:
+def records_of(
+    row: Row, dims: int, *, lane: str, old: Mapping[str, Any] | None = None, marks: bool = True
+) -> list[Record]:
     """A row as records, its own first.
 
     Args:
@@ -138,17 +141,21 @@ def records_of(row: Row, dims: int, *, lane: str, old: Mapping[str, Any] | None 
         dims: How long the collection's vectors are.
         lane: The metadata key of the writer's touches.
         old: The metadata that its record has already; the touches in it will stay.
+        marks: Whether the collection keeps tokens as marks in the text.
     """
     identifier = record_id(row.address)
-    labels = _labels(row.address.namespace)
     parts = part_ids(identifier, len(row.vectors))
     first = row.vectors[0] if len(row.vectors) else placeholder(identifier, dims)
-    asked = labels | {"tokens": tokens(row.address.key, row.value)}
-    metadata = asked | _metadata(row) | _merged_touches(row, lane, old or {})
+    held, said = tokens(row.address.key, row.value), _text(row.text).lower()
+    asked: dict[str, Any] = _labels(row.address.namespace) | ({} if marks else {"tokens": held})
+    metadata = asked | _metadata(row, old or {}) | _merged_touches(row, lane, old or {})
     part = asked | {"revision": row.revision}
     return [
-        Record(identifier, first, metadata, _text(row.text).lower()),
-        *(Record(id_, vector, part, "") for id_, vector in zip(parts, row.vectors[1:], strict=True)),
+        Record(identifier, first, metadata, marked(said, held) if marks else said),
+        *(
+            Record(id_, vector, part, marked("", held) if marks else "")
+            for id_, vector in zip(parts, row.vectors[1:], strict=True)
+        ),
     ]
 
 
@@ -168,7 +175,7 @@ def changes_of(records: Sequence[Record], paths: Sequence[Path], *, stamp: Hasha
     """All rows of a scope as columns, without making a row of each."""
     mine = [record for record in records if is_row(record)]
     told = [_read(record.metadata["data"]) for record in mine]
-    expiries = [record.metadata["expires"] for record in mine]
+    expiries = [record.metadata.get("expires", NEVER_EXPIRES) for record in mine]
     addresses = [Address(tuple(stored["namespace"]), stored["key"]) for stored in told]
     return Changes(
         stamp=stamp,
@@ -221,7 +228,7 @@ def revision(record: Record) -> str:
 
 def hidden(record: Record, now: datetime) -> bool:
     """Whether the row that this record stands for has expired."""
-    return bool(record.metadata["expires"] <= micros(now))
+    return bool(record.metadata.get("expires", NEVER_EXPIRES) <= micros(now))
 
 
 def lane(*, shared: bool) -> str:
@@ -273,12 +280,13 @@ def _spelled(touches: Iterable[int]) -> str | None:
     return " ".join(map(str, sorted(touches))) or None
 
 
-def _metadata(row: Row) -> dict[str, Any]:
-    return {
-        "data": _data(row),
-        "updated": micros(row.updated_at),
-        "expires": NEVER_EXPIRES if row.expires_at is None else micros(row.expires_at),
-    }
+def _metadata(row: Row, old: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {"data": _data(row), "updated": micros(row.updated_at)}
+    if row.expires_at is not None:
+        metadata["expires"] = micros(row.expires_at)
+    elif "expires" in old:
+        metadata["expires"] = NEVER_EXPIRES
+    return metadata
 
 
 def _data(row: Row) -> str:
@@ -298,7 +306,8 @@ def _data(row: Row) -> str:
 
 def _row(record: Record, by_id: Mapping[str, Record]) -> Row:
     stored = json.loads(record.metadata["data"])
-    expires = record.metadata["expires"]
+    expires = record.metadata.get("expires", NEVER_EXPIRES)
+    said = record.document if "tokens" in record.metadata else unmarked(record.document)
     return Row(
         address=Address(tuple(stored["namespace"]), stored["key"]),
         value=stored["value"],
@@ -309,7 +318,7 @@ def _row(record: Record, by_id: Mapping[str, Record]) -> Row:
         ttl=None if stored["ttl"] is None else stored["ttl"] * _MICROSECOND,
         vectors=_vectors(record, stored, by_id),
         digests=tuple(stored["digests"]),
-        texts=(record.document,) if record.document else (),
+        texts=(said,) if said else (),
         touches=tuple(map(from_micros, touches(record.metadata))),
     )
 

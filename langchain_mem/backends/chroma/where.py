@@ -8,17 +8,22 @@ each record keeps a list of *tokens*, one text for each thing a filter may ask a
     #9e1c…              the row's key has this digest
 
 What tokens cannot tell (ranges, substrings, long texts, instants, whether a field is there) is left out of the `where`,
-which then finds too much, never too little; `matches` finishes. Tokens are most of what a write and a load cost in
-Chroma, which indexes and returns each of them as a row of its own, so there is one only for what is often asked.
+which then finds too much, never too little; `matches` finishes. There is a token only for what is often asked.
+
+A collection keeps tokens in one of two ways. *In the text*: a record's document ends with a mark for each token, seven
+letters and digits of its digest, and filters look for marks with `where_document`. Marks cost a third of what metadata
+costs, which Chroma writes, indexes and reads as a row for each entry. *In the metadata*, as a list: collections that
+earlier releases made.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, TypeAlias
@@ -37,6 +42,10 @@ LONGEST_TOKEN: Final = 64
 MOST_KEYS: Final = 100
 """A query for more keys looks at every row in scope."""
 
+MARKS: Final = "\x1e"
+"""What stands between the words of a document and its marks: only after the last one of these are marks."""
+
+_MARK = "\x1f"
 _MORE = "…"
 _INSTANT = re.compile(r'[=@]"\d{4}-\d\d-\d\dT')
 _NOTHING: Final[Where] = {"tokens": "no text equals a list"}
@@ -59,6 +68,35 @@ def keys_where(keys: Collection[str] | None) -> Where:
     if keys is None or len(keys) > MOST_KEYS:
         return None
     return either(*({"tokens": {"$contains": _key(key)}} for key in keys))
+
+
+def in_text(asked: Where) -> Where:
+    """What a `where` asks of tokens as a `where_document` that asks for their marks, and finds perhaps more.
+
+    Two tokens may have one mark, so that a mark is there says little, and nothing is concluded from it for a negation.
+    """
+    match asked:
+        case None:
+            return None
+        case {"$and": parts}:
+            return both(*map(in_text, parts))
+        case {"$or": parts}:
+            return either(*map(in_text, parts))
+        case {"tokens": {"$contains": token}}:
+            return {"$contains": _mark(token)}
+        case {"tokens": {"$not_contains": _}}:
+            return None
+    return {"$contains": f"{_MARK}nobody has this"}
+
+
+def marked(text: str, tokens: Iterable[str]) -> str:
+    """A document: the words to find a row by, and the marks of its tokens."""
+    return f"{text}{MARKS}{''.join(map(_mark, tokens))}"
+
+
+def unmarked(document: str) -> str:
+    """The words of a document that has marks."""
+    return document.rpartition(MARKS)[0]
 
 
 def both(*wheres: Where) -> Where:
@@ -140,6 +178,12 @@ def _has(test: Test) -> Where:
 
 def _lacks(test: Test) -> Where:
     return both(*({"tokens": {"$not_contains": token}} for token in _asked(test) or ()))
+
+
+def _mark(token: str) -> str:
+    """Always as long, so that no mark is a part of another; without capitals, which Chroma's search does not mind."""
+    digest = hashlib.blake2b(token.encode(errors="surrogatepass"), digest_size=5).digest()
+    return _MARK + base64.b32encode(digest).decode()[:7].lower()
 
 
 def _key(key: str) -> str:

@@ -6,7 +6,17 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from langchain_mem.backends.chroma.where import LONGEST_TOKEN, MOST_TOKENS, Where, keys_where, tokens, where
+from langchain_mem.backends.chroma.where import (
+    LONGEST_TOKEN,
+    MOST_TOKENS,
+    Where,
+    in_text,
+    keys_where,
+    marked,
+    tokens,
+    unmarked,
+    where,
+)
 from langchain_mem.filters.language import Condition, matches, parse, parse_store
 from langchain_mem.testing.strategies import memory_filters, memory_values, store_filters, store_values
 
@@ -24,11 +34,14 @@ def finds(asked: Where, held: list[str]) -> bool:
             return token in held
         case {"tokens": {"$not_contains": token}}:
             return token not in held
+        case {"$contains": mark}:
+            return mark in marked("some words", held)
     return False
 
 
 def agrees(condition: Condition, value: dict[str, Any]) -> bool:
-    return finds(where(condition), tokens("k", value)) or not matches(condition, value)
+    held, asked = tokens("k", value), where(condition)
+    return (finds(asked, held) and finds(in_text(asked), held)) or not matches(condition, value)
 
 
 @settings(max_examples=100, deadline=None)
@@ -63,6 +76,22 @@ def test_equality_is_exact() -> None:
         assert [finds(where(parse_store(each)), tokens("k", value)) for each in filters] == [found] * len(filters)
 
 
+def test_marks_tell_values_apart() -> None:
+    """By marks a record is found for what it has and not for what it has not, and its words come back."""
+    held = tokens("k", {"color": "red", "tags": ["a", 2]})
+    for filters in (
+        {"color": "red"},
+        {"tags": {"$contains": 2}},
+        {"color": {"$ne": "red"}},
+        {"color": {"$ne": "blue"}},
+    ):
+        assert finds(in_text(where(parse_store(filters))), held)
+    for filters in ({"color": "blue"}, {"tags": {"$contains": 1}}, {"$or": []}):
+        assert not finds(in_text(where(parse_store(filters))), held)
+    for words in ("", "red\x1e and \x1f blue"):
+        assert unmarked(marked(words, held)) == words
+
+
 def test_long_and_many() -> None:
     """Long texts and long lists cost a bounded number of short tokens, and are found all the same."""
     value = {"text": "x" * 10_000, "list": list(range(5_000)), "last": "red"}
@@ -87,3 +116,4 @@ def test_keys() -> None:
     assert [finds(asked, tokens(key, {})) for key in ("a", "\ud800", "b")] == [True, True, False]
     assert keys_where(frozenset(map(str, range(5_000)))) is None
     assert not finds(keys_where(()), tokens("a", {}))
+    assert [finds(in_text(asked), tokens(key, {})) for key in ("a", "\ud800", "b")] == [True, True, False]
