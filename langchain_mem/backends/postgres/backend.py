@@ -4,7 +4,7 @@
     vectors   one a passage, with an HNSW index for searches that are broad
     meta      the version of the schema, and the embedder that built the store
 
-The statements are in `sql`, connections in `pools`, filters in `where`. This file says
+The statements are in `making`, `reading` and `writing`, connections in `pools`, filters in `where`. This file says
 which statement answers what, and finishes with `matches` the filters that SQL cannot decide.
 """
 
@@ -31,20 +31,13 @@ from langchain_mem.backends.base import (
     check_embedder,
 )
 from langchain_mem.backends.changes import Changes
+from langchain_mem.backends.postgres.making import Making
 from langchain_mem.backends.postgres.pools import Pool, Pools, Session, SqlRow, Work
+from langchain_mem.backends.postgres.reading import Reading, Selection, found_words, select
 from langchain_mem.backends.postgres.schema import VERSION
-from langchain_mem.backends.postgres.sql import (
-    GONE_KEPT,
-    MICROSECOND,
-    Selection,
-    Statement,
-    Statements,
-    WriteStatement,
-    found_words,
-    indexed_type,
-    select,
-)
+from langchain_mem.backends.postgres.sql import GONE_KEPT, MICROSECOND, Statement, Tables, indexed_type
 from langchain_mem.backends.postgres.text import decode, loads
+from langchain_mem.backends.postgres.writing import WriteStatement, Writing
 from langchain_mem.backends.waiting import PATIENCE, checked_timeout
 from langchain_mem.errors import Conflict, StoreError, shown
 from langchain_mem.filters.conditions import Path
@@ -97,7 +90,8 @@ class PostgresBackend:
     ) -> None:
         self._exact = exact
         self._pools = Pools(dsn, pool, before, checked_timeout(timeout))
-        self._sql = Statements(schema)
+        self.tables = Tables(schema)
+        self._making, self._reading, self._writing = Making(self.tables), Reading(self.tables), Writing(self.tables)
         self._recorded: Embedder | None = None
         self._dims = 0
 
@@ -120,16 +114,13 @@ class PostgresBackend:
 
     async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         """The unexpired rows at these addresses, in order; `None` where there is none."""
-        records = await self._pools.read(self._sql.get(addresses, now))
+        records = await self._pools.read(self._reading.get(addresses, now))
         found = {row.address: row for row in self._rows(records)}
         return [found.get(Address(*address)) for address in addresses]
 
     async def write(self, batch: Sequence[Write], now: datetime) -> None:
-        """Does all of the batch or none of it, in one transaction.
-
-        Writers take rows in order of address, so that none waits for one that waits for it.
-        """
-        changes = [self._sql.change(write, now) for write in sorted(batch, key=_address)]
+        """Does all of the batch or none of it, in one transaction."""
+        changes = self._writing.batch(batch, now)
         if changes:
             await self._pools.transaction(lambda session: _apply(session, changes))
 
@@ -140,14 +131,14 @@ class PostgresBackend:
         if vector is None:
 
             async def newest(limit: int | None, offset: int) -> list[SqlRow]:
-                return await self._pools.read(self._sql.newest(selection, limit, offset))
+                return await self._pools.read(self._reading.newest(selection, limit, offset))
 
             return await self._page(query, selection, newest)
         near = await self._is_broad(query)
 
         async def nearest(limit: int | None, offset: int) -> list[SqlRow]:
             found = await self._near(selection, vector, limit, offset) if near and limit is not None else None
-            return found or await self._pools.read(self._sql.nearest(selection, vector, limit, offset))
+            return found or await self._pools.read(self._reading.nearest(selection, vector, limit, offset))
 
         return await self._page(query, selection, nearest)
 
@@ -155,22 +146,22 @@ class PostgresBackend:
         """How many rows the query describes."""
         selection = select(query)
         if selection.exact:
-            return int((await self._pools.read(self._sql.count(selection)))[0][0])
-        values = await self._pools.read(self._sql.values(selection))
+            return int((await self._pools.read(self._reading.count(selection)))[0][0])
+        values = await self._pools.read(self._reading.values(selection))
         return sum(matches(query.condition, loads(value)) for (value,) in values)
 
     async def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
         """The namespaces that the query describes."""
-        records = await self._pools.read(self._sql.namespaces(query))
+        records = await self._pools.read(self._reading.namespaces(query))
         return [tuple(map(decode, labels)) for (labels,) in records]
 
     async def refresh(self, addresses: Sequence[Address], now: datetime) -> None:
         """Sets `expires_at` to `now + ttl` for those rows that have a `ttl` and have not expired."""
-        await self._pools.transaction(_sends(self._sql.refresh(addresses, now)))
+        await self._pools.transaction(_sends(self._writing.refresh(addresses, now)))
 
     async def purge(self, now: datetime, limit: int | None = None) -> int:
         """Removes rows that have expired by `now`, at most `limit` of them, and says how many."""
-        removed, _ = await self._pools.transaction(_sends(self._sql.purge(now, limit), self._sql.forget_gone()))
+        removed, _ = await self._pools.transaction(_sends(self._writing.purge(now, limit), self._writing.forget_gone()))
         return len(removed)
 
     async def close(self) -> None:
@@ -179,7 +170,7 @@ class PostgresBackend:
 
     async def scan(self, prefixes: tuple[Namespace, ...], now: datetime, limit: int) -> list[Row] | None:
         """Every unexpired row in scope with its vectors, in order of address; `None` where there are over `limit`."""
-        records = await self._pools.read(self._sql.scan(prefixes, now, limit))
+        records = await self._pools.read(self._reading.scan(prefixes, now, limit))
         total = records[0][0]
         if total > limit:
             return None
@@ -187,7 +178,7 @@ class PostgresBackend:
 
     async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable:
         """How many rows are in scope, and their writes hashed together."""
-        return (await self._pools.read(self._sql.stamp(prefixes)))[0]
+        return (await self._pools.read(self._reading.stamp(prefixes)))[0]
 
     async def changes(
         self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None, limit: int
@@ -198,7 +189,7 @@ class PostgresBackend:
         of one JSON array and of one block of floats.
         """
         known = since if isinstance(since, Asked) and monotonic() - since.at < GONE_KEPT.total_seconds() / 2 else None
-        statement = self._sql.changes(scopes, paths, known and known.snapshot, limit)
+        statement = self._reading.changes(scopes, paths, known and known.snapshot, limit)
         ((snapshot, total, gone, told, vectors),) = await self._pools.read(statement)
         if total > limit:
             return None
@@ -227,13 +218,13 @@ class PostgresBackend:
             return []
 
         async def holding(limit: int | None, offset: int) -> list[SqlRow]:
-            return await self._pools.read(self._sql.lexical(selection, wanted, limit, offset))
+            return await self._pools.read(self._reading.lexical(selection, wanted, limit, offset))
 
         return await self._page(query, selection, holding)
 
     async def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
         """Adds these instants to the rows' touches and keeps the `keep` newest; absent rows are skipped."""
-        statements = [self._sql.touch(address, touches[address], keep) for address in sorted(touches)]
+        statements = [self._writing.touch(address, touches[address], keep) for address in sorted(touches)]
         if statements:
             await self._pools.transaction(_sends(*statements))
 
@@ -242,7 +233,7 @@ class PostgresBackend:
 
         The write-ahead log, replicas and backups keep what was deleted for as long as their owner says.
         """
-        await self._pools.alone(self._sql.vacuum())
+        await self._pools.alone(self._making.vacuum())
 
     async def send(self, *statements: Statement) -> list[list[SqlRow]]:
         """Runs statements in one transaction, for what is built upon this backend, and gives the answer to each."""
@@ -250,35 +241,35 @@ class PostgresBackend:
 
     def lock(self) -> Statement:
         """Lets one process at a time change the tables, until its transaction ends."""
-        return self._sql.lock()
+        return self._making.lock()
 
     async def _is_ready(self, embedder: Embedder | None) -> bool:
         """Whether nothing has to be made or recorded: to open a store that exists needs no lock and no rights."""
-        if not (await self._pools.read(self._sql.has_meta()))[0][0]:
+        if not (await self._pools.read(self._making.has_meta()))[0][0]:
             return False
-        version, recorded = _meta(await self._pools.read(self._sql.meta()))
+        version, recorded = _meta(await self._pools.read(self._making.meta()))
         check_embedder(recorded, embedder)
         self._recorded = recorded
         self._dims = recorded.dims if recorded else 0
         return version == VERSION and (recorded is not None or embedder is None)
 
     async def _prepare(self, session: Session, embedder: Embedder | None) -> None:
-        await session.send(self._sql.lock())
-        if not (await session.send(self._sql.has_meta()))[0][0][0]:
-            await session.send(*self._sql.create_meta())
-        version, recorded = _meta((await session.send(self._sql.meta()))[0])
+        await session.send(self._making.lock())
+        if not (await session.send(self._making.has_meta()))[0][0][0]:
+            await session.send(*self._making.create_meta())
+        version, recorded = _meta((await session.send(self._making.meta()))[0])
         check_embedder(recorded, embedder)
         if version < VERSION:
-            await session.send(*self._sql.migrate(version))
+            await session.send(*self._making.migrate(version))
         if recorded is None and embedder is not None:
-            await session.send(*self._sql.adopt(embedder))
+            await session.send(*self._making.adopt(embedder))
 
     async def _is_broad(self, query: Query) -> bool:
         """Whether the HNSW index is the way: there is one, and the scope is large."""
         if query.keys is not None or query.vector is None or not indexed_type(len(query.vector)):
             return False
         scope = select(Query(now=query.now, prefixes=query.prefixes))
-        return int((await self._pools.read(self._sql.count(scope, self._exact + 1)))[0][0]) > self._exact
+        return int((await self._pools.read(self._reading.count(scope, self._exact + 1)))[0][0]) > self._exact
 
     async def _near(
         self, selection: Selection, vector: NDArray[np.float32], limit: int, offset: int
@@ -289,8 +280,8 @@ class PostgresBackend:
         """
         near = 2 * (offset + limit)
         while True:
-            statement = self._sql.near(selection, vector, limit, offset, near)
-            _, records = await self._pools.transaction(_sends(self._sql.iterate(EF_SEARCH), statement))
+            statement = self._reading.near(selection, vector, limit, offset, near)
+            _, records = await self._pools.transaction(_sends(self._reading.iterate(EF_SEARCH), statement))
             if len(records) == limit:
                 return [record[:-1] for record in records]
             if not records or records[0][-1] < near:
@@ -346,9 +337,11 @@ async def _apply(session: Session, changes: Sequence[WriteStatement]) -> None:
     """Does the changes one after the other, all in one round trip; none stays where one did not find its row."""
     answers = await session.send(*(change.statement for change in changes))
     for change, answer in zip(changes, answers, strict=True):
-        if change.conditional and not answer:
+        if change.conditional and len(answer) < len(change.addresses):
+            found = {number for (number,) in answer}
+            address = next(each for number, each in enumerate(change.addresses, 1) if number not in found)
             raise Conflict(
-                f"{shown(change.address.key)} has changed since it was read. Nothing was written; read again and retry."
+                f"{shown(address.key)} has changed since it was read. Nothing was written; read again and retry."
             )
 
 
@@ -378,7 +371,3 @@ def _floats(sent: bytes, dims: int) -> Vectors:
 
 def _holds(query: Query, match: Match) -> bool:
     return matches(query.condition, match.row.value)
-
-
-def _address(write: Write) -> Address:
-    return write.address

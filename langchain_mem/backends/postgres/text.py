@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any, Final
 
@@ -33,6 +33,12 @@ def _codes(characters: Sequence[int], lead: str, digits: str) -> Iterator[tuple[
     written = (lead + first + second for first, second in product(digits, repeat=2))
     return zip(characters, written, strict=False)  # there are a few more codes than characters
 
+
+LEXEME_BYTES: Final = 2_046
+"""What Postgres takes as one lexeme."""
+
+_LEXEMES_BYTES = 1_000_000  # and, a little below its limit, as all those of one text
+_WORD = re.compile(r"\w+")
 
 _CODES: Final = dict(
     [
@@ -79,8 +85,25 @@ def loads(text: str) -> Any:
 
 def array(labels: Sequence[str]) -> str:
     """Labels as the text of a `text[]`, encoded, for arrays of arrays of different lengths, which SQL lacks."""
-    quoted = (encode(label).replace("\\", "\\\\").replace('"', '\\"') for label in labels)
-    return "{" + ",".join(f'"{label}"' for label in quoted) + "}"
+    return literal([encode(label) for label in labels])
+
+
+def literal(elements: Iterable[str]) -> str:
+    """Elements as the text of an array."""
+    quoted = (element.replace("\\", "\\\\").replace('"', '\\"') for element in elements)
+    return "{" + ",".join(f'"{element}"' for element in quoted) + "}"
+
+
+def lexemes(text: str) -> list[str]:
+    """The distinct words of a text in lower case, encoded, as many as one `tsvector` holds."""
+    words = (encode(word) for word in dict.fromkeys(_WORD.findall(text.lower())))
+    kept, room = [], _LEXEMES_BYTES
+    for word in words:
+        size = len(word.encode())
+        if size <= min(room, LEXEME_BYTES):
+            kept.append(word)
+            room -= size
+    return kept
 
 
 def _written(value: Any) -> str:

@@ -32,8 +32,9 @@ from langchain_mem.backends.base import (
     Write,
 )
 from langchain_mem.backends.postgres.backend import PostgresBackend
+from langchain_mem.backends.postgres.reading import select
 from langchain_mem.backends.postgres.schema import VERSION
-from langchain_mem.backends.postgres.sql import Statement, Statements, select
+from langchain_mem.backends.postgres.sql import Statement
 from langchain_mem.errors import Conflict, InvalidRequest, StoreError
 from langchain_mem.filters.language import matches, parse, parse_store
 from langchain_mem.testing.strategies import memory_filters, memory_values, store_filters, store_values
@@ -225,7 +226,7 @@ def test_processes_set_up_at_once(fresh_postgres_dsn: str) -> None:
 def test_newer_tables_are_refused(opened: Open, postgres_dsn: str) -> None:
     """Tables that a later version made are left alone, and the error says to upgrade."""
     backend = opened(schema=f"newer_{uuid.uuid4().hex}")
-    (meta,) = [Statements(backend._sql._name)._meta]
+    meta = backend.tables.meta
     with psycopg.connect(postgres_dsn, autocommit=True) as admin:
         admin.execute(f"UPDATE {meta} SET version = 99".encode())
     with pytest.raises(StoreError, match="Upgrade"):
@@ -380,7 +381,7 @@ def test_filters_mean_what_matches_says(backend: PostgresBackend, form: Any) -> 
 
 
 def _keys_by_sql_alone(backend: PostgresBackend, query: Query) -> set[str]:
-    return {record[1] for record in run(backend._pools.read(backend._sql.newest(select(query), None, 0)))}
+    return {record[1] for record in run(backend._pools.read(backend._reading.newest(select(query), None, 0)))}
 
 
 def test_finished_filters_fill_the_page(backend: PostgresBackend) -> None:
@@ -428,7 +429,7 @@ def broad(crowded: PostgresBackend, postgres_dsn: str) -> Iterator[PostgresBacke
 
 def test_no_statement_reads_other_owners(crowded: PostgresBackend, postgres_dsn: str) -> None:
     """Whatever is asked of one owner's scope, no more rows are read than that owner has."""
-    sql, scope = crowded._sql, (("u", "007"),)
+    sql, scope = crowded._reading, (("u", "007"),)
     selection = select(Query(now=NOW, prefixes=scope, condition=parse_store({"n": {"$gte": 15}})))
     statements = {
         "scan": sql.scan(scope, NOW, 1_000),
@@ -466,7 +467,7 @@ def test_narrow_filter_of_a_broad_search(broad: PostgresBackend) -> None:
 def test_erased_text_is_gone_from_the_files(backend: PostgresBackend, postgres_dsn: str) -> None:
     """After `compact` the tables take the room of what lives."""
     put(backend, *(make(Address(("a",), str(n)), {"text": "x" * 1_000}) for n in range(500)))
-    size = f"SELECT pg_relation_size('{backend._sql._items}')"
+    size = f"SELECT pg_relation_size('{backend.tables.items}')"
     run(backend.write([Write(address=Address(("a",), str(n)), row=None) for n in range(500)], NOW))
     run(backend.compact())
     with psycopg.connect(postgres_dsn) as connection:

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_mem.backends.postgres.sql import lexemes
-from langchain_mem.backends.postgres.text import array, decode, dumps, encode, loads
+from langchain_mem.backends.postgres.text import array, decode, dumps, encode, lexemes, loads
 from langchain_mem.errors import InvalidRequest
 
 ODD = st.sampled_from("\x00\x01\x02\x03\x04ab\ud7ff\ud800\ud801\udfff\ue000\ue001\ue040\ue041\uffff🙂")

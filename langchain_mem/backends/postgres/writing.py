@@ -1,0 +1,250 @@
+"""The statements that write rows, many new ones in one statement."""
+
+# ruff: noqa: S608 - what is put into the text is the checked name of the schema and fragments written here
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from langchain_mem.backends.base import ANY, Address, Row, Write, no_vectors
+from langchain_mem.backends.postgres.sql import ALIVE, GONE_KEPT, HERE, MICROSECOND, Statement, Tables, labels_of
+from langchain_mem.backends.postgres.text import array, dumps, encode, lexemes, literal
+
+_MANY: Final = 8  # rows from which on one statement for all of them is the faster way
+
+_CONTENT: Final = {
+    "value": "%(value)s::json",
+    "created_at": "%(created_at)s::timestamptz",
+    "updated_at": "%(updated_at)s::timestamptz",
+    "revision": "%(revision)s::text",
+    "expires_at": "%(expires_at)s::timestamptz",
+    "ttl": "%(ttl)s::bigint",
+    "digests": "%(digests)s::text[]",
+    "words": "array_to_tsvector(%(words)s::text[])",
+}
+"""The columns that a write replaces, and their values."""
+
+# Those on either side, as often as on the side that has them more often; of an expired row nothing is kept.
+_MERGED = """
+    CASE WHEN i.expires_at <= %(now)s THEN {new} ELSE coalesce((SELECT array_agg(each ORDER BY each) FROM (
+        SELECT unnest(i.touches) AS each UNION ALL (SELECT unnest({new}) EXCEPT ALL SELECT unnest(i.touches))
+    ) merged), '{{}}') END
+"""
+
+
+def _values(row: Row) -> dict[str, Any]:
+    return {
+        "value": dumps(row.value),
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "revision": row.revision,
+        "expires_at": row.expires_at,
+        "ttl": None if row.ttl is None else row.ttl // MICROSECOND,
+        "digests": list(row.digests),
+        "touches": list(row.touches),
+        "words": lexemes(row.text),
+    }
+
+
+class WriteStatement(NamedTuple):
+    """A statement that does some writes of a batch, all of them conditional or none.
+
+    It answers with the number of each write, counted from 1, for which what it expects is there.
+    """
+
+    addresses: Sequence[Address]
+    statement: Statement
+    conditional: bool
+
+
+class Writing:
+    """The statements that change rows."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def batch(self, batch: Sequence[Write], now: datetime) -> list[WriteStatement]:
+        """What does the writes, in order of address within each statement, so that writers seldom wait in a circle.
+
+        Rows that may be new are put by one statement if they are many; Postgres does so in half the time.
+        """
+        ordered = sorted(batch, key=lambda write: write.address)
+        alike: dict[bool, list[tuple[Write, Row]]] = {True: [], False: []}
+        for write in ordered:
+            if write.row is not None and not isinstance(write.expects, str):
+                alike[write.expects is ANY].append((write, write.row))
+        many = {over: puts for over, puts in alike.items() if len(puts) >= _MANY and _of_one_length(puts)}
+        done = {write.address for puts in many.values() for write, _ in puts}
+        single = [self._change(write, now) for write in ordered if write.address not in done]
+        return [*(self._put_many(puts, now, over_living=over) for over, puts in many.items()), *single]
+
+    def _change(self, write: Write, now: datetime) -> WriteStatement:
+        """What does one write, if what it expects is there."""
+        parameters = {"namespace": labels_of(write.address.namespace), "key": encode(write.address.key), "now": now}
+        return self._delete(write, parameters) if write.row is None else self._put(write, write.row, parameters)
+
+    def touch(self, address: Address, instants: Sequence[datetime], keep: int) -> Statement:
+        """Adds instants to a row's touches and keeps the newest."""
+        every = "unnest(i.touches || %(touches)s::timestamptz[])"
+        newest = f"SELECT each FROM {every} AS each ORDER BY each DESC LIMIT %(keep)s"
+        kept = f"SELECT array_agg(each ORDER BY each) FROM ({newest}) newest"
+        query = f"UPDATE {self._tables.items} i SET touches = coalesce(({kept}), '{{}}') WHERE {HERE}"
+        where = {"namespace": labels_of(address.namespace), "key": encode(address.key)}
+        return Statement(query, {**where, "touches": list(instants), "keep": keep})
+
+    def refresh(self, addresses: Sequence[Address], now: datetime) -> Statement:
+        """Moves sliding expiries; rows are locked in order of address, as all writers do."""
+        here = self._tables.at(addresses)
+        due = f"""
+            SELECT i.id FROM {here.query} WHERE i.ttl IS NOT NULL AND i.expires_at > %(now)s
+            ORDER BY i.namespace, i.key FOR UPDATE OF i
+        """
+        query = f"""
+            WITH due AS MATERIALIZED ({due})
+            UPDATE {self._tables.items} i SET write = DEFAULT, changed = DEFAULT,
+                expires_at = %(now)s + i.ttl * interval '1 microsecond'
+            FROM due WHERE i.id = due.id
+        """
+        return Statement(query, {**here.parameters, "now": now})
+
+    def purge(self, now: datetime, limit: int | None) -> Statement:
+        """Removes expired rows, passing by those that somebody is writing; says which."""
+        expired = (
+            f"SELECT id FROM {self._tables.items} WHERE expires_at <= %(now)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED"
+        )
+        delete = f"DELETE FROM {self._tables.items} i USING expired WHERE i.id = expired.id RETURNING i.id"
+        return Statement(f"WITH expired AS MATERIALIZED ({expired}) {delete}", {"now": now, "limit": limit})
+
+    def forget_gone(self) -> Statement:
+        """Drops the notes on items that went long ago: every process that still runs has asked since, or asks anew."""
+        return Statement(f"DELETE FROM {self._tables.gone} WHERE at < now() - %(kept)s::interval", {"kept": GONE_KEPT})
+
+    def _delete(self, write: Write, parameters: dict[str, Any]) -> WriteStatement:
+        if write.expects is None:
+            absent = f"SELECT 1 WHERE NOT EXISTS (SELECT FROM {self._tables.items} i WHERE {HERE} AND {ALIVE})"
+            return WriteStatement([write.address], Statement(absent, parameters), conditional=True)
+        delete = f"DELETE FROM {self._tables.items} i WHERE {HERE}"
+        if write.expects is ANY:
+            return WriteStatement([write.address], Statement(delete, parameters), conditional=False)
+        delete = f"{delete} AND {ALIVE} AND i.revision = %(expects)s RETURNING 1"
+        return WriteStatement(
+            [write.address], Statement(delete, {**parameters, "expects": write.expects}), conditional=True
+        )
+
+    def _put(self, write: Write, row: Row, parameters: dict[str, Any]) -> WriteStatement:
+        """A row and its vectors in one statement; those that stay the same cost the index nothing."""
+        put = self._update() if isinstance(write.expects, str) else self._upsert(over_living=write.expects is ANY)
+        query = f"""
+            WITH put AS ({put}),
+            gone AS (DELETE FROM {self._tables.vectors} v USING put WHERE v.item = put.id AND v.position >= %(count)s),
+            placed AS (
+                INSERT INTO {self._tables.vectors} AS v (item, position, embedding)
+                SELECT put.id, n, (%(flat)s::float4[])[n * %(dims)s + 1 : (n + 1) * %(dims)s]::vector
+                FROM put, generate_series(0, %(count)s - 1) AS n
+                ON CONFLICT (item, position) DO UPDATE SET embedding = excluded.embedding
+                WHERE v.embedding <> excluded.embedding
+            )
+            SELECT 1 FROM put
+        """
+        count, dims = row.vectors.shape
+        vectors = {"count": count, "dims": dims, "flat": row.vectors.reshape(-1)}
+        expected = {"expects": write.expects if isinstance(write.expects, str) else None}
+        return WriteStatement(
+            [write.address],
+            Statement(query, {**parameters, **_values(row), **expected, **vectors}),
+            write.expects is not ANY,
+        )
+
+    def _put_many(self, puts: Sequence[tuple[Write, Row]], now: datetime, *, over_living: bool) -> WriteStatement:
+        """Rows and their vectors in one statement, as `_put` does it for one."""
+        changed = ", ".join(f"{name} = excluded.{name}" for name in (*_CONTENT, "write", "changed"))
+        columns = ", ".join(_CONTENT)
+        query = f"""
+            WITH given AS MATERIALIZED (
+                SELECT n, namespace::text[], key, touches::timestamptz[], value::json, created_at, updated_at, revision,
+                    expires_at, ttl, digests::text[], array_to_tsvector(words::text[]) AS words, count, first
+                FROM unnest(%(namespaces)s::text[], %(keys)s::text[], %(touches)s::text[], %(values)s::text[],
+                    %(created)s::timestamptz[], %(updated)s::timestamptz[], %(revisions)s::text[],
+                    %(expires)s::timestamptz[], %(ttls)s::bigint[], %(digests)s::text[], %(words)s::text[],
+                    %(counts)s::int[], %(firsts)s::int[])
+                WITH ORDINALITY AS each(namespace, key, touches, value, created_at, updated_at, revision, expires_at,
+                    ttl, digests, words, count, first, n)
+            ),
+            put AS (
+                INSERT INTO {self._tables.items} AS i (namespace, key, touches, {columns})
+                SELECT namespace, key, touches, {columns} FROM given ORDER BY n
+                ON CONFLICT (namespace, key) DO UPDATE
+                SET {changed}, touches = {_MERGED.format(new="excluded.touches")}
+                WHERE {"TRUE" if over_living else "i.expires_at <= %(now)s"}
+                RETURNING i.id, i.namespace, i.key, i.xmax = 0 AS fresh
+            ),
+            known AS MATERIALIZED (SELECT id, n, count, first, fresh FROM put JOIN given USING (namespace, key)),
+            gone AS (
+                DELETE FROM {self._tables.vectors} v WHERE v.item = ANY (ARRAY(SELECT id FROM known WHERE NOT fresh))
+                AND v.position >= (SELECT count FROM known WHERE id = v.item)
+            ),
+            placed AS (
+                INSERT INTO {self._tables.vectors} AS v (item, position, embedding)
+                SELECT id, at, (%(flat)s::float4[])[(first + at) * %(dims)s + 1 : (first + at + 1) * %(dims)s]::vector
+                FROM known, generate_series(0, count - 1) AS at
+                ON CONFLICT (item, position) DO UPDATE SET embedding = excluded.embedding
+                WHERE v.embedding <> excluded.embedding
+            )
+            SELECT n FROM known
+        """
+        addresses = [write.address for write, _ in puts]
+        return WriteStatement(addresses, Statement(query, {"now": now, **_columns(puts)}), conditional=not over_living)
+
+    def _upsert(self, *, over_living: bool) -> str:
+        changed = ", ".join(f"{name} = excluded.{name}" for name in (*_CONTENT, "write", "changed"))
+        touches = _MERGED.format(new="excluded.touches")
+        return f"""
+            INSERT INTO {self._tables.items} AS i (namespace, key, touches, {", ".join(_CONTENT)})
+            VALUES (%(namespace)s::text[], %(key)s::text, %(touches)s::timestamptz[], {", ".join(_CONTENT.values())})
+            ON CONFLICT (namespace, key) DO UPDATE SET {changed}, touches = {touches}
+            WHERE {"TRUE" if over_living else "i.expires_at <= %(now)s"} RETURNING i.id
+        """
+
+    def _update(self) -> str:
+        changed = ", ".join(f"{name} = {value}" for name, value in _CONTENT.items())
+        touches = _MERGED.format(new="%(touches)s::timestamptz[]")
+        return f"""
+            UPDATE {self._tables.items} i SET {changed}, write = DEFAULT, changed = DEFAULT, touches = {touches}
+            WHERE {HERE} AND {ALIVE} AND i.revision = %(expects)s RETURNING i.id
+        """
+
+
+def _of_one_length(puts: Sequence[tuple[Write, Row]]) -> bool:
+    """Whether all vectors that there are have the same length."""
+    return len({row.vectors.shape[1] for _, row in puts if len(row.vectors)}) < 2
+
+
+def _columns(puts: Sequence[tuple[Write, Row]]) -> dict[str, Any]:
+    """Rows as arrays, one a column. An array of arrays of different lengths, which SQL lacks, is one of their texts."""
+    rows = [row for _, row in puts]
+    counts = [len(row.vectors) for row in rows]
+    present = [row.vectors for row in rows if len(row.vectors)]
+    vectors = np.concatenate(present) if present else no_vectors()
+    told = [_values(row) for row in rows]
+    return {
+        "namespaces": [array(write.address.namespace) for write, _ in puts],
+        "keys": [encode(write.address.key) for write, _ in puts],
+        "touches": [literal([instant.isoformat() for instant in row.touches]) for row in rows],
+        "values": [each["value"] for each in told],
+        "created": [row.created_at for row in rows],
+        "updated": [row.updated_at for row in rows],
+        "revisions": [row.revision for row in rows],
+        "expires": [row.expires_at for row in rows],
+        "ttls": [each["ttl"] for each in told],
+        "digests": [literal(row.digests) for row in rows],
+        "words": [literal(each["words"]) for each in told],
+        "counts": counts,
+        "firsts": [0, *itertools.accumulate(counts)][:-1],
+        "dims": vectors.shape[1],
+        "flat": vectors.reshape(-1),
+    }
