@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -438,8 +439,8 @@ def test_no_statement_reads_other_owners(crowded: PostgresBackend, postgres_dsn:
         "nearest": sql.nearest(selection, unit(1, 2, 3), 10, 0),
         "count": sql.count(selection),
         "get": sql.get([Address(("u", "007"), "01")], NOW),
-        "refresh": sql.refresh([Address(("u", "007"), "01")], NOW),
-        "touch": sql.touch(Address(("u", "007"), "01"), [NOW], 3),
+        "refresh": crowded._writing.refresh([Address(("u", "007"), "01")], NOW),
+        "touch": crowded._writing.touch(Address(("u", "007"), "01"), [NOW], 3),
     }
     read = {name: _rows_read(crowded, postgres_dsn, statement) for name, statement in statements.items()}
     assert {name: rows for name, rows in read.items() if rows > 30} == {}
@@ -485,3 +486,48 @@ def _met(node: dict[str, Any]) -> Iterator[float]:
     yield node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
     for child in node.get("Plans", []):
         yield from _met(child)
+
+
+def _mixed(generation: int, count: int = 30) -> list[Row]:
+    """Rows with none to three vectors, odd texts and namespaces, uses and expiries, the same for one generation."""
+    return [
+        make(
+            Address(("a", 'b "\\ \x01', str(n % 3))[: 2 + n % 2], f"{n:02}"),
+            {"n": n, "text": f"row {n} \x00 {generation}", "big": 1e23},
+            revision=f"{generation}-{n}",
+            texts=(f"row {n} of {generation}\x01", "\U0001f600 it's"),
+            vectors=np.stack([unit(n, 1 + each, generation) for each in range(3)])[: (n + generation) % 4],
+            digests=tuple(map(str, range((n + generation) % 4))),
+            touches=tuple(NOW - timedelta(hours=each) for each in range(n % 3, 0, -1)),
+            expires_at=NOW + timedelta(days=n % 5 - 1) if n % 5 != 3 else None,
+            ttl=timedelta(hours=1) if n % 2 else None,
+        )
+        for n in range(count)
+    ]
+
+
+def test_many_rows_are_written_as_each_alone(opened: Open) -> None:
+    """A batch of many, new or over others, leaves what the same writes leave one by one."""
+    together, apart = opened(schema=f"s{uuid.uuid4().hex}"), opened(schema=f"s{uuid.uuid4().hex}")
+    for generation in range(3):
+        rows = _mixed(generation)
+        put(together, *rows)
+        for each in rows:
+            put(apart, each)
+    found, expected = (run(each.scan(((),), NOW - timedelta(days=9), 100)) for each in (together, apart))
+    assert len(found) == len(expected) == 30
+    assert [{name: repr(getattr(row, name)) for name in Row.__slots__} for row in found] == [
+        {name: repr(getattr(row, name)) for name in Row.__slots__} for row in expected
+    ]
+
+
+def test_many_new_rows_need_free_places(opened: Open) -> None:
+    """Of many rows that expect nothing none is written where one lives already; an expired one is in nobody's way."""
+    backend = opened(schema=f"s{uuid.uuid4().hex}")
+    rows = [replace(each, expires_at=None) for each in _mixed(0)]
+    put(backend, rows[7], replace(rows[8], expires_at=NOW))
+    with pytest.raises(Conflict, match="07"):
+        put(backend, *rows, expects=None)
+    assert run(backend.count(Query(now=NOW))) == 1
+    put(backend, *(each for each in rows if each is not rows[7]), expects=None)
+    assert run(backend.count(Query(now=NOW))) == 30
