@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import chromadb
 import psycopg
 import pytest
+from chromadb.api import ClientAPI
+from chromadb.config import Settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+
+from tests.integration_tests.chroma_server import chroma_server, free_port
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +56,22 @@ def fresh_postgres_dsn(postgres_server: str) -> Iterator[str]:
     """The DSN of an empty database of this test's own, for what changes a schema or counts rows."""
     with _database(postgres_server) as dsn:
         yield dsn
+
+
+@pytest.fixture(scope="session")
+def chroma_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a Chroma server of this session's own."""
+    port = free_port()
+    with chroma_server(tmp_path_factory.mktemp("chroma"), port):
+        yield port
+
+
+@pytest.fixture(scope="session")
+def chroma_client(chroma_port: int) -> Iterator[ClientAPI]:
+    """A client of the session's Chroma server."""
+    settings = Settings(anonymized_telemetry=False)
+    client = chromadb.HttpClient(host="127.0.0.1", port=chroma_port, settings=settings)
+    yield client
+    for each in (client, client._admin_client):
+        each._server._session.close()  # which `close` leaves open
+    client.close()

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import IO, Final
 
-from langchain_mem.errors import StoreLocked
+from langchain_mem.errors import StoreError, StoreLocked
 
 FILE_NAME: Final = "langchain_mem.lock"
 """The file in the folder that is locked. It stays; that it exists says nothing."""
@@ -35,9 +35,13 @@ class FolderLock:
 
         Raises:
             StoreLocked: Another process has it.
+            StoreError: The folder cannot be made, or nothing can be written there.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        file = (self._folder / FILE_NAME).open("ab")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = (self._folder / FILE_NAME).open("ab")
+        except OSError as error:
+            raise StoreError(f"The folder {self._folder} cannot be written: {error.strerror or error}.") from error
         try:
             _lock(file)
         except OSError as error:

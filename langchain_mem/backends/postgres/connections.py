@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import select
+import threading
+from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from time import monotonic
 from typing import Any, Final, TypeVar
 
@@ -53,6 +55,75 @@ class AsyncPatient(psycopg.AsyncConnection[Any]):
             psycopg.OperationalError: The server was silent for too long.
         """
         return await super().wait(_bounded(self, gen, self.patience), *args, **kwargs)
+
+
+class ThreadsPool:
+    """The connections of all threads.
+
+    psycopg's own `ConnectionPool` connects on a thread of its own, after each failure a little later. When a server
+    comes back after some minutes, calls would wait for that thread and fail although the server is there. Here whoever
+    needs a connection connects, and hears at once why that cannot be done.
+    """
+
+    def __init__(self, dsn: str, options: dict[str, Any], patience: float | None) -> None:
+        self._dsn = dsn
+        self._options = options
+        self._patience = patience
+        self._slots = threading.BoundedSemaphore(MOST)
+        self._idle: deque[Patient] = deque()
+        self._closed = False
+
+    @contextmanager
+    def connection(self) -> Iterator[Patient]:
+        """An idle connection or a new one, which goes back afterwards if it is fit to be used again.
+
+        Raises:
+            psycopg.OperationalError: The server cannot be reached, or all connections were in use for too long.
+        """
+        if not self._slots.acquire(timeout=self._patience):
+            raise psycopg.OperationalError(f"all {MOST} connections have been in use for {self._patience:g} seconds")
+        try:
+            connection = self._reuse() or self._connect()
+            try:
+                yield connection
+            finally:
+                self._give_back(connection)
+        finally:
+            self._slots.release()
+
+    def close(self) -> None:
+        """Closes what is idle now, and what is in use when it comes back."""
+        self._closed = True
+        self._abandon()
+
+    def _reuse(self) -> Patient | None:
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread took it
+                return None
+            if is_fit(connection):
+                return connection
+            connection.close()
+        return None
+
+    def _connect(self) -> Patient:
+        connection = Patient.connect(self._dsn, **self._options)
+        connection.patience = self._patience
+        return connection
+
+    def _give_back(self, connection: Patient) -> None:
+        if connection.closed:
+            self._abandon()  # a server that dropped one connection has dropped the idle ones too
+        elif self._closed or connection.info.transaction_status != TransactionStatus.IDLE:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _abandon(self) -> None:
+        while self._idle:
+            with suppress(IndexError):  # another thread took it
+                self._idle.pop().close()
 
 
 class LoopPool:

@@ -32,7 +32,7 @@ try:
     from psycopg.rows import tuple_row
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-    from langchain_mem.backends.postgres.connections import MOST, LoopPool, Patient, is_fit, unhurried
+    from langchain_mem.backends.postgres.connections import LoopPool, ThreadsPool, is_fit, unhurried
 except ImportError as error:
     raise MissingDependency('Postgres needs psycopg: pip install "langchain-mem[postgres]"') from error
 
@@ -168,7 +168,7 @@ class Pools:
         self._timeout = timeout
         place, self._options = _place(pool) if isinstance(pool, AsyncConnectionPool) else (dsn or "", _OPTIONS)
         self._dsn = _in_time(place, timeout)
-        self._own: ConnectionPool[Any] | None = None
+        self._own: ThreadsPool | None = None
         self._loops: dict[asyncio.AbstractEventLoop, LoopPool] = {}
         self._lock = threading.Lock()
 
@@ -259,49 +259,37 @@ class Pools:
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection that the server has not closed meanwhile; a pool replaces those that it has."""
+        """A connection that the server has not closed meanwhile. Our own pools look; one that was given may not."""
         pool = self._pool()
-        while True:
+        for _ in range(pool.max_size if isinstance(pool, ConnectionPool) else 0):
             with pool.connection() as connection:
                 if is_fit(connection):
                     yield connection
                     return
-                connection.close()
+                connection.close()  # its pool replaces it
+        with pool.connection() as connection:
+            yield connection
 
     @asynccontextmanager
     async def _aconnection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         """The same on an event loop."""
         pool = self._apool()
-        while True:
+        for _ in range(pool.max_size if isinstance(pool, AsyncConnectionPool) else 0):
             async with pool.connection() as connection:
                 if is_fit(connection):
                     yield connection
                     return
                 await connection.close()
+        async with pool.connection() as connection:
+            yield connection
 
-    def _pool(self) -> ConnectionPool[Any]:
+    def _pool(self) -> ThreadsPool | ConnectionPool[Any]:
         if isinstance(self._given, ConnectionPool):
             return self._given
         with self._lock:
             if self._own is None:
-                psycopg.connect(self._dsn, **self._options).close()  # says at once why it cannot; a pool waits for long
-                self._own = self._open()
+                self._own = ThreadsPool(self._dsn, self._options, self._timeout)
             return self._own
-
-    def _open(self) -> ConnectionPool[Any]:
-        return ConnectionPool(
-            self._dsn,
-            connection_class=Patient,
-            configure=self._configure,
-            kwargs=self._options,
-            min_size=1,
-            max_size=MOST,
-            timeout=threading.TIMEOUT_MAX if self._timeout is None else self._timeout,
-            open=True,
-        )
-
-    def _configure(self, connection: Patient) -> None:
-        connection.patience = self._timeout
 
     def _apool(self) -> LoopPool | AsyncConnectionPool[Any]:
         if isinstance(self._given, AsyncConnectionPool):

@@ -1,0 +1,110 @@
+"""Servers that are silent, late or cut off, die and come back: Chroma over HTTP, and Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import chromadb
+import pytest
+from chromadb.config import Settings
+from psycopg.conninfo import make_conninfo
+
+from langchain_mem import LongTermStore, Memory
+from langchain_mem.errors import StoreError
+from langchain_mem.testing import FakeEmbeddings
+from tests.integration_tests.faults.wire import Wire, postgres_socket
+
+TIMEOUT = 3.0
+SAID = [{"role": "user", "content": "Likes tea"}, {"role": "user", "content": "Lives in Oslo"}]
+
+
+class Far:
+    """A memory whose store is at the other end of a wire."""
+
+    def __init__(self, wire: Wire, store: LongTermStore) -> None:
+        self.wire = wire
+        self.store = store
+        self.memory = Memory(store)
+
+    def count(self) -> int:
+        return int(self.memory.get_all(user_id="alex")["count"])
+
+
+def _postgres(dsn: str) -> tuple[Wire, Callable[[], LongTermStore]]:
+    wire = Wire(lambda: postgres_socket(dsn))
+    through = make_conninfo(dsn, host="127.0.0.1", port=wire.port)
+    schema = f"far_{uuid.uuid4().hex[:12]}"
+    return wire, lambda: LongTermStore.postgres(through, schema=schema, embed=FakeEmbeddings(), timeout=TIMEOUT)
+
+
+def _chroma(port: int) -> tuple[Wire, Callable[[], LongTermStore]]:
+    wire = Wire(lambda: socket.create_connection(("127.0.0.1", port)))
+
+    def opened() -> LongTermStore:
+        client = chromadb.HttpClient("127.0.0.1", wire.port, settings=Settings(anonymized_telemetry=False))
+        name = f"far-{uuid.uuid4().hex}"
+        return LongTermStore.chroma(client=client, collection=name, embed=FakeEmbeddings(), timeout=TIMEOUT)
+
+    return wire, opened
+
+
+@pytest.fixture(params=["chroma", "postgres"])
+def far(request: pytest.FixtureRequest) -> Iterator[Far]:
+    """A memory that works, with one thing in it."""
+    if request.param == "chroma":
+        wire, opened = _chroma(request.getfixturevalue("chroma_port"))
+    else:
+        wire, opened = _postgres(request.getfixturevalue("postgres_dsn"))
+    far = Far(wire, opened())
+    far.memory.add("Plays chess", infer=False, user_id="alex")
+    yield far
+    wire.mood, wire.late = "through", 0.0
+    far.memory.close()
+    far.store.close()
+    wire.close()
+
+
+def _both(far: Far) -> list[Callable[[], Any]]:
+    """A write and a read, in the sync and in the async form."""
+    add = {"infer": False, "user_id": "alex"}
+    return [
+        lambda: far.memory.add(SAID, **add),
+        lambda: far.memory.search("tea", user_id="alex"),
+        lambda: asyncio.run(far.memory.aadd(SAID, **add)),
+        lambda: asyncio.run(far.memory.asearch("tea", user_id="alex")),
+    ]
+
+
+@pytest.mark.parametrize("mood", [pytest.param("silent", marks=pytest.mark.soak), "cut", "half"])
+def test_an_answer_that_does_not_come(far: Far, mood: Any) -> None:
+    """Each form ends with the store's error in time. A write is there whole or not at all, and the next call works."""
+    for call in _both(far):
+        far.wire.mood = mood
+        began = time.monotonic()
+        with pytest.raises(StoreError):
+            call()
+        assert time.monotonic() - began < 10 * TIMEOUT
+        far.wire.mood = "through"
+        assert far.count() in (1, 3)  # Chess alone, or with both of what was said
+        far.memory.delete_all(user_id="alex")
+        far.memory.add("Plays chess", infer=False, user_id="alex")
+
+
+def test_an_answer_that_comes_late(far: Far) -> None:
+    """Slow is no fault: within the time-out, answers are waited for."""
+    far.wire.late = 0.1
+    assert far.memory.search("chess", user_id="alex")["results"][0]["memory"] == "Plays chess"
+
+
+def test_connections_that_were_dropped(far: Far) -> None:
+    """After every connection was cut, the next calls are answered, in both forms."""
+    far.memory.search("chess", user_id="alex")
+    far.wire.drop()
+    assert far.count() == 1
+    far.wire.drop()
+    assert asyncio.run(far.memory.aget_all(user_id="alex"))["count"] == 1
