@@ -1,25 +1,28 @@
 """Takes the pictures of the inspector in `docs/images`: `python docs/screenshots.py`.
 
-It needs chromium, chromium-driver, selenium and Pillow, and the local embedder for real scores.
+It needs chromium and Pillow, and the local embedder for real scores.
 """
 
 from __future__ import annotations
 
 import io
-import shutil
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from langchain_core.messages import HumanMessage
 from langgraph.graph import MessagesState, StateGraph
 from PIL import Image
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 from langchain_mem import LongTermStore, Memory
 from langchain_mem.checkpointers import InMemoryCheckpointer, Retention
 from langchain_mem.testing import FakeClock, ScriptedModel
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the browser is the tests'
+
+from tests.browser import Browser
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -89,26 +92,18 @@ class Camera:
     """A browser that takes pictures of pages."""
 
     def __init__(self) -> None:
-        options = webdriver.ChromeOptions()
-        for flag in ("headless=new", "no-sandbox", "disable-gpu", "hide-scrollbars"):
-            options.add_argument(f"--{flag}")
-        self._driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+        self._browser = Browser(Path(mkdtemp()))
 
     def take(self, address: str, *, width: int, height: int, dark: bool = False) -> Image.Image:
         """A page in a window of a size, at most as high as the page is."""
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
-        self._resize(width, 400)
-        self._driver.get(address)
-        self._resize(width, min(height, self._driver.execute_script("return document.documentElement.scrollHeight")))
-        return Image.open(io.BytesIO(self._driver.get_screenshot_as_png())).convert("RGB")
+        self._browser.prefer("dark" if dark else "light")
+        self._browser.resize(width, 400)
+        self._browser.open(address)
+        self._browser.resize(width, min(height, self._browser.run("document.documentElement.scrollHeight")))
+        return Image.open(io.BytesIO(self._browser.picture())).convert("RGB")
 
     def close(self) -> None:
-        self._driver.quit()
-
-    def _resize(self, width: int, height: int) -> None:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-        self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self._browser.close()
 
 
 def save(picture: Image.Image, name: str) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator, Sequence
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import langchain_mem
+from tests.browser import CHROMIUM, Browser
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,3 +47,62 @@ def test_every_page_is_in_the_navigation(site: Path) -> None:
     navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("nav:")[2].partition("markdown_extensions:")[0]
     pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
     assert {page for page in pages if page not in navigation} == set()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def address(site: Path) -> Iterator[str]:
+    """Where the site is served."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(site))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+CUT_OFF = """
+const kinds = ["pre > code", "table", ".md-typeset__scrollwrap"].map((kind) => `.md-content ${kind}`).join();
+const wide = [...document.querySelectorAll(kinds)].filter((each) => each.scrollWidth > each.clientWidth + 1);
+const page = document.documentElement;
+const found = wide.map((each) => `${each.scrollWidth} > ${each.clientWidth}: ${each.innerText.slice(0, 60)}`);
+return page.scrollWidth > page.clientWidth ? [`the page: ${page.scrollWidth}`, ...found] : found;
+"""
+LIKELIEST = ("", "decay/", "guarantees/", "langchain/", "reference/backends/", "stores/")
+"""Pages with wide code, wide tables and long signatures."""
+
+
+def _cut_off(browser: Browser, address: str, pages: Sequence[str]) -> dict[tuple[str, int], Any]:
+    """What does not fit, by page and width of the window."""
+    found = {}
+    for width in (1400, 400):
+        browser.resize(width)
+        for page in pages:
+            browser.open(address + page)
+            found[page, width] = browser.run(CUT_OFF)
+    return {place: texts for place, texts in found.items() if texts}
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("needs chromium")
+    browser = Browser(tmp_path)
+    yield browser
+    browser.close()
+
+
+def test_nothing_is_cut_off(browser: Browser, address: str):
+    """Code, tables and signatures fit the window of a laptop and of a phone."""
+    assert _cut_off(browser, address, LIKELIEST) == {}
+
+
+@pytest.mark.soak
+def test_nothing_is_cut_off_on_any_page(browser: Browser, address: str, site: Path):
+    """The same, page by page."""
+    pages = sorted(f"{page.parent.relative_to(site).as_posix()}/" for page in site.rglob("index.html"))
+    assert _cut_off(browser, address, [page.removeprefix("./") for page in pages]) == {}

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from langchain_mem import LongTermStore, Memory
 from langchain_mem.testing import FakeClock, FakeEmbeddings
 from langchain_mem.ui import Served, start
+from tests.browser import CHROMIUM, Browser, wait
 
-webdriver = pytest.importorskip("selenium.webdriver")
-
-from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402 - only where selenium is
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
 PAGES = ("", "owner?user_id=alex&deleted=1", "search?q=What+does+Alex+drink%3F", "core", "expiring", "growth", "feed")
-SECONDS = 20
 
 BROKEN_WORDS = """
 const broken = [];
@@ -43,23 +31,15 @@ for (let node = walker.nextNode(); node; node = walker.nextNode()) {
 return broken;
 """
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="needs chromium and chromium-driver")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A headless Chromium that reaches nothing by itself."""
-    home = tmp_path_factory.mktemp("home")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in ("headless=new", "no-sandbox", "disable-gpu", "disable-background-networking", "hide-scrollbars"):
-        options.add_argument(f"--{flag}")
-    options.add_argument(f"--user-data-dir={home / 'profile'}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = Service(str(DRIVER), env={**os.environ, "HOME": str(home), "SE_OFFLINE": "true"})
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+    browser = Browser(tmp_path_factory.mktemp("home"))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -82,114 +62,103 @@ def served(memory: Memory) -> Iterator[Served]:
         yield served
 
 
-def _resize(browser: Any, width: int) -> None:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-
-def _memory_page(browser: Any, served: Served) -> None:
+def _memory_page(browser: Browser, served: Served) -> None:
     """Goes to the page of the tea, by clicking."""
-    browser.get(f"{served.address}owner?user_id=alex")
-    browser.find_element(By.PARTIAL_LINK_TEXT, "green tea").click()
-
-
-def _until(browser: Any, text: str) -> None:
-    waiting = WebDriverWait(browser, SECONDS, ignored_exceptions=[StaleElementReferenceException])  # the page may go
-    waiting.until(lambda _: text in browser.find_element(By.TAG_NAME, "body").text)
+    browser.open(f"{served.address}owner?user_id=alex")
+    browser.click("a", "green tea")
+    browser.until("location.href.includes('/memory?')")
+    browser.until("document.readyState === 'complete'")
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-def test_nothing_is_cut_off_and_no_word_breaks(browser: Any, served: Served, width: int):
+def test_nothing_is_cut_off_and_no_word_breaks(browser: Browser, served: Served, width: int):
     """On a phone and on a laptop every page fits the window, and every word stands on one line."""
-    _resize(browser, width)
+    browser.resize(width)
     for page in PAGES:
-        browser.get(served.address + page)
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= width, page
-        assert browser.execute_script(BROKEN_WORDS) == [], page
+        browser.open(served.address + page)
+        assert browser.run("document.documentElement.scrollWidth") <= width, page
+        assert browser.run(BROKEN_WORDS) == [], page
 
 
-def test_no_page_has_an_error_or_loads_from_elsewhere(browser: Any, served: Served):
+def test_no_page_has_an_error_or_loads_from_elsewhere(browser: Browser, served: Served):
     """The browser's console stays empty, so no script, style or connection was refused, and all came from here."""
-    _resize(browser, 1280)
-    browser.get_log("browser")
+    browser.resize(1280)
+    browser.complaints()
     for page in PAGES:
-        browser.get(served.address + page)
-        loaded = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
+        browser.open(served.address + page)
+        loaded = browser.run("performance.getEntriesByType('resource').map((each) => each.name)")
         assert [name for name in loaded if not name.startswith(served.address)] == []
-        assert browser.get_log("browser") == [], page
+        assert browser.complaints() == [], page
 
 
-def test_dark_where_the_system_is_dark(browser: Any, served: Served):
+def test_dark_where_the_system_is_dark(browser: Browser, served: Served):
     """The colors follow the system's."""
     seen = {}
     for scheme in ("light", "dark"):
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        browser.get(served.address)
-        color = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        browser.prefer(scheme)
+        browser.open(served.address)
+        color = browser.run("getComputedStyle(document.body).backgroundColor")
         seen[scheme] = sum(map(int, color.removeprefix("rgb(").removesuffix(")").split(",")))
     assert seen["dark"] < 150 < 600 < seen["light"]
 
 
-def test_the_decay_curve_is_drawn(browser: Any, served: Served):
+def test_the_decay_curve_is_drawn(browser: Browser, served: Served):
     """A memory's page shows a curve as wide as the page, with a dot for its use."""
-    _resize(browser, 1280)
+    browser.resize(1280)
     _memory_page(browser, served)
-    assert browser.find_element(By.CSS_SELECTOR, "figure svg").size["width"] > 800
-    assert len(browser.find_elements(By.CSS_SELECTOR, "figure circle.use")) == 2
+    assert browser.run("document.querySelector('figure svg').getBoundingClientRect().width") > 800
+    assert browser.run("document.querySelectorAll('figure circle.use').length") == 2
 
 
-def test_the_filter_narrows_while_one_types(browser: Any, served: Served):
+def test_the_filter_narrows_while_one_types(browser: Browser, served: Served):
     """The list follows the field without a button, and the address follows the list."""
-    browser.get(f"{served.address}owner?user_id=alex")
-    browser.find_element(By.ID, "keywords").send_keys("voucher")
-    _until(browser, "1 found")
-    assert "keywords=voucher" in browser.current_url
-    assert "green tea" not in browser.find_element(By.TAG_NAME, "body").text
+    browser.open(f"{served.address}owner?user_id=alex")
+    browser.write("#keywords", "voucher")
+    browser.until_text("1 found")
+    assert "keywords=voucher" in browser.run("location.href")
+    assert "green tea" not in browser.text()
 
 
-def test_the_feed_is_live(browser: Any, served: Served, memory: Memory):
+def test_the_feed_is_live(browser: Browser, served: Served, memory: Memory):
     """What happens after a page was loaded appears on it, deletions too."""
-    browser.get(f"{served.address}feed")
-    WebDriverWait(browser, SECONDS).until(lambda _: len(memory.activity._watching) == 1)
+    browser.open(f"{served.address}feed")
+    wait(lambda: len(memory.activity._watching) == 1, "a reader of the feed")
     memory.clock.advance(minutes=1)
     memory.delete(memory.add("Likes <b>rain</b>", user_id="bob")["results"][0]["id"])
-    _until(browser, "user bob")
-    _until(browser, "deleted")
-    first = browser.find_element(By.CSS_SELECTOR, ".timeline li").text
+    browser.until_text("user bob")
+    browser.until_text("deleted")
+    first = browser.text(".timeline li")
     assert "deleted" in first
     assert "Likes <b>rain</b>" in first
 
 
-def test_edit_and_forget_with_the_mouse(browser: Any, served: Served, memory: Memory):
+def test_edit_and_forget_with_the_mouse(browser: Browser, served: Served, memory: Memory):
     """Edit opens a form; forget asks before it does."""
-    _resize(browser, 1280)
+    browser.resize(1280)
     _memory_page(browser, served)
-    browser.find_element(By.XPATH, "//summary[text()='Edit']").click()
-    field = browser.find_element(By.NAME, "text")
-    field.clear()
-    field.send_keys("Drinks nothing but water.")
-    browser.find_element(By.XPATH, "//button[text()='Save']").click()
-    _until(browser, "Saved.")
+    browser.click("summary", "Edit")
+    browser.write("[name=text]", "Drinks nothing but water.")
+    browser.click("button", "Save")
+    browser.until_text("Saved.")
     assert [m["memory"] for m in memory.get_all(user_id="alex", keywords="water")["results"]]
-    browser.find_element(By.XPATH, "//summary[text()='Forget']").click()
+    browser.click("summary", "Forget")
     assert memory.get_all(user_id="alex", keywords="water")["count"] == 1
-    browser.find_element(By.XPATH, "//button[text()='Yes, forget']").click()
-    _until(browser, "Forgotten.")
+    browser.click("button", "Yes, forget")
+    browser.until_text("Forgotten.")
     assert memory.get_all(user_id="alex", keywords="water")["count"] == 0
 
 
-def test_a_form_of_another_page_changes_nothing(browser: Any, served: Served, memory: Memory, tmp_path: Path):
+def test_a_form_of_another_page_changes_nothing(browser: Browser, served: Served, memory: Memory, tmp_path: Path):
     """A page from elsewhere that knows the address still cannot send a form: the browser tells where it comes from."""
     _memory_page(browser, served)
-    token = browser.find_element(By.NAME, "form_token").get_attribute("value")
-    memory_id = browser.find_element(By.NAME, "id").get_attribute("value")
+    token = browser.run("document.querySelector('[name=form_token]').value")
+    memory_id = browser.run("document.querySelector('[name=id]').value")
     elsewhere = tmp_path / "elsewhere.html"
     elsewhere.write_text(
         f'<form method="post" action="{served.address}forget"><input name="id" value="{memory_id}">'
         f'<input name="form_token" value="{token}"><button>Win</button></form>'
     )
-    browser.get(elsewhere.as_uri())
-    browser.find_element(By.TAG_NAME, "button").click()
-    _until(browser, "not from a page of this inspector")
+    browser.open(elsewhere.as_uri())
+    browser.click("button")
+    browser.until_text("not from a page of this inspector")
     assert memory.get(memory_id) is not None
