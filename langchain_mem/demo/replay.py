@@ -15,11 +15,13 @@ from rich.table import Table
 from langchain_mem.demo.conversations import Conversation, read_conversations
 from langchain_mem.demo.opening import console, open_memory
 from langchain_mem.demo.picture import draw
+from langchain_mem.integrations.recall import LASTING, THRESHOLD
 from langchain_mem.memory.facade import Memory
 from langchain_mem.model.instants import instant
 
 _PIECE: Final = 8  # messages remembered at a time, for the bar to move
 _SHOWN: Final = 10  # rows of a table
+_BEST: Final = 2  # memories shown for a question
 
 
 @dataclass(slots=True)
@@ -123,15 +125,24 @@ def _show_told(conversation: Conversation, told: Told) -> None:
 def _ask(memory: Memory, conversation: Conversation) -> None:
     texts = {turn["id"]: f"{turn['name']}: {turn['content']}" for *_, turns in conversation.sessions for turn in turns
              if turn.get("id") and turn.get("name")}  # fmt: skip
-    table = Table("question", "first memory found", "score", title="What is found for the questions", show_lines=True)
+    table = Table("question", "found first", "score", title="What an agent is given first", show_lines=True)
     found_all = gold_all = 0
     for place, (question, gold) in enumerate(
         track(conversation.questions, "Asking", console=console(), transient=True)
     ):
-        results = memory.search(question, user_id=conversation.name, decay=False, reinforce="none")["results"]
+        results = memory.search(
+            question,
+            user_id=conversation.name,
+            decay=False,
+            reinforce="none",
+            order="score",
+            threshold=THRESHOLD,
+            lasting=LASTING,
+        )["results"]
         if place < _SHOWN:
-            row = (escape(results[0]["memory"]), f"{results[0]['score']:.2f}") if results else ("(nothing)", "")
-            table.add_row(escape(question), *row)
+            first = results[:_BEST]
+            texts_found = "\n".join(escape(each["memory"]) for each in first) or "(nothing)"
+            table.add_row(escape(question), texts_found, "\n".join(f"{each['score']:.2f}" for each in first))
         said = {result["memory"] for result in results}
         found_all += sum(texts.get(turn) in said for turn in gold)
         gold_all += len(gold)

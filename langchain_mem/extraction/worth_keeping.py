@@ -38,6 +38,15 @@ _ASKS: Final = re.compile(
     r"|(?:что|кто|где|когда|почему|как|какой|какая)\b)",
     re.IGNORECASE,
 )
+_TELLS_BY_ORDER: Final = re.compile(  # "What I like", "How my sister met him": asking would put a verb before them
+    r"^\W*(?:(?:and|so|but|then|und|et)\s+)?(?:"
+    r"(?:what|who|where|when|why|how)\s+(?:i|we|he|she|they|my|our|his|her|their|the)\b(?!\s+(?:hell|heck)\b)"
+    r"|(?:what|who)\s+\w+s\b.{3,}\b(?:is|are)\b.*\.\s*$"
+    r"|(?:was|wer|wo|wann|warum|wieso|wie)\s+(?:ich|wir|er|es|man|mich|mir|uns|mein\w*|unser\w*)\b"
+    r"|(?:quand|où|comment)\s+(?:j['’]|(?:je|nous|il|elle|on|mon|ma|mes)\b).*\.\s*$)",
+    re.IGNORECASE,
+)
+_MARKED: Final = re.compile(r"[?？؟]\W*$")
 _POLITE: Final = re.compile(
     r"^\W*(?:(?:hi|hello|hey|hiya|howdy|yo|good (?:morning|afternoon|evening|night|day)|morning|evening|greetings"
     r"|bye|goodbye|see you(?: later| soon| tomorrow)?|take care|have a (?:nice|good|great) (?:day|evening|weekend|one)"
@@ -79,7 +88,7 @@ def worth_keeping(turns: Sequence[Turn]) -> list[bool]:
 def _repeats(place: int, turns: Sequence[Turn], kept: Sequence[bool]) -> bool:
     """Whether a reply answers what is not worth keeping, or says again what was said."""
     before = place - 1
-    if before >= 0 and turns[before].role == "user" and not kept[before] and _ASKS.search(turns[before].text):
+    if before >= 0 and turns[before].role == "user" and not kept[before] and _asks(turns[before].text):
         return True
     words = {*tokenize(turns[place].text)}
     said = {word for turn in turns[:place] for word in tokenize(turn.text)}
@@ -99,9 +108,20 @@ def _tells(text: str) -> bool:
 
 def _is_statement(sentence: str) -> bool:
     said = sentence.strip()
-    if not re.search(r"\w", said) or _ASKS.search(said):
+    if not re.search(r"\w", said) or _asks(said):
         return False
     return not (_POLITE.match(said) or _CJK_END.match(said))
+
+
+def _asks(sentence: str) -> bool:
+    """Whether a sentence asks: by its mark, or by its first words, for marks are often left out.
+
+    >>> _asks("What I like most is sailing."), _asks("What do I like most"), _asks("When I was six we moved, you know?")
+    (False, True, True)
+    """
+    if _MARKED.search(sentence):
+        return True
+    return _ASKS.search(sentence) is not None and not _TELLS_BY_ORDER.match(sentence)
 
 
 def stands_alone(text: str) -> bool:

@@ -118,7 +118,7 @@ def _file(folder: Path, content: Any) -> str:
 def _replay(source: str, monkeypatch: pytest.MonkeyPatch) -> Result:
     """What the command prints; a replay runs in the process it is called in."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.setenv("COLUMNS", "110")
+    monkeypatch.setenv("COLUMNS", "200")
     return CliRunner().invoke(app, ["demo", source])
 
 
@@ -131,6 +131,22 @@ def test_replaying_locomo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert "Of 2 turns that answer the questions, 2 were among the ten found." in done.stdout
 
 
+def test_an_own_file_answers_its_own_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What answers a question is the first or second that an agent is given, though few share a word with it."""
+    notes = {
+        "Which seat do I take on the train to see Mia?": "Window seat, please, whenever I go by rail.",
+        "Where does Mia live?": "My daughter Mia moved to Leipzig to study; I take the train to see her.",
+        "Where do I live?": "I moved to Rostock last week.",
+        "On which day am I free?": "I work for the city of Schwerin, Fridays off.",
+        "What is my favorite pastime?": "What I like most is sailing.",
+        "Whom don't I talk to?": "My brother Jens and I have not spoken since the inheritance.",
+    }
+    messages = [{"role": "user", "content": text} for text in (*notes.values(), *notes)]
+    shown = _replay(_file(tmp_path, messages), monkeypatch).stdout.partition("What an agent is given first")[2]
+    for question, note in notes.items():
+        assert note in shown.partition(question)[2].partition("├")[0], question
+
+
 def test_replaying_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A plain list of messages is remembered, and the user's own questions are asked; none answers itself."""
     messages = [
@@ -140,7 +156,7 @@ def test_replaying_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ]
     done = _replay(_file(tmp_path, messages), monkeypatch)
     assert done.exit_code == 0
-    assert "[Bonn]" in _after(done.stdout, "What is found for the questions")
+    assert "[Bonn]" in _after(done.stdout, "What an agent is given first")
     assert "a question, asked below" in done.stdout
     assert "what an agent said" in done.stdout
     picture = ElementTree.fromstring((tmp_path / "conversation.decay.svg").read_text("utf-8"))
