@@ -73,7 +73,8 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         name: Tells one memory of an agent from another. It is part of the tools' names.
         model: What extracts, where no memory is given. Without a model messages are stored as they are.
         trace_policy: What traces of these hooks show; `HIDDEN` unless given, `None` for the application's default.
-        **options: Whatever else `retrieval_node` takes, such as `query`, `owner`, `pinned`, `layers` or `filters`. An
+        **options: Whatever else `retrieval_node` takes, such as `query`, `owner`, `pinned`, `layers`,
+            `filters` or `instructions`, which stand in the system message. An
             id, such as `agent_id`, is set beside those of the run, for reading and for writing.
 
     Raises:

@@ -80,6 +80,7 @@ def retrieval_node(
     owner: OwnerRule | None = None,
     messages_key: str = MESSAGES,
     on_error: OnError = "warn",
+    instructions: str | None = None,
     **search: Any,
 ) -> RetrievalNode:
     """A node that puts `memories` and `memory_context` into state.
@@ -98,6 +99,8 @@ def retrieval_node(
             run if unset.
         messages_key: Where the state holds its messages.
         on_error: What a failing store or embedder does: a warning in the log and no memories, or fail the node.
+        instructions: The name of instructions (see `Memory.instruct`) that stand in `memory_context` before what was
+            recalled: those of the agent, the application or the organization of the run. `None` for none.
         **search: Whatever else `Memory.search` takes. An id, such as `agent_id`, is set beside those of the run.
 
     Returns:
@@ -110,7 +113,8 @@ def retrieval_node(
     """
     how = recalling(
         Place(memory), top_k=top_k, token_budget=token_budget, query=query, layers=layers, pinned=pinned,
-        template=template, owner=owner, messages_key=messages_key, on_error=on_error, **search,
+        template=template, owner=owner, messages_key=messages_key, on_error=on_error,
+        instructions=instructions, **search,
     )  # fmt: skip
     return RetrievalNode(how)
 

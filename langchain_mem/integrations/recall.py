@@ -26,6 +26,7 @@ from langchain_mem.integrations.failing import MISTAKES, OnError, check_on_error
 from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner, whose
 from langchain_mem.integrations.place import Place
 from langchain_mem.memory.base import MemoryBase
+from langchain_mem.memory.options import check_texts
 from langchain_mem.memory.search import check_lasting, check_search
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import FoundMemory
@@ -59,6 +60,7 @@ class Recall(NamedTuple):
 
     core: list[FoundMemory]
     found: list[FoundMemory]
+    instructions: str = ""
 
     @property
     def memories(self) -> list[FoundMemory]:
@@ -87,6 +89,7 @@ class Recalling:
         beside: Ids set in code.
         messages_key: Where the state holds its messages.
         on_error: What a failing search does.
+        instructions: The name of instructions that stand before what is recalled; `None` for none.
 
     Raises:
         InvalidRequest: An option is none; says which are.
@@ -102,6 +105,7 @@ class Recalling:
     beside: Mapping[str, Any]
     messages_key: str = MESSAGES
     on_error: OnError = "warn"
+    instructions: str | None = None
 
     def __post_init__(self) -> None:
         check_on_error(self.on_error)
@@ -109,6 +113,7 @@ class Recalling:
         _check_search(self.search)
         parse(self.pinned)
         render([], token_budget=self.token_budget, template=self.template)
+        check_texts(instructions=self.instructions)
         if self.query is not None and not callable(self.query):
             raise InvalidRequest("query=… is a function from the state to what is searched for.")
 
@@ -132,16 +137,16 @@ class Recalling:
 
     def text(self, recall: Recall) -> str:
         """What was recalled, as one text for a prompt."""
-        return render(recall.memories, token_budget=self.token_budget, template=self.template)
+        return _below(recall, render(recall.memories, token_budget=self.token_budget, template=self.template))
 
     def texts(self, recall: Recall) -> tuple[str, str]:
         """The same as two texts, the core's and that of what was found, which share the budget."""
         core = render(recall.core, token_budget=self.token_budget, template=self.template)
         left = self.token_budget if self.token_budget is None else self.token_budget - _tokens(core)
         if left is not None and left < 1:
-            return core, ""
+            return _below(recall, core), ""
         template = _BESIDE_CORE if core and self.template is None else self.template
-        return core, render(recall.found, token_budget=left, template=template)
+        return _below(recall, core), render(recall.found, token_budget=left, template=template)
 
     def _query(self, state: Any) -> str:
         if self.query is not None:
@@ -165,7 +170,14 @@ class Recalling:
     async def _recall(self, memory: MemoryBase, owner: Identity, query: str) -> Recall:
         await memory.operations.note_thread(owner.thread_id, **owner.owners)
         core = await self._core(memory, owner)
-        return Recall(core, await self._found(memory, query, owner, beside={one["id"] for one in core}))
+        found = await self._found(memory, query, owner, beside={one["id"] for one in core})
+        return Recall(core, found, await self._told(memory, owner))
+
+    async def _told(self, memory: MemoryBase, owner: Identity) -> str:
+        """What the agent is told to do, where this was asked for."""
+        if self.instructions is None:
+            return ""
+        return await memory.operations.instructions(self.instructions, **owner.owners)
 
     async def _core(self, memory: MemoryBase, owner: Identity) -> list[FoundMemory]:
         """The pinned memories, oldest first: a new one changes no text before it, which prompt caches rely on."""
@@ -208,7 +220,12 @@ def recalling(place: Place, **options: Any) -> Recalling:
     )
 
 
-_OWN: Final = ("token_budget", "query", "pinned", "template", "owner", "messages_key", "on_error")
+def _below(recall: Recall, text: str) -> str:
+    """What was recalled, below the instructions: these are no recalled data, so they stand outside of its fence."""
+    return "\n\n".join(part for part in (recall.instructions, text) if part)
+
+
+_OWN: Final = ("token_budget", "query", "pinned", "template", "owner", "messages_key", "on_error", "instructions")
 _SEARCH: Final = frozenset(inspect.signature(MemoryBase.search).parameters) - {"self", "query", "ids"}
 
 
