@@ -77,6 +77,7 @@ def search(
     app: App = None,
     org: Org = None,
     run: Run = None,
+    kind: Annotated[str | None, typer.Option(metavar="NAME", help="Only documents of this kind.")] = None,
     top_k: Annotated[int, typer.Option(metavar="N", help="At most so many.")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Show the numbers behind each score.")] = False,
     json: Json = False,
@@ -84,7 +85,7 @@ def search(
     """Find memories by meaning and words. Looking does not count as a use."""
     ids = Ids(user=user, agent=agent, app=app, org=org, run=run).given()
     with remembering(store, embedder, tell=True) as memory:
-        found = memory.search(query, top_k=top_k, explain=explain, reinforce="none", **ids)
+        found = memory.search(query, kind=kind, top_k=top_k, explain=explain, reinforce="none", **ids)
         show(found, lambda: _found(found["results"], explain=explain), json=json)
         if not found["results"]:
             note("Nothing found.")
@@ -125,6 +126,7 @@ def list_(
     app: App = None,
     org: Org = None,
     run: Run = None,
+    kind: Annotated[str | None, typer.Option(metavar="NAME", help="Only documents of this kind.")] = None,
     page: Annotated[int, typer.Option(metavar="N", help="Which page, from 1.")] = 1,
     page_size: Annotated[int, typer.Option(metavar="N", help="How many on a page.")] = 100,
     expired: Annotated[bool, typer.Option("--expired", help="Also what has expired.")] = False,
@@ -133,7 +135,7 @@ def list_(
     """List memories with owner and date, last changed first."""
     ids = Ids(user=user, agent=agent, app=app, org=org, run=run).given()
     with remembering(store) as memory:
-        found = memory.get_all(page=page, page_size=page_size, show_expired=expired, **ids)
+        found = memory.get_all(kind=kind, page=page, page_size=page_size, show_expired=expired, **ids)
         show(found, lambda: _listed(found), json=json)
 
 

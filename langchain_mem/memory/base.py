@@ -71,7 +71,7 @@ class Bodies(Undriven, Operations):
     """The operations as bodies, for surfaces that run in both forms; see `langchain_mem._flow`."""
 
     from langchain_mem.memory.admin import count_used, note_thread
-    from langchain_mem.memory.looking import census, ending, growth, latest, look, look_at
+    from langchain_mem.memory.looking import census, ending, growth, latest, look, look_at, told
     from langchain_mem.memory.saving import save, save_document
     from langchain_mem.memory.waiting import wait
 

@@ -13,14 +13,15 @@ from typing import Any, Final, TypedDict, Unpack
 from langchain_mem.backends.base import Row
 from langchain_mem.errors import NotFound, shown
 from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Path, Test, conjunction
+from langchain_mem.memory.instruct import diff_of
 from langchain_mem.memory.operation import Operation
 from langchain_mem.memory.reading.pages import page
-from langchain_mem.memory.reading.queries import by_id, has_any, is_in, view
+from langchain_mem.memory.reading.queries import by_id, has_any, instructed_by, is_in, live, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import changes
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import Change, MemoryDict, StoredMemory, is_live, public
-from langchain_mem.model.scopes import IDS, MEMORIES, TURNS, Ids, Scope, owner_of, reroot
+from langchain_mem.model.scopes import IDS, INSTRUCTIONS, MEMORIES, TURNS, Ids, Scope, owner_of, reroot
 
 _LEAST_DAYS: Final = 14
 
@@ -136,6 +137,35 @@ async def _look_at(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> Cl
 
 
 look_at = Operation(_look_at)
+
+
+class Told(TypedDict):
+    """Instructions, and how they changed last."""
+
+    memory: MemoryDict
+    diff: str
+
+
+async def _told(settings: Settings, **ids: Unpack[Ids]) -> list[Told]:
+    """The instructions of everyone, or of those whose ids are given, by owner and name.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        **ids: Whose.
+    """
+    now, scope = settings.now(), Scope.of(ids)
+    homes = instructed_by(scope) if scope else [(INSTRUCTIONS,)]
+    rows, _ = await settings.repo.select(homes, live(now), now) if homes else ([], 0)
+    ordered = sorted(rows, key=lambda row: (row.address.namespace, row.value["metadata"]["name"]))
+    return [{"memory": public(row.value), "diff": _last_diff(row.value)} for row in ordered]
+
+
+told = Operation(_told)
+
+
+def _last_diff(memory: StoredMemory) -> str:
+    texts = [entry["after"]["memory"] for entry in memory["log"][-2:]]
+    return diff_of(texts[0], texts[1], "before", "after") if len(texts) > 1 else ""
 
 
 async def _ending(settings: Settings, within: timedelta, *, limit: int = 200, **ids: Unpack[Ids]) -> list[Sight]:

@@ -53,6 +53,7 @@ class Stats(TypedDict):
     deleted: int
     by_layer: dict[str, int]
     by_category: dict[str, int]
+    by_kind: dict[str, int]
 
 
 async def _get(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> MemoryDict | None:
@@ -209,6 +210,7 @@ async def _stats(settings: Settings, **ids: Unpack[Ids]) -> Stats:
         "deleted": states.count("deleted"),
         "by_layer": _counted([[memory["layer"]] for memory in shown]),
         "by_category": _counted([memory["categories"] for memory in shown]),
+        "by_kind": _counted([[memory["schema"]] for memory in shown if memory["schema"]]),
     }
 
 

@@ -42,6 +42,7 @@ _NAV: Final = {
     "growth": "Growth",
     "threads": "Threads",
     "refused": "Refused",
+    "instructions": "Instructions",
     "feed": "Feed",
 }
 _NO_CONSENT: Final = "This form is not from a page of this inspector, or its session ended. Load the page again."

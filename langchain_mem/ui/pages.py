@@ -80,6 +80,7 @@ def owner(inspected: Inspected, asked: Asked) -> Shown:
             states=states,
             keywords=asked.get("keywords") or None,
             categories=[asked["category"]] if asked.get("category") else None,
+            filters={"kind": asked["kind"]} if asked.get("kind") else None,
             limit=_SHOWN,
             offset=(page - 1) * _SHOWN,
             **ids,
@@ -184,6 +185,12 @@ def feed(inspected: Inspected, asked: Asked) -> Shown:
     return Shown("feed.html", "Feed", values)
 
 
+def instructions(inspected: Inspected, asked: Asked) -> Shown:
+    """What agents, applications and organizations are told to do, with the last change of each."""
+    told = run(inspected.memory.operations.told(**ids_of(asked)))
+    return Shown("instructions.html", "Instructions", {"told": told})
+
+
 PAGES: Final[dict[str, Page]] = {
     "/": owners,
     "/owner": owner,
@@ -195,6 +202,7 @@ PAGES: Final[dict[str, Page]] = {
     "/refused": refused,
     "/growth": growth,
     "/feed": feed,
+    "/instructions": instructions,
 }
 """The pages by where they are."""
 

@@ -480,3 +480,13 @@ def test_looking_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_what_is_stored_does_not_steer_a_terminal():
     """Escape sequences and new lines of a memory are shown as characters of one line."""
     assert one_line("a\x1b[2J\nb\tc") == "a\ufffd[2J b c"
+
+
+def test_instructions_and_kinds(folder: Path):
+    """What an agent is told is shown and changed, with the difference; documents are listed by their kind."""
+    assert "+Be brief." in _run("instruct", "Be brief.", "--agent", "a", "--store", str(folder)).stdout
+    _run("instruct", "-", "--agent", "a", "--reason", "rude", "--store", str(folder), input="Be kind.\n")
+    shown = _run("instructions", "--agent", "a", "--store", str(folder)).stdout
+    assert "system, version 2\n    Be kind.\n" in shown
+    assert "+Be kind." in _run("instructions", "--agent", "a", "--diff", "system", "--store", str(folder)).stdout
+    assert _json("list", "--kind", "Task", "--user", "alex", "--json", "--store", str(folder))["count"] == 0

@@ -16,6 +16,7 @@ from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel
 
+from langchain_mem import Many
 from langchain_mem._flow import run
 from langchain_mem.background.waiting import Patience
 from langchain_mem.errors import ScopeError, StoreError
@@ -278,6 +279,58 @@ class TestOperations:
         memory.set_document(Profile(diet="vegan"), user_id="alex")
         memory.add("I'm Alex", user_id="alex")
         assert memory.get_document(Profile, user_id="alex") == Profile(name="Alex", diet="vegan")
+
+    def test_collections(self, learning: Callable[..., Bench]) -> None:
+        """Many documents of a kind are added, found by their fields, patched, replaced, removed and undone."""
+
+        class Task(BaseModel):
+            title: str
+            status: str = "open"
+            days: int = 1
+
+        def doc(action: str, memory: int | None = None, **document: Any) -> dict[str, Any]:
+            return op(action, kind="Task", memory=memory, document=document or None)
+
+        first = {"operations": [doc("add", title="Buy milk"), doc("add", title="Call Mia"), doc("add", title="Sow")]}
+        then = [doc("update", 0, status="done"), doc("supersede", 1, title="Visit Mia"), doc("delete", 2)]
+        memory = learning(first, {"operations": then}, schemas=[Many(Task, own_words=["status"])])
+        memory.add("I must buy milk, call Mia and sow", user_id="alex")
+        assert set(texts(memory.search("Mia", user_id="alex", kind=Task, threshold=0, top_k=9))) == {
+            "Task. title: Buy milk; status: open; days: 1",
+            "Task. title: Call Mia; status: open; days: 1",
+            "Task. title: Sow; status: open; days: 1",
+        }
+        memory.clock.advance(days=1)
+        changed = memory.add("Done with one, I visit Mia, and forget the other", user_id="alex")
+        assert changed.get("rejected") is None
+        tasks = memory.get_documents(Task, user_id="alex")
+        assert (len(tasks), "Visit Mia" in [task.title for task in tasks.values()]) == (2, True)
+        (done,) = memory.get_documents(Task, user_id="alex", filters={"document": {"status": "done"}})
+        memory.update_document(done, {"days": 3})
+        wide = {"AND": [{"kind": "Task"}, {"document.days": {"gte": 2}}]}
+        assert [each["id"] for each in memory.get_all(user_id="alex", filters=wide)["results"]] == [done]
+        memory.undo(changed["batch_id"], user_id="alex")
+        left = [each.title for each in memory.get_documents(Task, user_id="alex").values()]
+        assert {"Call Mia", "Visit Mia"} & {*left} == {"Call Mia"}
+        same = learning(schemas=[Many(Task, identity=["title"])])
+        same.add_document([Task(title="Rest"), Task(title="Rest", days=2)], user_id="bob")
+        same.add_document(Task(title="Rest", days=3), user_id="bob")
+        assert [each.days for each in same.get_documents(Task, user_id="bob").values()] == [3]
+
+    def test_instructions(self, learning: Callable[..., Bench]) -> None:
+        """Instructions are kept, improved, undone and exported, and no search finds them, on every engine."""
+        line = {"action": "add", "text": "Give a hint first.", "because": [0]}
+        memory = learning({"edits": [line]})
+        key = memory.instruct("You are a tutor.", agent_id="tutor.1")["id"]
+        talk = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]
+        done = memory.improve_instructions([{"messages": talk, "feedback": "too direct"}], agent_id="tutor.1")
+        assert memory.instructions(agent_id="tutor.1") == "You are a tutor.\nGive a hint first."
+        assert memory.search("tutor", agent_id="tutor.1", threshold=0)["results"] == []
+        assert [each["version"] for each in memory.history(key, agent_id="tutor.1")] == [1, 2]
+        assert len(list(memory.export(agent_id="tutor.1"))) == 1
+        memory.undo(done["batch_id"], agent_id="tutor.1")
+        assert memory.instructions(agent_id="tutor.1") == "You are a tutor."
+        assert [each["name"] for each in memory.list_instructions(agent_id="tutor.1")] == ["system"]
 
     def test_uses(self, memory: Bench) -> None:
         """Uses are counted and decay follows them on every engine; writes lose none."""

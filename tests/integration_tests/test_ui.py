@@ -21,6 +21,7 @@ import httpx
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import MessagesState, StateGraph
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
@@ -557,3 +558,21 @@ def _dump(address: str, folder: Path) -> str:
     environment = {**os.environ, "HOME": str(folder)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
     return done.stdout
+
+
+def test_documents_and_instructions(memory: Memory, page: httpx.Client):
+    """A document shows its fields and is found by its kind; what agents are told stands on a page of its own."""
+
+    class Task(BaseModel):
+        title: str
+
+    key = memory.add_document(Task(title="Buy milk"), user_id="alex")["results"][0]["id"]
+    memory.add("Likes tea", user_id="alex", infer=False)
+    listed = page.get("owner", params={"user_id": "alex", "kind": "Task"}).text
+    assert ("Buy milk" in listed, "Likes tea" in listed) == (True, False)
+    assert "<dt>title</dt><dd>Buy milk</dd>" in page.get("memory", params={"id": key}).text
+    memory.instruct("Be brief.", agent_id="tutor")
+    memory.instruct("Be <kind>.", agent_id="tutor")
+    told = page.get("instructions").text
+    assert "Be &lt;kind&gt;." in told
+    assert "-Be brief." in told

@@ -111,7 +111,7 @@ class TestUsers:
 
 class TestStats:
     def test_counts(self, bench: Open) -> None:
-        """What a scope holds is counted by state, layer and category."""
+        """What a scope holds is counted by state, layer, category and kind."""
         memory = bench()
         memory.add("a", user_id="alex", categories=["food", "misc"])
         memory.add("b", user_id="alex", run_id="r", categories=["food"])
@@ -125,6 +125,7 @@ class TestStats:
             "deleted": 1,
             "by_layer": {"session": 1, "user": 1},
             "by_category": {"food": 2, "misc": 1},
+            "by_kind": {},
         }
         with pytest.raises(ScopeError):
             memory.stats()
