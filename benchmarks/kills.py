@@ -166,7 +166,7 @@ def run(
         show: What goes through the numbers of the kills, such as a progress bar.
 
     Returns:
-        What became of them. After a problem a fresh place is taken.
+        What became of them, also of fewer where somebody interrupts. After a problem a fresh place is taken.
     """
     report, began = Report(), time.monotonic()
     work, place, left = work_of(), places(), _PER_PLACE
@@ -179,6 +179,9 @@ def run(
         try:
             told, under_way = killed(work, place, chance)
             landed = checked(work, place, told, under_way)
+        except KeyboardInterrupt:
+            report.kills -= 1
+            break
         except AssertionError as error:
             report.problems.append(f"seed {seed}, kill {number}: {error}")
             left = 0
