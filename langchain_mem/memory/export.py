@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Final, Literal, TypeAlias, Unpack, cast
+from typing import Annotated, Any, Final, Literal, TypeAlias, Unpack
 
 from annotated_types import Len
 from pydantic import TypeAdapter, ValidationError
@@ -18,8 +18,9 @@ from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.reading.queries import is_in, live, view
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.imported import without_secrets
 from langchain_mem.model.instants import iso, parse_iso
-from langchain_mem.model.records import StoredMemory, complete, content, digest, gone_at, is_live
+from langchain_mem.model.records import StoredMemory, complete, content, gone_at, is_live
 from langchain_mem.model.scopes import INSTRUCTIONS, MEMORIES, TURNS, Ids, Namespace, Scope, reroot
 
 FORMAT: Final = "langchain-mem/1"
@@ -78,7 +79,7 @@ export, aexport = operation(_export)
 async def _import(
     settings: Settings, lines: Iterable[str], *, on_conflict: Literal["skip", "replace"] = "skip"
 ) -> Imported:
-    """Takes memories that `export` wrote, with ids, history, uses and turns.
+    """Takes memories that `export` wrote, with ids, history, uses and turns. Secrets are masked, as `add` does.
 
     Args:
         settings: Parts and policies; given by the memory.
@@ -95,7 +96,8 @@ async def _import(
     lines = list(lines) if several else [""]
     if not several or not all(isinstance(line, str) for line in lines):
         raise InvalidRequest("import_ takes lines of JSON, as export wrote them: a list of texts, or an open file.")
-    entries = [_entry(line, place) for place, line in enumerate(lines, 1) if line.strip()]
+    told = [_entry(line, place) for place, line in enumerate(lines, 1) if line.strip()]
+    entries = [(address, without_secrets(settings, memory), touches) for address, memory, touches in told]
     counts: Imported = {"imported": 0, "skipped": 0, "replaced": 0}
     now = settings.now()
     for start in range(0, len(entries), _PIECE):
@@ -197,7 +199,7 @@ def _entry(line: str, place: int) -> Exported:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidRequest(f"Line {place} is none that export() wrote: {error}.") from error
     address = Address(tuple(entry["namespace"]), memory["id"])
-    return address, cast(StoredMemory, {**memory, "digest": digest(memory["memory"])}), used
+    return address, memory, used
 
 
 @cache

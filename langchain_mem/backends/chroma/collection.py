@@ -319,7 +319,7 @@ class SharedCollection:
     def _measure(self, row: Row | None) -> None:
         if row is not None and len(row.vectors) and row.vectors.shape[1] != self.dims:
             raise StoreError(
-                f"{row.address} has vectors of {row.vectors.shape[1]} dimensions, and this collection takes "
+                f"An item has vectors of {row.vectors.shape[1]} dimensions, and this collection takes "
                 f"{self.dims}. Nothing was written."
             )
 

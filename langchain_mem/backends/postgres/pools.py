@@ -342,4 +342,7 @@ def _engine_errors() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise StoreError(f"Postgres: {error}") from error
+        said = error.diag.message_primary
+        if said is not None:
+            error.args = (said, *error.args[1:])  # without the details, which quote keys and values of rows
+        raise StoreError(f"Postgres: {said or error}") from error

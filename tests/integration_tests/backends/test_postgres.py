@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -150,6 +151,28 @@ def test_engine_errors_are_store_errors(drive: Callable[..., Any]) -> None:
     with pytest.raises(StoreError) as raised:
         drive(backend.setup(None))
     assert isinstance(raised.value.__cause__, psycopg.OperationalError)
+
+
+REFUSE = """
+CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'no more rows' USING DETAIL = 'Key ' || NEW.key || ' of ' || NEW.value::text; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON {schema}.items FOR EACH ROW EXECUTE FUNCTION {schema}.refuse();
+"""
+
+
+def test_errors_quote_no_row(fresh_postgres_dsn: str) -> None:
+    """What Postgres says of the row that it refused is neither in the error nor in its causes."""
+    backend = PostgresBackend(fresh_postgres_dsn)
+    run(backend.setup(EMBEDDER))
+    with psycopg.connect(fresh_postgres_dsn, autocommit=True) as admin:
+        admin.execute(REFUSE.format(schema="langchain_mem"))
+    key, text = uuid.uuid4().hex, uuid.uuid4().hex
+    with pytest.raises(StoreError, match="no more rows") as raised:
+        put(backend, make(Address(("a",), key), {"memory": text}))
+    told = "".join(traceback.format_exception(raised.value))
+    assert key not in told
+    assert text not in told
+    run(backend.close())
 
 
 DROP = """

@@ -49,6 +49,23 @@ def test_secrets_are_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     assert "redacted:password" in _everything(memory, user_id="alex")
 
 
+def test_an_import_is_masked() -> None:
+    """What an export from elsewhere holds in clear is masked as `add` masks it, in the history, too."""
+    there, here = _memory(redact=None), _memory()
+    (added,) = there.add(f"Likes tea. {TOLD}", user_id="alex", metadata={"note": TOLD}, categories=[TOLD])["results"]
+    there.update(added["id"], f"Likes jam. {TOLD}", user_id="alex")
+    there.feedback(added["id"], "NEGATIVE", f"wrong, {TOLD}", user_id="alex")
+    lines = there.export(user_id="alex")
+    assert SECRET in str(lines)
+    assert here.import_(lines)["imported"] > 0
+    assert SECRET not in _everything(here, user_id="alex")
+    assert here.search("jam", user_id="alex")["results"][0]["id"] == added["id"]
+    assert here.import_(here.export(user_id="alex"), on_conflict="replace")["replaced"] > 0  # masked once
+    plain = _memory(redact=None)
+    plain.import_(lines)
+    assert SECRET in _everything(plain, user_id="alex")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
