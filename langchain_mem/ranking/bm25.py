@@ -56,6 +56,7 @@ _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u
 _MARKS = "\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0966-\u0dff"  # vowel signs, which `\w` leaves out
 _WORD = re.compile(rf"[{_UNSPACED}]+|(?:[^\W{_UNSPACED}_]|[{_MARKS}])+(?:'\w+)?")
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'\w+)?")  # the same where there is nothing else, in a third of the time
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 
 
@@ -71,7 +72,7 @@ def tokenize(text: str) -> tuple[str, ...]:
     >>> tokenize("東京大学")
     ('東京', '京大', '大学')
     """
-    return tuple(token for word in words_of(text) if word not in _STOP_WORDS for token in _tokens(word))
+    return tuple(token for word in words_of(text) for token in tokens_of(word))
 
 
 def words_of(text: str, *, between: str = "") -> list[str]:
@@ -94,8 +95,11 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFC", bare)
 
 
-def _tokens(word: str) -> Sequence[str]:
-    if re.match(f"[{_UNSPACED}]", word):
+def tokens_of(word: str) -> Sequence[str]:
+    """What a word that `words_of` found stands for: itself without its ending, pairs of characters, or nothing."""
+    if word in _STOP_WORDS:
+        return ()
+    if not word.isascii() and _IS_UNSPACED.match(word):
         return [word[i : i + 2] for i in range(max(1, len(word) - 1))]
     return (_stem(word),)
 

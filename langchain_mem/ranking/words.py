@@ -8,6 +8,7 @@ whose window holds one of them, and their groups.
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from langchain_mem.ranking.bm25 import AFTER, BEFORE, EARLIER, Widths, idf, saturation, tokenize, words_of
+from langchain_mem.ranking.bm25 import AFTER, BEFORE, EARLIER, Widths, idf, saturation, tokenize, tokens_of, words_of
 from langchain_mem.ranking.order import NOBODY
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 
@@ -29,20 +30,33 @@ _MERGE_AT: Final = 4_096  # postings that may stand beside the sorted ones, at l
 _BETWEEN: Final = "\x00"  # stands in no word
 
 
-class Vocabulary(dict[str, tuple[int, ...]]):
-    """The numbers of the tokens that each written word stands for: none for a stop word, several for unspaced script.
+class Vocabulary(dict[str, int]):
+    """The numbers of written words, which are looked up by a C loop; only one that was never seen reaches Python.
 
-    Words are looked up by a C loop; only one that was never seen reaches Python.
+    Attributes:
+        tokens: The numbers of tokens.
+        spelled: For each written word the tokens it stands for: none for a stop word, several for unspaced script.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.tokens: dict[str, int] = {}
+        self.spelled: list[Sequence[int]] = [(-1,)]
+        self[_BETWEEN] = 0
 
-    def __missing__(self, word: str) -> tuple[int, ...]:
-        numbers = tuple(self.number(token) for token in tokenize(word))
-        self[word] = numbers
-        return numbers
+    def __missing__(self, word: str) -> int:
+        number = self[word] = len(self.spelled)
+        self.spelled.append([self.number(token) for token in tokens_of(word)])
+        return number
+
+    def read(self, words: Sequence[str]) -> Places:
+        """The tokens of written words, one after the other; -1 for what stands between texts."""
+        written = np.fromiter(map(self.__getitem__, words), dtype=np.int64, count=len(words))
+        sizes = np.fromiter(map(len, self.spelled), dtype=np.int64, count=len(self.spelled))
+        tokens = np.fromiter(itertools.chain.from_iterable(self.spelled), dtype=np.int64, count=int(sizes.sum()))
+        each = sizes[written]
+        first, ends = (np.cumsum(sizes) - sizes)[written], np.cumsum(each)
+        return np.asarray(tokens[np.repeat(first - (ends - each), each) + np.arange(each.sum())])
 
     def number(self, token: str) -> int:
         """The number of a token; a new one where it was never seen."""
@@ -117,9 +131,7 @@ class Postings:
     def _numbered(self, texts: Sequence[str]) -> tuple[Places, Places]:
         """Every token of every text: its number, and that of its text."""
         found = words_of(_BETWEEN.join(text.replace(_BETWEEN, " ") for text in texts), between=_BETWEEN)
-        self._vocabulary[_BETWEEN] = (-1,)
-        spelled = list(map(self._vocabulary.__getitem__, found))
-        terms = np.fromiter((number for numbers in spelled for number in numbers), dtype=np.int64)
+        terms = self._vocabulary.read(found)
         breaks = terms < 0
         return terms[~breaks], np.cumsum(breaks, dtype=np.int64)[~breaks]
 
