@@ -68,7 +68,7 @@ class KeptEvents:
     async def read(
         self, *, types: Collection[str] | None, since: str | None, limit: int | None, ids: Ids
     ) -> list[ActivityEvent]:
-        """Kept events, newest first. A body.
+        """Kept events, newest first.
 
         Args:
             types: Only these; `None` for all.

@@ -80,7 +80,7 @@ class Extracting:
     async def count_used(
         self, recalled: Sequence[Any], messages: Sequence[Any], runtime: Any = None, config: Any = None
     ) -> None:
-        """Counts the recalled memories that the reply drew on as used, where `reinforce="used"` asks for it. A body."""
+        """Counts the recalled memories that the reply drew on as used, where `reinforce="used"` asks for it."""
         memory = self.place.of(runtime)
         if memory.reinforce != "used":
             return
@@ -94,7 +94,7 @@ class Extracting:
             report(memory, "reinforcement_failed", "A use was not counted.", error, self.owner_of(runtime, config))
 
     async def extract(self, messages: Sequence[Any], owner: Identity, runtime: Any = None) -> bool:
-        """Remembers what is new in messages. A body.
+        """Remembers what is new in messages.
 
         Returns:
             Whether it is done; if not, it is under way, or has failed and been reported.
@@ -117,7 +117,7 @@ class Extracting:
         return not waits
 
     async def pending(self, said: Said, owner: Identity, runtime: Any = None) -> Said:
-        """The messages that have not been extracted yet; without a thread, those of the last turn. A body."""
+        """The messages that have not been extracted yet; without a thread, those of the last turn."""
         if owner.thread_id is None:
             return last_turn(said)
         operations = self.place.of(runtime).operations
@@ -214,7 +214,7 @@ def patient(after: timedelta | None, tokens: int | None) -> Patience | None:
 
 
 async def _new(operations: Bodies, said: Said, owner: Identity) -> list[str]:
-    """The ids of messages that were not extracted in these words. A body."""
+    """The ids of messages that were not extracted in these words."""
     messages = list(said.values())
     return await operations.pending(list(said), owner.thread_id or "", messages=messages, **owner.owners)
 

@@ -69,7 +69,7 @@ class Hearing:
         self._given: OrderedDict[str, None] = OrderedDict()
 
     async def begin(self, state: Any, runtime: Any) -> dict[str, Any]:
-        """What a run notes when it begins. A body."""
+        """What a run notes when it begins."""
         said, kept = spoken(messages_in(state)), self._kept(state)
         passed = {*_listed(state, "memory_passed"), *self._unanswered(state, said, kept)}
         turn = [message_id for message_id in last_turn(said) if message_id not in passed]
@@ -108,7 +108,7 @@ class Hearing:
         return {"memory_heard": {self._name: list(heard.values())}}
 
     async def end(self, state: Any, runtime: Any) -> dict[str, Any]:
-        """Extracts what was heard, and what a run notes when it ends. A body."""
+        """Extracts what was heard, and what a run notes when it ends."""
         said, kept = spoken(messages_in(state)), self._kept(state)
         whole, passed = spliced(said, kept), {*_listed(state, "memory_passed")}
         if not kept.keys() & last_turn(whole).keys():

@@ -79,7 +79,7 @@ class MemoryRetriever(BaseRetriever):
 
 
 async def _documents(memory: MemoryBase, query: str, search: dict[str, Any]) -> list[Document]:
-    """A search, as documents. A body."""
+    """A search, as documents."""
     found = await memory.operations.search(query, **search)
     return [_document(one) for one in found["results"]]
 

@@ -101,7 +101,7 @@ add, aadd = operation(_add)
 async def remember(
     settings: Settings, addition: Addition, infer: bool | None = None, *, dry_run: bool = False
 ) -> AddResult:
-    """Does what `add` does with what was said, or says what it would do. A body."""
+    """Does what `add` does with what was said, or says what it would do."""
     infers = settings.infers(infer)
     addition = replace(addition, selective=infer is None and not infers and not addition.plain)
     former = await edited(settings, addition)
@@ -123,7 +123,7 @@ async def remember(
 
 
 async def _tried(settings: Settings, addition: Addition, former: Words, infers: bool) -> AddResult:
-    """What an addition would do. A body."""
+    """What an addition would do."""
     changes, rejected = changes_of(settings, addition), []
     if infers:
         rejected = await learn(settings, addition, changes)
@@ -134,7 +134,7 @@ async def _tried(settings: Settings, addition: Addition, former: Words, infers: 
 
 
 async def learn(settings: Settings, addition: Addition, changes: Changes) -> list[Rejected]:
-    """Puts what a model learns from an addition into changes, portion by portion, and says what was refused. A body."""
+    """Puts what a model learns from an addition into changes, portion by portion, and says what was refused."""
     rejected: list[Rejected] = []
     for portion in addition.portions(settings.extraction_tokens):
         learning = await asked(settings, portion)
@@ -146,7 +146,7 @@ async def learn(settings: Settings, addition: Addition, changes: Changes) -> lis
 async def _added(
     settings: Settings, addition: Addition, former: Words, infers: bool, entry: Mapping[str, Any] | None
 ) -> AddResult:
-    """Adds an addition portion by portion, each written before the next is asked for. A body.
+    """Adds an addition portion by portion, each written before the next is asked for.
 
     What a portion said is known when the next one is extracted, and stays where a later one fails. Where this very call
     was made before, its `entry` in the journal is continued, so that `undo` takes back both.
@@ -166,7 +166,7 @@ async def _added(
 
 
 async def _unsettled(settings: Settings, portions: Sequence[Addition]) -> list[Addition]:
-    """The portions that are left to add, where an earlier try was broken off. A body."""
+    """The portions that are left to add, where an earlier try was broken off."""
     first = portions[0]
     if len(portions) == 1 or first.source["thread_id"] is None:
         return list(portions)
@@ -192,7 +192,7 @@ async def _write_portion(
 
 
 async def _keep(settings: Settings, addition: Addition, changes: Changes) -> None:
-    """Keeps turns verbatim; where nobody said how, forgets what their user asked to be forgotten. A body."""
+    """Keeps turns verbatim; where nobody said how, forgets what their user asked to be forgotten."""
     await changes.enter(addition.verbatim())
     if addition.selective and any(wishes_to_forget(turn.text) for turn in addition.turns if turn.role == "user"):
         rows, _ = await settings.repo.select([addition.scope.home()], live(addition.now), addition.now)
@@ -202,7 +202,7 @@ async def _keep(settings: Settings, addition: Addition, changes: Changes) -> Non
 
 
 async def _journal(settings: Settings, addition: Addition) -> Mapping[str, Any] | None:
-    """What the journal says of an addition's batch. A body."""
+    """What the journal says of an addition's batch."""
     place = journal_address(addition.scope, addition.source, addition.batch_id)
     (row,) = await settings.repo.read([place], addition.now)
     return None if row is None else row.value
@@ -265,13 +265,13 @@ def _source(given: Mapping[str, Any] | None) -> Source:
 
 
 async def _standing(settings: Settings, addition: Addition) -> Mapping[str, Any] | None:
-    """What the journal says of this very call, where it was made before and not undone. A body."""
+    """What the journal says of this very call, where it was made before and not undone."""
     entry = await _journal(settings, addition) if addition.repeatable else None
     return None if entry is None or entry.get("unfinished") or entry.get("undone") else entry
 
 
 async def _deleted(settings: Settings, entry: Mapping[str, Any], now: datetime) -> bool:
-    """Whether something that a batch added was deleted since, so that the same call has to add it again. A body."""
+    """Whether something that a batch added was deleted since, so that the same call has to add it again."""
     added = {result["id"] for result in entry["results"] if result["event"] == "ADD"}
     places = [Address(tuple(namespace), key) for namespace, key in entry["memories"] if key in added]
     rows = await settings.repo.read(places, now) if places else []
@@ -279,7 +279,7 @@ async def _deleted(settings: Settings, entry: Mapping[str, Any], now: datetime) 
 
 
 async def asked(settings: Settings, addition: Addition, *, patient: bool = True) -> Learning:
-    """What a model proposes to learn. It is asked once, also where another writer comes between. A body."""
+    """What a model proposes to learn. It is asked once, also where another writer comes between."""
     learning = Learning(settings, addition, patient=patient)
     await learning.ask()
     return learning
@@ -299,7 +299,7 @@ def changes_of(settings: Settings, addition: Addition, before: Mapping[str, Any]
 
 
 async def writes_of(settings: Settings, addition: Addition, changes: Changes) -> list[Write]:
-    """What an addition writes, with the note that its messages have been added. A body."""
+    """What an addition writes, with the note that its messages have been added."""
     writes = await changes.batch(addition.scope)
     return [*writes, *await marked(settings, addition)] if addition.repeatable else writes
 

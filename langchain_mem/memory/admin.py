@@ -216,7 +216,7 @@ async def _delete_threads(checkpointer: Threads, user_id: str, threads: set[str]
 
 
 async def _batches_of(settings: Settings, purged: Sequence[Row], scope: Scope, now: datetime) -> list[Row]:
-    """The notes of batches that changed what is purged: they quote it, and cannot be undone any more. A body."""
+    """The notes of batches that changed what is purged: they quote it, and cannot be undone any more."""
     within = await places(settings.repo, scope.patterns(BATCHES), now) if scope else [(BATCHES,)]
     keys = {row.value["id"] for row in purged}
     noted = [row for place in within for row in await _everything(settings, place[:3], now)]
@@ -224,7 +224,7 @@ async def _batches_of(settings: Settings, purged: Sequence[Row], scope: Scope, n
 
 
 async def _cited(settings: Settings, turn: Address, purged: Sequence[Row], now: datetime) -> bool:
-    """Whether a fact that stays cites a turn. A body."""
+    """Whether a fact that stays cites a turn."""
     home = reroot(turn.namespace, MEMORIES)
     citing = Test(Path(("cites",)), Operator.contains, turn.key, Kind.texts)
     found, _ = await settings.repo.select([home], citing, now)

@@ -111,7 +111,7 @@ delete_users, adelete_users = operation(_delete_users)
 
 
 async def delete_by_ids(settings: Settings, memory_ids: Sequence[str], scope: Scope, event: str) -> Deleted:
-    """Deletes memories by their ids, all or none. A body.
+    """Deletes memories by their ids, all or none.
 
     Raises:
         NotFound: Memories are missing; names all of them.
@@ -127,7 +127,7 @@ async def delete_by_ids(settings: Settings, memory_ids: Sequence[str], scope: Sc
 async def delete_rows(
     settings: Settings, rows: Sequence[Row], scope: Scope, event: str, *, also: Sequence[Write] = ()
 ) -> Deleted:
-    """Deletes memories that have been read, and writes what belongs to it. A body."""
+    """Deletes memories that have been read, and writes what belongs to it."""
     changes = Changes(settings, at=settings.now())
     changes.also(also)
     for row in rows:
@@ -137,7 +137,7 @@ async def delete_rows(
 
 
 async def _delete_found(settings: Settings, scope: Scope, filters: Mapping[str, Any] | None, event: str) -> Deleted:
-    """Deletes what a scope and filters describe, expired and superseded memories too. A body."""
+    """Deletes what a scope and filters describe, expired and superseded memories too."""
 
     async def attempt() -> Deleted:
         now = settings.now()

@@ -187,7 +187,7 @@ class _Improving:
     limit: int
 
     async def ask(self) -> tuple[int, list[Any]]:
-        """How often the model was asked, and the edits it proposes. A body."""
+        """How often the model was asked, and the edits it proposes."""
         told = [self._shown(), prompts.conversations_shown(self.trajectories), prompts.feedback_shown(self.feedback)]
         if self.kind != "gradient":
             task = prompts.PROMPT_MEMORY if self.kind == "prompt_memory" else prompts.METAPROMPT
@@ -243,7 +243,7 @@ class _Improving:
     async def _answer(
         self, key: str, form: type[BaseModel], told: Sequence[str], *, task: str = "", size: int = 0
     ) -> tuple[int, list[Any]]:
-        """Asks once, and once more where the answer has no such list. A body."""
+        """Asks once, and once more where the answer has no such list."""
         formed = structured(self.model, form, title=form.__name__)
         as_json = formed is None
         rules = (

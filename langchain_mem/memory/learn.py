@@ -1,4 +1,4 @@
-"""Learning from what was said: what a model proposes, decided against what is known. Bodies."""
+"""Learning from what was said: what a model proposes, decided against what is known."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Learning:
         return self._asking.understood
 
     async def ask(self) -> None:
-        """Asks the model what to remember, and embeds what it says in one batch. A body.
+        """Asks the model what to remember, and embeds what it says in one batch.
 
         Raises:
             ExtractionError: The model failed in a way that may pass.
@@ -73,7 +73,7 @@ class Learning:
         await self._embed(self._asking.known)
 
     async def decide(self, changes: Changes) -> None:
-        """Decides what the operations come to, against what is known now, and puts that into the changes. A body."""
+        """Decides what the operations come to, against what is known now, and puts that into the changes."""
         changes.vectors = {**changes.vectors, **self._vectors}
         await self._patching.enter(changes)
         if not self._operations:
@@ -84,7 +84,7 @@ class Learning:
             await self._carry_out(decision, rows, changes)
 
     async def _enter_documents(self, changes: Changes) -> None:
-        """Puts the changes of documents of which there are many into the changes. A body."""
+        """Puts the changes of documents of which there are many into the changes."""
         several = self._on_documents()
         known = {row.value["id"]: row.address for row in self._asking.known}
         targets = {operation.target["id"] for operation in several if operation.target is not None}

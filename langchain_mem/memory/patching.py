@@ -41,7 +41,7 @@ class Patching:
         return bool(self._patches)
 
     async def read(self) -> None:
-        """Reads the documents there are. A body."""
+        """Reads the documents there are."""
         if self._schemas:
             rows = await self._rows()
             self.current = {name: document_in(rows[name], self._addition.now) for name in self._schemas}
@@ -61,7 +61,7 @@ class Patching:
         return [in_words(name, self._after(name, self.current[name])) for name in self._patches]
 
     async def enter(self, changes: Changes) -> None:
-        """Puts the changed documents into changes, against what is there now. A body."""
+        """Puts the changed documents into changes, against what is there now."""
         if not self._patches:
             return
         rows = await self._rows()

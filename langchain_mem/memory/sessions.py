@@ -149,7 +149,7 @@ promote, apromote = operation(_promote)
 
 
 async def _copy_turns(settings: Settings, changes: Changes, notes: Iterable[Row], home: Namespace) -> None:
-    """Keeps what the notes rest on with their new owner: the session's own turns end with it. A body."""
+    """Keeps what the notes rest on with their new owner: the session's own turns end with it."""
     for note in notes:
         turns = await settings.repo.find(note.value["cites"], [reroot(note.address.namespace, TURNS)], changes.now)
         for turn in turns.values():
@@ -176,7 +176,7 @@ async def _worth_promoting(
 
 
 async def _sum_up(settings: Settings, scope: Scope, rows: Sequence[Row], now: datetime) -> MemoryDict:
-    """An episodic memory of the owner's: what the session was about. A body."""
+    """An episodic memory of the owner's: what the session was about."""
     oldest_first = sorted(rows, key=lambda row: (row.value["created_at"], row.value["position"]))
     lines = [prompts.inert(row.value["memory"]) for row in oldest_first]
     text = "; ".join(lines)

@@ -153,7 +153,7 @@ class Settings:
         return iso(now + self.session_ttl) if session and self.session_ttl else None
 
     async def tidy(self, now: datetime) -> None:
-        """Removes a little of what may go for good, at most once a minute, so that writes stay quick. A body."""
+        """Removes a little of what may go for good, at most once a minute, so that writes stay quick."""
         if self._tidied is not None and timedelta(0) <= now - self._tidied < _TIDY_EVERY:
             return
         self._tidied = now

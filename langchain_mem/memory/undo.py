@@ -116,7 +116,7 @@ undo, aundo = operation(_undo)
 async def _batches(
     settings: Settings, batch_id: str | None, thread_id: str | None, after: str | None, scope: Scope, now: datetime
 ) -> list[Row]:
-    """The journal's entries of a batch, or of a thread after a checkpoint. A body."""
+    """The journal's entries of a batch, or of a thread after a checkpoint."""
     if batch_id is not None:
         root = journal_namespace(scope, None)[:3] if scope else (BATCHES,)
         found = (await settings.repo.find([batch_id], [root], now)).get(batch_id)
@@ -138,7 +138,7 @@ async def _thread_entries(settings: Settings, thread: str, scope: Scope, now: da
 
 
 async def _take_back(settings: Settings, changes: Changes, entries: Sequence[Mapping[str, Any]]) -> Undone:
-    """Puts memories back to what they were before batches, as far as no later change stands on them. A body."""
+    """Puts memories back to what they were before batches, as far as no later change stands on them."""
     batch_ids = [entry["batch_id"] for entry in entries]
     keys = {key for entry in entries for _, key in entry["memories"]}
     came_from = {key: tuple(here) for entry in reversed(entries) for here, _, key in entry["moved"]}

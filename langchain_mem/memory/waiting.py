@@ -197,7 +197,7 @@ def read_now(settings: Settings) -> None:
 
 
 async def let_go(settings: Settings, scope: Scope, now: datetime) -> list[Write]:
-    """What of an owner waits, as read: it was said before everything of the owner was deleted. A body."""
+    """What of an owner waits, as read: it was said before everything of the owner was deleted."""
     roots = scope.common(WAITING)
     rows, _ = await settings.repo.select(roots, ALWAYS, now) if roots else ([], 0)
     writes: list[Write] = []
@@ -207,7 +207,7 @@ async def let_go(settings: Settings, scope: Scope, now: datetime) -> list[Write]
 
 
 async def take_back(settings: Settings, thread_id: str, after: str | None, scope: Scope, now: datetime) -> list[Write]:
-    """What waits of a thread, without what was said after a checkpoint. A body."""
+    """What waits of a thread, without what was said after a checkpoint."""
     roots = [(WAITING, *home[1:3]) for home in scope.patterns(WAITING)] if scope else [(WAITING,)]
     rows, _ = await settings.repo.select(roots, ALWAYS, now)
     writes: list[Write] = []
@@ -352,7 +352,7 @@ def _addition(settings: Settings, row: Row, now: datetime) -> Addition:
 
 
 async def _failed(settings: Settings, row: Row, error: Exception) -> None:
-    """Notes a failure, and when to try again. A body."""
+    """Notes a failure, and when to try again."""
     now = settings.now()
     told = settings.clean(f"{type(error).__name__}: {error}")[:500]
 
@@ -382,7 +382,7 @@ async def _failed(settings: Settings, row: Row, error: Exception) -> None:
 
 
 async def _within(context: contextvars.Context, attempt: Callable[[], Body[R]]) -> R:
-    """Does something within the run in which messages were said, so that its callbacks are told of it. A body."""
+    """Does something within the run in which messages were said, so that its callbacks are told of it."""
     return await call(_run_within, _arun_within, context, attempt)
 
 

@@ -167,8 +167,8 @@ class Index(Generic[Handle]):
             return
         for entry in entries:
             self._forget(entry.handle)
-        lengths = self._postings.extend(texts, self.size)
-        self._asks.add(len(entries), [is_question(text) for text in texts])
+        lengths, asks = self._postings.extend(texts, self.size), [is_question(text) for text in texts]
+        self._asks.add(len(entries), asks)
         self._vectors.extend(vectors, len(entries), has)
         self.columns.extend(fields)
         self._number(entries, lengths)

@@ -84,14 +84,18 @@ class Living:
     def _begin(self) -> None:
         self.index: Index[Address] = Index((NAMESPACE, EXPIRES, *self._asked))
         self._handles.clear()
+        self._measured = 0, 0  # documents, and bytes
         self._uses: dict[Address, Sequence[datetime]] | None = {}
         self._others: dict[Address, str] = {}
         self._saying: dict[str, set[Address]] = {}
 
     @property
     def nbytes(self) -> int:
-        """About the memory it takes."""
-        return self.index.nbytes + 200 * len(self._handles)
+        """About the memory it takes, measured anew when it has grown by a twentieth."""
+        count = len(self.index.living)
+        if count > self._measured[0] * 1.05:
+            self._measured = count, self.index.nbytes + 200 * len(self._handles)
+        return self._measured[1]
 
     async def follow(self, items: Items, condition: Condition, most: int) -> str | None:
         """Takes in what was written since the last look. One thread, or one task of a loop, looks at a time.

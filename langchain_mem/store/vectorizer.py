@@ -195,7 +195,7 @@ def embedder_name(embeddings: Embeddings) -> str:
 
 
 async def vectorized(writes: Sequence[Write], vectorizer: Vectorizer | None) -> list[Write]:
-    """Writes whose rows have a vector for each passage. A body.
+    """Writes whose rows have a vector for each passage.
 
     Args:
         writes: Those whose `before` has been read.

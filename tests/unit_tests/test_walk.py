@@ -8,10 +8,18 @@ from benchmarks.walk import walk
 
 
 @pytest.mark.parametrize(
-    ("way", "files", "moves"), [("put", 8, 15), ("checkpoint", 2, 2), ("where", 3, 14), ("sql", 4, 20)]
+    ("way", "files", "moves"),
+    [
+        ("search", 34, 90),
+        ("add", 37, 165),
+        ("put", 8, 15),
+        ("checkpoint", 2, 2),
+        ("where", 3, 14),
+        ("sql", 4, 20),
+    ],
 )
 def test_short_ways_stay_short(way: str, files: int, moves: int) -> None:
-    """A put, a checkpoint and the compilation of a filter visit few files, and go between them a few times."""
+    """Operations visit so many files at most, and go between them so many times."""
     _, afterwards = walk(way)
     assert 0 < afterwards.visited <= files
     assert afterwards.moves <= moves

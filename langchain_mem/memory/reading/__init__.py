@@ -2,4 +2,6 @@
 
 It imports what an operation is handed (`memory.settings`), the repository, ranking and filters, and no operation. Start
 reading with `queries`; `candidates` serves a search, `pages` and `cursor` serve a listing.
+
+Every `async def` here runs on a thread and on an event loop alike (see `langchain_mem._flow`).
 """

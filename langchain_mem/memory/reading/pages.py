@@ -1,4 +1,4 @@
-"""A page of an owner's memories, newest update first: by the owner's index where it can tell. Bodies."""
+"""A page of an owner's memories, newest update first: by the owner's index where it can tell."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def page(
     limit: int | None,
     offset: int,
 ) -> tuple[list[Row], int]:
-    """A page of what fulfills a condition, and how many there are in all. A body."""
+    """A page of what fulfills a condition, and how many there are in all."""
     asks_index = limit is not None and settings.owners is not None and _live_only(condition) and tells(condition)
     livings = await settings.owners.current(places, condition) if settings.owners and asks_index else None
     if livings is None or limit is None:

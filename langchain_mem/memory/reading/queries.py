@@ -1,4 +1,4 @@
-"""What operations ask for: where a read may look, which memories are shown, and those with given ids. Bodies."""
+"""What operations ask for: where a read may look, which memories are shown, and those with given ids."""
 
 from __future__ import annotations
 

@@ -4,4 +4,6 @@ It imports what an operation is handed (`memory.settings`), `memory.reading` and
 reading with `changes`, the unit of work. `drafts` are memories that are to be written, `places` finds the id each of
 them belongs at, `marks` tells which messages were read before, and `contention` tries again when another writer was
 first.
+
+Every `async def` here runs on a thread and on an event loop alike (see `langchain_mem._flow`).
 """

@@ -1,4 +1,4 @@
-"""Who reads what waits of an owner: one process at a time, where the store can tell. Bodies.
+"""Who reads what waits of an owner: one process at a time, where the store can tell.
 
 A claim only saves work: what lands is decided by the messages themselves, which wait no more once they are read. A
 claim ends by itself, so that the work of a process that died is taken up by another one.

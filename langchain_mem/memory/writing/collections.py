@@ -1,4 +1,4 @@
-"""Documents of which an owner has many, put into changes. Bodies."""
+"""Documents of which an owner has many, put into changes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from langchain_mem.model.records import StoredMemory, is_live
 async def enter_document(
     settings: Settings, changes: Changes, draft: Draft, cited: Callable[[], list[str]] = list
 ) -> StoredMemory:
-    """Adds a document: as the one that says the same or has the same identity, where there is one. A body.
+    """Adds a document: as the one that says the same or has the same identity, where there is one.
 
     Args:
         settings: Parts and policies.

@@ -35,7 +35,7 @@ class Turnstile:
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     async def through(self, attempt: Callable[[], Body[R]]) -> R:
-        """Does something while nothing else goes through. A body."""
+        """Does something while nothing else goes through."""
         return await call(self._through, self._athrough, attempt)
 
     def _through(self, attempt: Callable[[], Body[R]]) -> R:
@@ -48,7 +48,7 @@ class Turnstile:
 
 
 async def settled(turnstile: Turnstile, attempt: Callable[[], Body[R]]) -> R:
-    """Does something that reads, decides and writes, again where another writer came between. A body.
+    """Does something that reads, decides and writes, again where another writer came between.
 
     Args:
         turnstile: Where repetitions queue.

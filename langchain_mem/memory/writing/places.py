@@ -1,4 +1,4 @@
-"""Where texts are to be: the memory that says each already, or an id that is free for it. Bodies.
+"""Where texts are to be: the memory that says each already, or an id that is free for it.
 
 However many texts there are, the store is asked a fixed number of times: the owner's index knows which texts and ids
 there are, and only rows that are there are read.
@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from langchain_mem.backends.base import Address, Row
-from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.reading.queries import is_in
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.drafts import Draft
@@ -30,11 +29,11 @@ class Place(NamedTuple):
 
 
 async def find_places(settings: Settings, drafts: Sequence[Draft], now: datetime) -> list[Place]:
-    """For each draft the memory that says the same in the same home, live before dead, or a free id. A body."""
+    """For each draft the memory that says the same in the same home, live before dead, or a free id."""
     if not drafts:
         return []
     homes = list(dict.fromkeys(draft.home for draft in drafts))
-    livings = None if settings.owners is None else await settings.owners.current(homes, conjunction())
+    livings = None if settings.owners is None else await settings.owners.current(homes)
     rows = await (_asked(settings, drafts, now) if livings is None else _known(settings, livings, drafts, now))
     known: dict[tuple[Namespace, str], Row] = {}
     for row in sorted(rows.values(), key=lambda one: is_live(one.value, iso(now))):
