@@ -7,8 +7,7 @@ numbers, negations or times differ are two facts, however alike their embeddings
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -31,19 +30,6 @@ _DATE: Final = re.compile(
     r"|\b(?:19|20)\d\d\b",
     re.IGNORECASE,
 )
-_RELATIVE: Final = re.compile(
-    r"\b(?:today|tonight|tomorrow|yesterday|now|ago|this|last|next|coming|past|in \w+ (?:day|week|month|year)s?"
-    rf"|since|recently|weekend|{'|'.join(_WEEKDAYS)})\b",
-    re.IGNORECASE,
-)
-_NUMBER_WORDS: Final = {
-    word: str(number)
-    for number, word in enumerate(
-        ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-         "seventeen eighteen nineteen twenty").split()
-    )
-} | {"once": "1", "twice": "2", "thirty": "30", "forty": "40", "fifty": "50", "hundred": "100"}  # fmt: skip
-
 _NO_NAMES: Final = frozenset(
     "a an the i i'm i've i'd my me he she it they we you his her its their our your user user's users assistant "
     "assistant's this that these those there and or but not no if when while since until also both each every some "
@@ -85,7 +71,7 @@ class Claims(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def claims(text: str) -> Claims:
-    """The names, numbers and identifiers a text states; dates apart (see `invented`)."""
+    """The names, numbers and identifiers a text states; dates apart."""
     without_dates = _DATE.sub(" ", _ORDINAL.sub(r"\1", text))
     identifiers = frozenset(found.rstrip(".,;!?").casefold() for found in _IDENTIFIER.findall(without_dates))
     rest = _IDENTIFIER.sub(" ", without_dates)
@@ -112,79 +98,10 @@ def _bare(word: str) -> str:
     return re.sub(r"['’]s$", "", word.casefold())
 
 
-def invented(candidate: str, evidence: Sequence[str], *, observed: datetime, known: Iterable[str] = ()) -> list[str]:
-    """What a candidate states that its evidence does not.
-
-    Args:
-        candidate: The fact.
-        evidence: The texts it cites.
-        observed: When they were said: a date may be worked out from "next month".
-        known: Further words that need no evidence, such as the owner's name.
-
-    Returns:
-        The names, numbers, identifiers and dates without ground; empty for a grounded fact.
-    """
-    said = " ".join([*evidence, *known])
-    words, capitals = _words(said), {_bare(word) for word in _WORD.findall(said) if word[0].isupper()}
-    stated = claims(candidate)
-    names = [name for name in stated.names if not _said_name(name, words, capitals)]
-    numbers = [number for number in stated.numbers if number not in _numbers(said)]
-    identifiers = [one for one in stated.identifiers if one not in claims(said).identifiers]
-    dates = [date[0].strip() for date in _DATE.finditer(candidate) if not _said_date(date[0], said, observed)]
-    return sorted([*names, *numbers, *identifiers, *dates])
-
-
 def _words(text: str) -> set[str]:
     """The words of a text, and the parts of its hyphenated ones."""
     words = {_bare(word) for word in _WORD.findall(text)}
     return words | {part for word in words for part in re.split(r"['’-]", word)}
-
-
-def _said_name(name: str, words: set[str], capitals: set[str]) -> bool:
-    """A name is said as it is, or as a form of another name: Italian of Italy. Ann is not said by "planned"."""
-    if name in words or all(part in words for part in re.split(r"['’-]", name)):
-        return True
-    stem = name[: max(4, len(name) - 3)]
-    return len(name) > 4 and any(word.startswith(stem) for word in capitals)
-
-
-def _numbers(text: str) -> set[str]:
-    digits = {found.replace(",", "") for found in _NUMBER.findall(text)}
-    parts = {part for number in digits for part in re.split(r"[.:]", number)}
-    return digits | parts | {_NUMBER_WORDS[word] for word in _words(text) if word in _NUMBER_WORDS}
-
-
-def _said_date(date: str, said: str, observed: datetime) -> bool:
-    """Whether a date's parts were said, or can follow from a time that was said relative to the observation."""
-    if _RELATIVE.search(said):
-        return True
-    numbers, words = _numbers(_DATE_PARTS.sub(" ", said)), _words(said)
-    day_and_year = [str(int(number)) for number in re.findall(r"\d+", _month_apart(date)[1])]
-    month = _month_apart(date)[0]
-    # a year left unsaid is the year in which it was said
-    known = {*(str(int(number)) for number in numbers if number.isdigit()), str(observed.year)}
-    return all(number in known for number in day_and_year) and _said_month(month, words, known)
-
-
-_DATE_PARTS: Final = re.compile(r"[-/]|(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
-
-
-def _month_apart(date: str) -> tuple[int | None, str]:
-    """The month's number, and the date without it."""
-    numeric = re.fullmatch(r"(\d{4})-(\d\d)(-\d\d)?", date.strip())
-    if numeric:
-        return int(numeric[2]), f"{numeric[1]} {numeric[3] or ''}"
-    for number, month in enumerate(_MONTHS, 1):
-        if re.search(rf"\b(?:{month}|{month[:3]})\b", date, re.IGNORECASE):
-            return number, date
-    return None, date
-
-
-def _said_month(month: int | None, words: set[str], numbers: set[str]) -> bool:
-    if month is None:
-        return True
-    name = _MONTHS[month - 1]
-    return name in words or name[:3] in words or str(month) in numbers
 
 
 def may_say_the_same(one: str, other: str) -> bool:

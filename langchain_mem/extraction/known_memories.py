@@ -7,12 +7,11 @@ contradicts:
 
 A user's words weigh 1, other words 0.9. They are taken in this order, until their cost reaches the budget:
 
-1. what every answer has to respect (`importance="always"`), up to a quarter of the budget
+1. what every answer has to respect (`importance="always"`), up to a seventh of the budget
 2. for each passage in turn, the memories nearest to it
 3. those changed last, since a conversation often goes on with what the one before was about, and those whose date is
    near, since what was planned for last week is told of without being named
-4. by score, where a memory also counts as much as a very similar one that was taken: a message that changes one of
-   them often changes the other
+4. by score
 """
 
 from __future__ import annotations
@@ -32,17 +31,16 @@ from langchain_mem.model.records import StoredMemory
 from langchain_mem.ranking.bm25 import InvertedIndex
 
 # Measured on six conversations with planted changes of facts, alone and among 300 other memories; see the docs. Weights
-# of words from 0.3 to 1 differ by a hundredth, and without `DUE` it is about 6 points less.
+# of words from 0.3 to 1 differ by a hundredth, and without `DUE` it is about 6 points less. To show what is very like
+# those found brings nothing.
 WORDS: Final = 0.5
 OTHERS: Final = 0.9
 NEWEST: Final = 5
 DUE: Final = 8
 EACH: Final = 2
 """So many memories are taken for each passage before any other."""
-ALWAYS: Final = 0.25
+ALWAYS: Final = 0.15
 """The share of the budget for what every answer has to respect."""
-SIMILAR: Final = 10
-"""So many of the best memories bring their neighbors along."""
 BEFORE, AFTER = timedelta(days=45), timedelta(days=14)
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?;:。！？])\s+|\n+")
@@ -76,7 +74,6 @@ def relevant(
     at: datetime,
     costs: Sequence[int],
     budget: int,
-    vectors: NDArray[np.float32] | None = None,
 ) -> list[int]:
     """The places of the memories to show, in the order in which they lie.
 
@@ -87,7 +84,6 @@ def relevant(
         at: When it was said.
         costs: What showing each memory costs, such as its tokens.
         budget: What they may cost together.
-        vectors: The memories' vectors, shape (memories, dims), of length 1; `None` to bring no neighbors along.
     """
     if sum(costs) <= budget:
         return list(range(len(memories)))
@@ -97,7 +93,7 @@ def relevant(
         (p for p, memory in enumerate(memories) if memory["importance"] == "always"), key=lambda p: -best[p]
     )
     chosen = _within(always, costs, int(ALWAYS * budget), [])
-    ranked = chain(_for_each(scores), _newest(memories), _due(memories, at), _by_score(best, vectors))
+    ranked = chain(_for_each(scores), _newest(memories), _due(memories, at), map(int, np.argsort(-best, kind="stable")))
     return sorted(_within(ranked, costs, budget, chosen))
 
 
@@ -116,14 +112,6 @@ def _for_each(scores: NDArray[np.float64]) -> list[int]:
     """The memories nearest to each passage, the nearest of all passages first."""
     ranks = np.argsort(-scores, axis=0, kind="stable")[:EACH]
     return [int(place) for row in ranks for place in row]
-
-
-def _by_score(best: NDArray[np.float64], vectors: NDArray[np.float32] | None) -> Iterator[int]:
-    """All memories, best first; one that is very like one of the best counts nearly as much."""
-    if vectors is not None and len(vectors):
-        top = np.argsort(-best, kind="stable")[:SIMILAR]
-        best = np.maximum(best, (vectors @ vectors[top].T * best[top]).max(axis=1))
-    yield from map(int, np.argsort(-best, kind="stable"))
 
 
 def _scores(

@@ -273,71 +273,47 @@ def has(group: str) -> Callable[[Match], bool]:
     return lambda match: match[group] is not None and match[group][0] not in "$<{"
 
 
-def _passwords() -> tuple[Rule, ...]:
-    """What people choose, by the words around it."""
-    hints = tuple(
-        "pass pw ww psk clave kennwort losung zugangs contras mot mdp parola senha palavra wachtwoord has lösen "
-        "kodeord "
-        "adgang salasana heslo şifre jelsz пароль κωδ phrase".split()
-    )
-    found = [
-        (PASSWORD, is_given),
-        (SPOKEN_PASSWORD, is_said),
-        (LATER_PASSWORD, is_said),
-        (TURNED_PASSWORD, is_turned),
-        (NUMBERED_PHRASE, always),
-        (PASSPHRASE, always),
-        (PLAIN_PHRASE, is_phrase),
-        (XML, always),
-        (PLAIN_PASSWORD, is_plain_password),
-        (MIXED_PASSWORD, is_mixed),
-        (OTHER_PASSWORD, is_said),
-        (BESIDE_NAME, is_turned),
-    ]
-    prose = tuple(Rule(name="password", hints=hints, find=find, group="secret", accepts=ok) for find, ok in found)
-    logins = tuple("log sign cred account access zugang anmeld usuario user ident acesso".split())
-    return (
-        *prose,
-        Rule(name="password", hints=logins, find=PAIR, group="secret", accepts=is_turned),
-        Rule(
-            name="password",
-            hints=("@",),
-            find=SHORT_PAIR,
-            group="secret",
-            accepts=is_turned,
-        ),
-        Rule(
-            name="password",
-            hints=("wifi", "wi-fi", "wlan", "ssid", "hotspot", "router"),
-            find=WIFI,
-            group="secret",
-            accepts=is_network_key,
-        ),
-        Rule(
-            name="password",
-            hints=tuple("パスワード 暗証番号 密码 密碼 口令 비밀번호 암호".split()),
-            find=IDEOGRAPHIC,
-            group="secret",
-        ),
-        Rule(name="password", hints=("WIFI:",), find=NETWORK_CODE, group="secret"),
-        Rule(
-            name="password",
-            hints=("wifi", "wi-fi", "wlan", "netz", "network"),
-            find=NETWORK_NUMBER,
-            group="secret",
-        ),
-        *(
-            Rule(
-                name="password",
-                hints=("-p", "-P", "-a ", "-u ", "--user", "sshpass"),
-                find=FLAG,
-                group=group,
-                accepts=has(group),
-            )
-            for group in ("secret", "pair", "short")
-        ),
-    )
+def _rules(hints: str, *found: tuple[re.Pattern[str], Callable[[Match], bool]], group: str = "secret") -> list[Rule]:
+    """Rules for passwords that have the same hints: words, blanks between them."""
+    told = tuple(hints.split())
+    return [Rule(name="password", hints=told, find=find, group=group, accepts=accepts) for find, accepts in found]
 
 
-PASSWORDS: Final = _passwords()
-"""The rules of this file."""
+_LABELED: Final = _rules(
+    "pass pw ww psk clave kennwort losung zugangs contras mdp parola senha palavra wachtwoord hasł lösen kodeord adgang"
+    " salasana heslo şifre jelsz пароль κωδ phrase secret code",
+    (PASSWORD, is_given),
+    (SPOKEN_PASSWORD, is_said),
+    (LATER_PASSWORD, is_said),
+    (TURNED_PASSWORD, is_turned),
+    (NUMBERED_PHRASE, always),
+    (PASSPHRASE, always),
+    (PLAIN_PHRASE, is_phrase),
+    (XML, always),
+    (PLAIN_PASSWORD, is_plain_password),
+    (MIXED_PASSWORD, is_mixed),
+    (OTHER_PASSWORD, is_said),
+    (BESIDE_NAME, is_turned),
+)
+_LOGINS: Final = _rules("log sign cred account access zugang anmeld usuario user ident acesso", (PAIR, is_turned))
+_NETWORKS: Final = [
+    *_rules("wifi wi-fi wlan ssid hotspot router", (WIFI, is_network_key)),
+    *_rules("WIFI:", (NETWORK_CODE, always)),
+    *_rules("wifi wi-fi wlan netz network", (NETWORK_NUMBER, always)),
+]
+_FLAGS: Final = [
+    Rule(
+        name="password", hints=("-p", "-P", "-a ", "-u ", "--user", "sshpass"), find=FLAG, group=part, accepts=has(part)
+    )
+    for part in ("secret", "pair", "short")
+]
+
+PASSWORDS: Final = (
+    *_LABELED,
+    *_LOGINS,
+    *_rules("@", (SHORT_PAIR, is_turned)),
+    *_rules("パスワード 暗証番号 密码 密碼 口令 비밀번호 암호", (IDEOGRAPHIC, always)),
+    *_NETWORKS,
+    *_FLAGS,
+)
+"""What people choose, by the words around it."""

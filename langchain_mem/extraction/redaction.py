@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from langchain_mem.extraction.secret_rule import Rule
+from langchain_mem.extraction.secret_rule import Prefilter, Rule
 from langchain_mem.extraction.secret_rules import RULES
 
 Redact = Callable[[str], str]
@@ -112,18 +112,14 @@ def _redact_labeled(label: str, value: Any, redact: Redact) -> Any:
 
 
 def _secrets(text: str, rules: Sequence[Rule]) -> Iterator[_Found]:
-    seen = f"{text}\n{text.lower()}"
     masks = [mask.span() for mask in _MASK.finditer(text)] if "[redacted:" in text else []
-    present = {hint for hint in _hints(tuple(rules)) if hint in seen}
-    for rule in rules:
-        if rule.may_apply(present):
-            yield from (found for found in _matches(rule, text) if not _overlaps(found, masks))
+    for rule in _prefilter(tuple(rules))(text):
+        yield from (found for found in _matches(rule, text) if not _overlaps(found, masks))
 
 
 @lru_cache(maxsize=8)
-def _hints(rules: tuple[Rule, ...]) -> tuple[str, ...]:
-    """Each hint once: most are shared by several rules, and looking for them is what ordinary text costs."""
-    return tuple({hint: None for rule in rules for hint in rule.hints})
+def _prefilter(rules: tuple[Rule, ...]) -> Prefilter:
+    return Prefilter(rules)
 
 
 def _matches(rule: Rule, text: str) -> Iterator[_Found]:

@@ -34,7 +34,7 @@ from langchain_mem.extraction.manner import Manner
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.quantities import quantities
 
-__all__ = ["Finding", "Said", "weigh"]
+__all__ = ["Finding", "Said", "unvouched", "weigh"]
 
 _BRIEF: Final = 6  # words of a message that takes back the one before without saying of what
 _LONGEST: Final = 300  # letters of a message that stand in for a fact
@@ -120,6 +120,17 @@ def weigh(fact: str, said: Said) -> Finding:
     return Finding(contradictions[0] if contradictions else None, "; ".join(doubts[:2]) or None)
 
 
+def unvouched(fact: str, said: Said) -> str | None:
+    """Why a fact must not be taken on somebody's word alone; `None` where its speakers said it.
+
+    Stricter than `weigh`, for what nobody else looks at: its names, numbers and dates must have been said, and half of
+    its words where it is in the language of the conversation.
+    """
+    weighing = Weighing(fact, said)
+    found = weigh(fact, said)
+    return found.contradiction or weighing.invented() or (None if weighing.mostly_said() else found.doubt)
+
+
 class Weighing:
     """One fact, held against what was said."""
 
@@ -133,17 +144,31 @@ class Weighing:
 
     def findings(self) -> Iterator[Finding]:
         """Everything that speaks against the fact."""
-        said = self._said
-        cited = [said.turns[index].spoken for index in said.own]
-        others = [turn.spoken for index, turn in enumerate(said.turns) if index not in said.own]
-        yield from Figures(cited, [*others, *said.known], said.observed).findings(self._fact)
-        yield from self._names()
+        yield from self._stated_exactly()
         if self._in_another_language():
             yield Finding(doubt="said in another language")
             yield from self._how_it_was_said(sure=False)
             return
         yield from self._coverage()
         yield from self._how_it_was_said(sure=True)
+
+    def invented(self) -> str | None:
+        """A name, number or date of the fact that was not said; `None` where there is none."""
+        found = (finding.contradiction or finding.doubt for finding in self._stated_exactly())
+        return next((reason for reason in found if reason), None)
+
+    def mostly_said(self) -> bool:
+        """Whether at least half of the fact's words were said; in another language that cannot be told."""
+        return self._in_another_language() or len(self._missing()) * 2 <= len(self._stated)
+
+    def _stated_exactly(self) -> Iterator[Finding]:
+        """What speaks against its names, numbers, times and dates."""
+        said = self._said
+        cited = [said.turns[index].spoken for index in said.own]
+        others = [turn.spoken for index, turn in enumerate(said.turns) if index not in said.own]
+        yield from Figures(cited, [*others, *said.known], said.observed).findings(self._fact)
+        yield from self._codes()
+        yield from self._names()
 
     # --- names
 
@@ -158,10 +183,18 @@ class Weighing:
         else:
             yield Finding(doubt=f"nobody said {new[0].title()}")
 
+    def _codes(self) -> Iterator[Finding]:
+        """Addresses, links and codes, which have to be said to the letter."""
+        texts = [*(turn.spoken for turn in self._said.turns), *self._said.known]
+        there = {_plain(code) for text in texts for code in claims(text).identifiers}
+        for code in sorted(claims(self._fact).identifiers):
+            if _CODE.fullmatch(code) and not any(_plain(code) in each for each in there):
+                yield Finding(doubt=f"nobody said {code}")
+
     def _claimed_names(self) -> list[str]:
         """Names; in a language that writes every noun like one, none can be told apart."""
         found = claims(self._fact)
-        names = [*([] if self._language == "de" else sorted(found.names)), *sorted(found.identifiers)]
+        names = [] if self._language == "de" else sorted(found.names)
         return [name for name in names if not _is_figure(name) and not _is_function(name)]
 
     def _anything_said(self) -> bool:
@@ -205,6 +238,11 @@ class Weighing:
 
     def _coverage(self) -> Iterator[Finding]:
         """Words that were not said; what is known counts as said."""
+        missing = self._missing()
+        if len(missing) > self._spared():
+            yield Finding(doubt=f"not said: {', '.join(missing[:4])}")
+
+    def _missing(self) -> list[str]:
         said = frozenset(chain.from_iterable(clause.roots for clause in self._clauses()))
         known = frozenset(each for text in self._said.known for each in _roots(text, self._language))
         speakers = frozenset(each for turn in self._said.turns for each in _roots(turn.name or "", None))
@@ -212,8 +250,7 @@ class Weighing:
         stated = {word: forms for word, forms in self._stated.items() if word not in self._spelled_out}
         names = self._claimed_names()
         missing = [word for word, forms in stated.items() if word not in names and not _among(forms, told)]
-        if len(missing) > self._spared():
-            yield Finding(doubt=f"not said: {', '.join(missing[:4])}")
+        return [word for word in missing if not (_without_blanks(word) and word in self._said.text)]
 
     def _spared(self) -> int:
         """How many words of a fact may be the model's own."""
@@ -292,6 +329,18 @@ _YEARS: Final = re.compile(r"\d")
 
 def _undated(fact: str) -> str:
     return quantities(fact).rest
+
+
+_CODE: Final = re.compile(r"\S+@\S+|https?://\S+|[a-z]+(?:-\w+)*-\d[\w-]*|[a-z]+\d[\w-]{2,}")
+
+
+def _plain(code: str) -> str:
+    return re.sub(r"[\s_-]", "", code)
+
+
+def _without_blanks(word: str) -> bool:
+    """Whether a word is in a script without capitals, some of which set no blanks between words."""
+    return word.lower() == word.upper()
 
 
 def _is_figure(name: str) -> bool:

@@ -6,8 +6,7 @@ propose; what decides is what users said themselves. No model is asked:
     forget   a user's message asks to forget something remembered (`wishes_to_forget`), and names it: a word of the
              memory or one of its categories, or everything there is; "forget that" names what the message before it
              spoke of, and a yes names what the assistant asked about
-    change   what is new in the new text is what a user said: no name, number or date of it is invented, and a word is
-             shared
+    change   what is new in the new text is what a user said, by the checks of extraction, and a word is shared
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from langchain_mem.extraction.forget_words import TONGUES
-from langchain_mem.extraction.grounding import invented
 from langchain_mem.extraction.messages import Turn
+from langchain_mem.extraction.support import Said, unvouched
 from langchain_mem.ranking.bm25 import tokenize
 
 _FLAGS: Final = re.IGNORECASE
@@ -173,7 +172,24 @@ def asks_to_change(memory: Mapping[str, Any], text: str, turns: Sequence[Turn], 
         turns: The conversation.
         now: The present, for dates such as "tomorrow".
     """
-    said = [turn.text for turn in turns if turn.role == "user"]
     new = {*tokenize(text)} - {*tokenize(memory["memory"])}
-    shared = new & {token for each in said for token in tokenize(each)}
-    return bool(shared) and not invented(text, said, observed=now, known=[memory["memory"]])
+    return is_said(text, turns, new=new, now=now, known=[memory["memory"]])
+
+
+def is_said(
+    text: str, turns: Sequence[Turn], *, now: datetime, known: Sequence[str] = (), new: set[str] | None = None
+) -> bool:
+    """Whether users said what a text says, by the checks of extraction, and in one of its own words at least.
+
+    Args:
+        text: What is to be kept.
+        turns: The conversation.
+        now: The present, for dates such as "tomorrow".
+        known: What needs no evidence.
+        new: The words of which one must have been said; all of the text's if unset.
+    """
+    spoken = [turn for turn in turns if turn.role == "user"]
+    tokens = {token for turn in spoken for token in tokenize(turn.text)}
+    if not (new if new is not None else {*tokenize(text)}) & tokens:
+        return False
+    return unvouched(text, Said(turns=spoken, cited=(), speakers=(), known=known, observed=now)) is None

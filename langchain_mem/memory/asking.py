@@ -294,7 +294,6 @@ class Asking:
             at=self._addition.at,
             costs=costs,
             budget=budget,
-            vectors=_vectors(rows),
         )
         return [rows[place] for place in places]
 

@@ -261,6 +261,13 @@ def test_what_no_user_said_is_not_saved(text: str):
     assert texts(memory) == []
 
 
+def test_what_a_user_denied_is_not_saved():
+    """The tool compares as extraction does: what a user said otherwise is refused."""
+    memory, told = _saves("I don't like Rome, remember that.", "Likes Rome")
+    assert told.startswith("Refused")
+    assert texts(memory) == []
+
+
 def test_what_a_user_said_is_saved():
     """What a user told is saved, in a model's words."""
     memory, told = _saves("I always take aisle seats, remember that.", "Takes aisle seats")
