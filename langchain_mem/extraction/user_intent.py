@@ -173,23 +173,8 @@ def asks_to_change(memory: Mapping[str, Any], text: str, turns: Sequence[Turn], 
         now: The present, for dates such as "tomorrow".
     """
     new = {*tokenize(text)} - {*tokenize(memory["memory"])}
-    return is_said(text, turns, new=new, now=now, known=[memory["memory"]])
-
-
-def is_said(
-    text: str, turns: Sequence[Turn], *, now: datetime, known: Sequence[str] = (), new: set[str] | None = None
-) -> bool:
-    """Whether users said what a text says, by the checks of extraction, and in one of its own words at least.
-
-    Args:
-        text: What is to be kept.
-        turns: The conversation.
-        now: The present, for dates such as "tomorrow".
-        known: What needs no evidence.
-        new: The words of which one must have been said; all of the text's if unset.
-    """
     spoken = [turn for turn in turns if turn.role == "user"]
-    tokens = {token for turn in spoken for token in tokenize(turn.text)}
-    if not (new if new is not None else {*tokenize(text)}) & tokens:
+    if not new & {token for turn in spoken for token in tokenize(turn.text)}:
         return False
-    return unvouched(text, Said(turns=spoken, cited=(), speakers=(), known=known, observed=now)) is None
+    said = Said(turns=spoken, cited=(), speakers=(), known=[memory["memory"]], observed=now)
+    return unvouched(text, said) is None
