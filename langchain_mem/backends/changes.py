@@ -87,6 +87,25 @@ class Following(Protocol):
         """
 
 
+class Kept(NamedTuple):
+    """Something derived from a scope that was kept over a restart."""
+
+    content: bytes
+    stamp: Hashable
+    """What `changes` takes, to tell what was written since."""
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A backend that keeps something derived from a scope, so that the next process need not derive it anew."""
+
+    async def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
+        """Keeps something under a name, as it follows from what was there at a stamp; says no where that has passed."""
+
+    async def kept(self, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
+        """What was kept under a name; `None` where nothing was, or where it holds no more."""
+
+
 def of_rows(
     rows: Sequence[Row],
     paths: Sequence[Path],

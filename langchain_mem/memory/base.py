@@ -272,6 +272,8 @@ class MemoryBase(Operations):
             self.settings.background.flush()
         finally:
             self.settings.touches.close()
+            if self.settings.owners is not None:
+                self.settings.owners.leave()
 
 
 def _store(

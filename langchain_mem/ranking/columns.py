@@ -81,6 +81,13 @@ class Growing(Generic[T]):
         self._data = self.all = self.all[which]
         self.size = len(self._data)
 
+    def __getstate__(self) -> tuple[npt.NDArray[T], Any]:
+        return self.all, self._fill
+
+    def __setstate__(self, state: tuple[npt.NDArray[T], Any]) -> None:
+        self._data, self._fill = state
+        self.all, self.size = self._data, len(self._data)
+
 
 class Vectors:
     """One vector a document in blocks, so that a new one never moves those that are there.
@@ -202,6 +209,9 @@ class Column:
         self._texts: npt.NDArray[np.bytes_] | None = None
         self._micros = Growing(np.int64)
         self._answers: dict[Hashable, Mask] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_answers": {}}  # they are named by conditions, and soon asked for again
 
     @property
     def nbytes(self) -> int:

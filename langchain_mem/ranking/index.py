@@ -101,6 +101,14 @@ class Index(Generic[Handle]):
         self._weighed: tuple[Situations | None, Floats] = (None, np.zeros(0))
         self._changed()
 
+    def __getstate__(self) -> dict[str, Any]:
+        worked_out = dict.fromkeys(("living", "asks", "_layout", "_linked", "_centered"))
+        return {**self.__dict__, **worked_out}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._changed()
+
     def _changed(self) -> None:
         """Forgets what was worked out for a search."""
         self.living, self.asks = self._living.all, self._asks.all

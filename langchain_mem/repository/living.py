@@ -24,6 +24,7 @@ from langchain_mem.model.scopes import MEMORIES, TURNS, Namespace
 from langchain_mem.ranking.columns import Columns
 from langchain_mem.ranking.index import Entry, Index
 from langchain_mem.ranking.parts import Mask, Places
+from langchain_mem.repository.kept import Unreadable, packed, unpacked
 from langchain_mem.store.items import Items
 
 DIGEST: Final = Path(("digest",))
@@ -44,6 +45,7 @@ _ASKED: Final = (
 
 _AGING: Final = tuple(Path((name,)) for name in ("event_date", "updated_at", "categories"))
 _BETWEEN: Final = "\x1f"  # stands in no label: `escape` writes it as something else
+_WORTH_KEEPING: Final = 1_000  # documents from which on reading an index is faster than making it
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,6 +81,7 @@ class Living:
         self._handles: dict[Hashable, Address] = {}
         self._turn = threading.Lock()
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+        self._begun = self._fresh = False
         self._begin()
 
     def _begin(self) -> None:
@@ -88,6 +91,7 @@ class Living:
         self._uses: dict[Address, Sequence[datetime]] | None = {}
         self._others: dict[Address, str] = {}
         self._saying: dict[str, set[Address]] = {}
+        self._lost = False  # whether something was removed, whose words the index may still know
 
     @property
     def nbytes(self) -> int:
@@ -120,6 +124,9 @@ class Living:
             return await arun(self._follow(items, condition, most))
 
     async def _follow(self, items: Items, condition: Condition, most: int) -> str | None:
+        if not self._begun:
+            self._begun = True
+            await self._resume(items)
         self.ask_for(condition)
         while True:
             since, paths = self.stamp, self.paths
@@ -130,6 +137,38 @@ class Living:
                 if self.stamp is since and self.paths is paths:  # else somebody has taken in others meanwhile
                     self.take(changes)
                     return "miss" if changes.whole else "stale" if changes.addresses or changes.gone else "hit"
+
+    async def keep(self, items: Items) -> bool:
+        """Has the store keep the index for the next process, where that is worth it and new. A body."""
+        with self.lock:
+            worth_it = self._fresh and not self._lost and len(self.index) >= _WORTH_KEEPING
+            stamp, content = self.stamp, packed(self._state()) if worth_it else b""
+        kept = worth_it and await items.keep(self._scopes, self._name, content, stamp)
+        self._fresh = self._fresh and not kept
+        return kept
+
+    async def _resume(self, items: Items) -> None:
+        """Goes on from where another process has left off."""
+        kept = await items.kept(self._scopes, self._name)
+        if kept is None:
+            return
+        try:
+            state = unpacked(kept.content)
+        except Unreadable:
+            return
+        with self.lock:
+            if self.stamp is None:
+                self.index, self._asked, self._handles, self._uses, self._others, self._saying = state
+                self.paths = (*_TOLD, *self._asked)
+                self.stamp = kept.stamp
+
+    @property
+    def _name(self) -> str:
+        """What tells this index from the owner's others."""
+        return "-".join(sorted(self._states))
+
+    def _state(self) -> tuple[Any, ...]:
+        return self.index, self._asked, self._handles, self._uses, self._others, self._saying
 
     def ask_for(self, condition: Condition) -> None:
         """Has everything taken in anew, with columns for what a condition asks about, where it has no column yet."""
@@ -143,6 +182,7 @@ class Living:
         """Takes in what was written since the last look."""
         if changes.whole:
             self._begin()
+        self._fresh = self._fresh or bool(changes.addresses or changes.gone or changes.used)
         if changes.addresses or changes.gone:
             self._apply(changes)
         self._note_used(changes)
@@ -189,6 +229,7 @@ class Living:
     def _apply(self, changes: Changes) -> None:
         """Changes what was written: puts what is ranked, sets aside what is in another state, forgets what has gone."""
         gone = [self._handles.get(handle, handle) for handle in changes.gone]
+        self._lost = self._lost or bool(gone)
         dead: list[Address] = [address for address in gone if isinstance(address, Address)]
         told = list(zip(*changes.fields, strict=True)) or [()] * (len(_TOLD) + len(self._asked))
         is_ranked = [

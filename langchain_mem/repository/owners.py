@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 from weakref import WeakKeyDictionary, ref
 
-from langchain_mem._flow import gather
+from langchain_mem._flow import gather, run
 from langchain_mem.errors import StoreError
 from langchain_mem.filters.conditions import ALWAYS, Condition
 from langchain_mem.model.scopes import Namespace
@@ -25,6 +26,7 @@ LIVE: Final = frozenset({"live"})
 MOST_AT_ONCE: Final = 8
 """Owners that one search may name to be answered by their indexes."""
 
+_LOG: Final = logging.getLogger("langchain_mem")
 _DEPTH: Final = 3  # labels that say whose a memory is: the root, the kind of owner and its id
 _EACH: Final = 2_000  # bytes a memory takes beside its vector, at least about so many
 _AGAIN: Final = 64  # times that an owner who was too large is passed over before it is counted again
@@ -68,6 +70,23 @@ class Owners:
             self._held.clear()
             self._sizes.clear()
             self._large.clear()
+
+    def leave(self) -> None:
+        """Has the store keep the indexes for the next process, as far as it can: what it cannot is made anew there."""
+        if not self._items.keeps:
+            return
+        try:
+            run(self._keep())
+        except StoreError as error:
+            _LOG.info("Indexes could not be kept, and are made anew by the next process: %s", error)
+
+    async def _keep(self) -> None:
+        with self._lock:
+            livings = list(self._held.values())
+        most = self.cache_bytes // (self._bytes_each or self._measure())
+        for living in livings:
+            if await living.follow(self._items, ALWAYS, most) is not None:
+                await living.keep(self._items)
 
     async def current(
         self, places: Sequence[Namespace], condition: Condition = ALWAYS, states: frozenset[str] = LIVE

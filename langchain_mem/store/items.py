@@ -32,7 +32,7 @@ from langchain_mem.backends.base import (
     Vectors,
     Write,
 )
-from langchain_mem.backends.changes import Changes, Following
+from langchain_mem.backends.changes import Changes, Following, Keeping, Kept
 from langchain_mem.errors import EmbeddingMismatch
 from langchain_mem.filters.conditions import Condition, Path
 from langchain_mem.ranking.scale import Scale
@@ -103,6 +103,7 @@ class Items:
         self._recorded: Embedder | None = None
         self._scanning = backend if isinstance(backend, Scanning) else None
         self._following = backend if isinstance(backend, Following) else None
+        self._keeping = backend if isinstance(backend, Keeping) else None
         self._lexical = backend if isinstance(backend, Lexical) else None
         self._touching = backend if isinstance(backend, Touching) else None
 
@@ -115,6 +116,11 @@ class Items:
     def touching(self) -> bool:
         """Whether the backend records uses apart from writes."""
         return self._touching is not None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the backend keeps what is derived from a scope over a restart."""
+        return self._keeping is not None
 
     def now(self, now: datetime | None = None) -> datetime:
         """This instant, or the clock's, in UTC."""
@@ -220,6 +226,15 @@ class Items:
         """What was written in some scopes since a stamp; `None` where the backend cannot tell. See `Following`."""
         await self.ready()
         return None if self._following is None else await self._following.changes(scopes, paths, since, limit)
+
+    async def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
+        """Keeps something derived over a restart; says no where the backend does not. See `Keeping`."""
+        return self._keeping is not None and await self._keeping.keep(scopes, name, content, stamp)
+
+    async def kept(self, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
+        """What was kept. See `Keeping`."""
+        await self.ready()
+        return None if self._keeping is None else await self._keeping.kept(scopes, name)
 
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match] | None:
         """The rows that hold at least one of the words; `None` where the backend has no full text search."""

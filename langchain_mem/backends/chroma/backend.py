@@ -12,7 +12,7 @@ from chromadb.api import ClientAPI
 
 from langchain_mem._flow import offload
 from langchain_mem.backends.base import Address, Embedder, Match, Namespace, NamespaceQuery, Query, Row, Write
-from langchain_mem.backends.changes import Changes
+from langchain_mem.backends.changes import Changes, Kept
 from langchain_mem.backends.chroma.client import CollectionClient, set_timeout
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.folder import Folder
@@ -131,6 +131,14 @@ class ChromaBackend:
         """What was written in these scopes since a stamp, or all there is; `None` over HTTP, or over `limit` rows."""
         return await offload(self._shared.changes, scopes, paths, since, limit)
 
+    async def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
+        """Keeps something derived beside the folder's database until its scopes change; not over HTTP."""
+        return await offload(self._shared.keep, scopes, name, content, stamp)
+
+    async def kept(self, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
+        """What was kept, if nobody has written to the database since the folder was closed."""
+        return await offload(self._shared.kept, scopes, name)
+
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words, those that hold more and rarer ones first."""
         return await offload(self._shared.lexical, query, words)
@@ -186,7 +194,7 @@ class ChromaBackend:
         if self._client is not None:
             set_timeout(self._client, self._timeout)
             table = CollectionClient.open(self._client, self._collection)
-            return SharedCollection(table, threading.RLock(), exclusive=False, small=self._exact)
+            return SharedCollection(table, threading.RLock(), kept=None, small=self._exact)
         self._folder = Folder.acquire(self._path or ".")
         return self._folder.collection(self._collection, small=self._exact)
 

@@ -102,6 +102,11 @@ class CollectionClient:
         return cls(client, collection, min(most, CLOUD_BATCH) if cloud else most, journals=not cloud)
 
     @property
+    def name(self) -> str:
+        """The collection's name."""
+        return self._collection.name
+
+    @property
     def metadata(self) -> Mapping[str, Any]:
         """What the collection says of itself."""
         return self._collection.metadata or {}

@@ -29,10 +29,11 @@ from langchain_mem.backends.base import (
     check_embedder,
     fits,
 )
-from langchain_mem.backends.changes import Changes, Log, of_rows
+from langchain_mem.backends.changes import OWNER_DEPTH, Changes, Kept, Log, of_rows
 from langchain_mem.backends.chroma import records as rows
 from langchain_mem.backends.chroma.client import CollectionClient
 from langchain_mem.backends.chroma.journal import ABANDONED, Journal
+from langchain_mem.backends.chroma.kept import KeptFiles
 from langchain_mem.backends.chroma.records import Record, record_id
 from langchain_mem.backends.chroma.scope_cache import EVER, ScopeCache
 from langchain_mem.backends.chroma.where import Where, both, either, in_text, keys_where, where
@@ -57,14 +58,17 @@ class SharedCollection:
         table: The collection.
         mutex: Held through each write, and where `exclusive` through whatever else calls Chroma. What is held in memory
             is read without it, so that such reads wait for no write.
-        exclusive: Whether nobody else writes to the collection, so that scopes can be held in memory.
+        kept: What is kept beside the collection, where nobody else writes to it, so that scopes can be held in memory;
+            `None` where others write too.
         small: A scope of at most so many records is loaded and searched exactly.
     """
 
     def __init__(
-        self, table: CollectionClient, mutex: AbstractContextManager[Any], *, exclusive: bool, small: int
+        self, table: CollectionClient, mutex: AbstractContextManager[Any], *, kept: KeptFiles | None, small: int
     ) -> None:
+        exclusive = kept is not None
         self.mutex = mutex
+        self._kept = kept
         self._small = small
         self._cache = ScopeCache() if exclusive else None
         self._log = Log() if exclusive else None
@@ -108,6 +112,7 @@ class SharedCollection:
     def write(self, batch: Sequence[Write], now: datetime) -> None:
         """`Backend.write`."""
         with self.mutex:
+            self._unkeep(write.address for write in batch)
             before = self._before(batch)
             for write in batch:
                 _expect(write, before.get(record_id(write.address)), now)
@@ -146,6 +151,7 @@ class SharedCollection:
         """`Backend.refresh`."""
         with self.mutex:
             sliding = [row for row in self.get(addresses, now) if row is not None and row.ttl is not None]
+            self._unkeep(row.address for row in sliding)
             expiries = {record_id(row.address): {"expires": rows.micros(now + row.ttl)} for row in sliding if row.ttl}
             self.table.update(expiries)
             if self._log is not None:
@@ -158,6 +164,7 @@ class SharedCollection:
         with self.mutex:
             self._journal.repair(now - ABANDONED)
             expired = [each for each in self.table.find(_expired(now), vectors=False, limit=limit) if rows.is_row(each)]
+            self._unkeep(row.address for row in rows.rows_of(expired))
             self.table.delete([id_ for record in expired for id_ in (*rows.parts_of(record), record.id)])
             self._repeat([Write(address=row.address, row=None) for row in rows.rows_of(expired)], now)
             return len(expired)
@@ -196,6 +203,24 @@ class SharedCollection:
         here = [row for row in found.values() if row is not None]
         return of_rows(here, paths, stamp=stamp, whole=False, used=used, gone=gone)
 
+    def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
+        """`Keeping.keep`."""
+        if self._log is None or self._kept is None:
+            return False
+        with self.mutex:
+            now = self._log.look(scopes, stamp)
+            if now.written is None or now.written or now.used:
+                return False
+            return self._kept.put(self.table.name, scopes, name, content)
+
+    def kept(self, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
+        """`Keeping.kept`."""
+        if self._log is None or self._kept is None:
+            return None
+        with self.mutex:
+            content = self._kept.get(self.table.name, scopes, name)
+            return None if content is None else Kept(content, self._log.look(scopes, None).stamp)
+
     def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """`Lexical.lexical`."""
         with self._loaded(query.prefixes) as loaded:
@@ -206,6 +231,7 @@ class SharedCollection:
     def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
         """`Touching.touch`."""
         with self.mutex:
+            self._unkeep(touches)
             by_id = {record_id(address): instants for address, instants in touches.items()}
             records = filter(rows.is_row, self.table.read(list(by_id), vectors=False))
             self.table.update(
@@ -268,6 +294,11 @@ class SharedCollection:
                 return
         with self.mutex:
             yield self._cache.rows if self._take_in(self._cache, prefixes, load=load) else None
+
+    def _unkeep(self, addresses: Iterable[Address]) -> None:
+        """Drops what is kept of scopes that are about to change."""
+        if self._kept is not None:
+            self._kept.drop(self.table.name, {address.namespace[:OWNER_DEPTH] for address in addresses})
 
     def _written(self, log: Log, addresses: Sequence[Address]) -> dict[Address, Row | None]:
         """The rows at addresses that were written: as the log remembers them, and the others as they are read."""

@@ -11,6 +11,7 @@ from typing import ClassVar
 from langchain_mem.backends.chroma.client import CollectionClient, persistent_client, recover
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.compaction import compact, scrub
+from langchain_mem.backends.chroma.kept import KeptFiles
 from langchain_mem.backends.chroma.lock import FolderLock
 from langchain_mem.backends.chroma.statistics import give_statistics
 
@@ -33,6 +34,7 @@ class Folder:
         self._lock.acquire()
         with ExitStack() as undo:
             undo.callback(self._lock.release)
+            self._kept = KeptFiles(path)
             if not give_statistics(path):
                 persistent_client(path).close()  # makes the database
                 give_statistics(path)
@@ -62,6 +64,7 @@ class Folder:
                 for shared in self._shared.values():
                     shared.close()
                 self._client.close()
+                self._kept.seal()
                 self._lock.release()
 
     def collection(self, collection: str, *, small: int) -> SharedCollection:
@@ -69,7 +72,7 @@ class Folder:
         with self.mutex:
             if collection not in self._shared:
                 self._shared[collection] = SharedCollection(
-                    self._table(collection), self.mutex, exclusive=True, small=small
+                    self._table(collection), self.mutex, kept=self._kept, small=small
                 )
             return self._shared[collection]
 

@@ -40,6 +40,7 @@ from langchain_mem.backends.chroma.client import CLOUD_BATCH, CollectionClient, 
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.compaction import scrub
 from langchain_mem.backends.chroma.folder import Folder
+from langchain_mem.backends.chroma.kept import KeptFiles
 from langchain_mem.backends.chroma.statistics import STATISTICS
 from langchain_mem.errors import EmbeddingMismatch, InvalidRequest, StoreError, StoreLocked
 from langchain_mem.filters.language import parse_store
@@ -218,7 +219,7 @@ def test_held_scopes_wait_for_no_write(tmp_path: Path) -> None:
     """A scope that is held in memory is read, searched and counted while somebody else writes to Chroma."""
     mutex = threading.RLock()
     with chromadb.PersistentClient(tmp_path, settings=Settings(anonymized_telemetry=False)) as client:
-        shared = SharedCollection(CollectionClient.open(client, "memory"), mutex, exclusive=True, small=9)
+        shared = SharedCollection(CollectionClient.open(client, "memory"), mutex, kept=KeptFiles(tmp_path), small=9)
         shared.write([Write(address=Address(ALEX, "a"), row=row("a"))], NOW)
         assert len(shared.scan((ALEX,), NOW, 9) or []) == 1
         with ThreadPoolExecutor(1) as pool, mutex:

@@ -1,0 +1,111 @@
+"""What is kept beside a folder's database, and is valid only as long as nobody writes to the database.
+
+SQLite counts in a database's header how often it has changed (https://www.sqlite.org/fileformat2.html, 1.3.7). When a
+folder is closed, the number is noted with the files that hold by then. When it is opened and the number is another, or
+was never noted since a process was killed, the files are removed. So it does not matter who wrote: an earlier release,
+another program, or a backup that was restored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+from collections.abc import Hashable, Iterable, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+from langchain_mem.backends.base import Namespace
+
+FOLDER: Final = "langchain_mem.kept"
+_NOTE: Final = "valid.json"
+_HEADER: Final = struct.Struct(">18s2B4sI")  # of SQLite: up to the versions for writing and reading, and the counter
+_ROLLBACK_JOURNAL: Final = (1, 1)  # the versions where each change is counted; with a write-ahead log not each is
+
+
+class KeptFiles:
+    """Files of one folder, each about some scopes of a collection. Whoever uses it holds the folder's mutex.
+
+    Opened before a client opens the database, and sealed after the last one has closed it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._database = folder / "chroma.sqlite3"
+        self._folder = folder / FOLDER
+        self._files: dict[str, list[Hashable]] = {}
+        self._begin()
+
+    def get(self, collection: str, scopes: Sequence[Namespace], name: str) -> bytes | None:
+        """What was kept under a name, if it holds."""
+        file = _file(collection, scopes, name)
+        try:
+            return (self._folder / file).read_bytes() if file in self._files else None
+        except OSError:  # somebody has removed it
+            return None
+
+    def put(self, collection: str, scopes: Sequence[Namespace], name: str, content: bytes) -> bool:
+        """Keeps something until one of its scopes changes; says no where the disk does not take it."""
+        file = _file(collection, scopes, name)
+        unfinished = self._folder / f"{file}.new"
+        try:
+            self._folder.mkdir(exist_ok=True)
+            unfinished.write_bytes(content)
+            unfinished.replace(self._folder / file)
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            return False
+        self._files[file] = [(collection, scope) for scope in scopes]
+        return True
+
+    def drop(self, collection: str, scopes: Iterable[Namespace]) -> None:
+        """Removes what rests on one of these scopes, which are about to change."""
+        if not self._files:
+            return
+        changed = {(collection, scope) for scope in scopes}
+        for file in [file for file, rests_on in self._files.items() if not changed.isdisjoint(rests_on)]:
+            del self._files[file]
+            (self._folder / file).unlink(missing_ok=True)
+
+    def seal(self) -> None:
+        """Notes what holds, now that nobody writes any more."""
+        state = self._state()
+        if self._files and state is not None:
+            note = json.dumps({"database": state, "files": self._files})
+            with suppress(OSError):  # nothing holds without the note
+                (self._folder / _NOTE).write_text(note, encoding="utf-8")
+
+    def _begin(self) -> None:
+        """Takes over what the last process left, if it holds; the note goes until this one leaves its own."""
+        note = self._folder / _NOTE
+        try:
+            left: Any = json.loads(note.read_bytes())
+        except (OSError, ValueError):
+            left = {}
+        if left.get("database") == self._state() is not None:
+            self._files = {
+                file: [(collection, tuple(scope)) for collection, scope in rests_on]
+                for file, rests_on in left["files"].items()
+            }
+            note.unlink()
+        elif self._folder.exists():
+            shutil.rmtree(self._folder)
+
+    def _state(self) -> list[int] | None:
+        """What changes with every write to the database; `None` where nothing does."""
+        try:
+            with self._database.open("rb") as file:
+                _, written, read, _, counter = _HEADER.unpack(file.read(_HEADER.size))
+        except (OSError, struct.error):
+            return None
+        if (written, read) != _ROLLBACK_JOURNAL or self._database.with_name("chroma.sqlite3-journal").exists():
+            return None
+        return [counter, os.stat(self._database).st_size]
+
+
+def _file(collection: str, scopes: Sequence[Namespace], name: str) -> str:
+    told = json.dumps([collection, scopes, name])
+    return blake2b(told.encode(errors="surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,145 @@
+"""An index as bytes, so that the process that opens a store next need not make it anew.
+
+The bytes are a pickle of the index's own classes, with each array apart. What was kept by other code than this, or is
+damaged, is not read: an index is derived, and the rows are the truth. A pickle can name anything that can be imported;
+this one may name the classes of `ranking`, addresses and instants, and nothing else, so that a folder from a stranger
+runs no code.
+
+    16 bytes   the digest of the code that wrote it
+    8 bytes    the checksum of the rest
+    8 bytes    how long the pickle is
+    the pickle, and then the arrays one after the other, each at a multiple of 64 bytes
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import io
+import pickle
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+from zlib import crc32
+
+import numpy as np
+
+from langchain_mem.ranking.index import Index
+
+_DIGEST: Final = 16
+_NUMBER: Final = 8
+_HEAD: Final = _DIGEST + 2 * _NUMBER
+_ALIGNED: Final = 64
+_RANKING: Final = "langchain_mem.ranking."
+_OTHERS: Final = {
+    ("langchain_mem.backends.base", "Address"),
+    ("datetime", "datetime"),
+    ("datetime", "timedelta"),
+    ("datetime", "timezone"),
+    ("array", "_array_reconstructor"),
+    ("array", "array"),
+    ("builtins", "list"),
+    ("builtins", "dict"),
+    ("langchain_mem.filters.conditions", "Path"),
+}
+
+
+class Unreadable(Exception):
+    """What was kept is damaged, or was kept by other code."""
+
+
+def packed(state: Any) -> bytes:
+    """What an index is made of, as bytes."""
+    file = io.BytesIO()
+    pickler = _Pickler(file)
+    pickler.dump(state)
+    pickled = file.getvalue()
+    pieces, size = [_number(len(pickled)), pickled], _HEAD + len(pickled)
+    for array in pickler.arrays:
+        pieces += [bytes(-size % _ALIGNED), array.tobytes()]
+        size += -size % _ALIGNED + array.nbytes
+    rest = b"".join(pieces)
+    return _code() + _number(crc32(rest)) + rest
+
+
+def unpacked(content: bytes) -> Any:
+    """What `packed` was given.
+
+    Raises:
+        Unreadable: It was kept by other code, or is damaged.
+    """
+    view = memoryview(bytearray(content))  # arrays are parts of it, and are written to
+    code, checksum, rest = view[:_DIGEST], view[_DIGEST : _DIGEST + _NUMBER], view[_DIGEST + _NUMBER :]
+    if bytes(code) != _code() or bytes(checksum) != _number(crc32(rest)):
+        raise Unreadable
+    end = _HEAD + int.from_bytes(rest[:_NUMBER], "little")
+    collecting = gc.isenabled()
+    gc.disable()  # many small objects come and none goes: looking for garbage would take most of the time
+    try:
+        return _Unpickler(view[_HEAD:end], view, end).load()
+    except (pickle.UnpicklingError, AttributeError, LookupError, TypeError, ValueError, EOFError) as error:
+        raise Unreadable from error
+    finally:
+        if collecting:
+            gc.enable()
+
+
+class _Pickler(pickle.Pickler):
+    """Leaves each array out, and remembers it."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=5)
+        self.arrays: list[np.ndarray[Any, Any]] = []
+
+    def persistent_id(self, obj: Any) -> tuple[str, tuple[int, ...]] | None:
+        """An array's type and shape; arrays are read in the order in which they were left out."""
+        if not isinstance(obj, np.ndarray):
+            return None
+        self.arrays.append(np.ascontiguousarray(obj))
+        return obj.dtype.str, obj.shape
+
+
+class _Unpickler(pickle.Unpickler):
+    """Puts each array in, and makes nothing but parts of an index."""
+
+    def __init__(self, pickled: memoryview, content: memoryview, start: int) -> None:
+        super().__init__(io.BytesIO(pickled))
+        self._content = content
+        self._start = start
+
+    def persistent_load(self, pid: Any) -> Any:
+        """The next array, of this type and shape."""
+        dtype, shape = np.dtype(pid[0]), pid[1]
+        if dtype.hasobject:
+            raise pickle.UnpicklingError("An array holds numbers or text.")
+        self._start += -self._start % _ALIGNED
+        array = np.frombuffer(self._content, dtype, int(np.prod(shape, dtype=np.int64)), self._start)
+        self._start += array.nbytes
+        return array.reshape(shape)
+
+    def find_class(self, module: str, name: str) -> Any:
+        """A class of an index.
+
+        Raises:
+            UnpicklingError: It is none.
+        """
+        if (module, name) in _OTHERS:
+            return super().find_class(module, name)
+        found = super().find_class(module, name) if module.startswith(_RANKING) and "." not in name else None
+        if not isinstance(found, type) or found.__module__ != module:
+            raise pickle.UnpicklingError(f"{module}.{name} is no part of an index.")
+        return found
+
+
+def _number(number: int) -> bytes:
+    return number.to_bytes(_NUMBER, "little")
+
+
+@cache
+def _code() -> bytes:
+    """The digest of the files that an index is made by: after an upgrade indexes are made anew."""
+    files = sorted(Path(inspect.getfile(Index)).parent.glob("*.py"))
+    here = Path(__file__)
+    written = b"".join(file.read_bytes() for file in [*files, here, here.with_name("living.py")])
+    return blake2b(written, digest_size=_DIGEST).digest()

@@ -1,0 +1,146 @@
+"""What an owner's index was when a folder was closed is where the next process begins, if nobody wrote meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import chromadb
+import pytest
+from chromadb.config import Settings
+
+from langchain_mem import LongTermStore, Memory
+from langchain_mem.backends.chroma.kept import FOLDER
+from langchain_mem.testing import FakeClock, FakeEmbeddings
+
+OWNER = {"user_id": "alex"}
+COUNT = 1_050
+QUESTION = "Which town has the number 77?"
+
+
+class Opened:
+    """A memory in a folder, that says how many rows an index has had to take in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
+        self.store = LongTermStore.chroma(folder, embed=FakeEmbeddings(dims=8), clock=self.clock)
+        self.memory = Memory(self.store, clock=self.clock, purge_after=timedelta(days=30))
+        self.loaded = 0
+        following = self.store.items.changes
+
+        async def changes(*asked: Any) -> Any:
+            found = await following(*asked)
+            self.loaded += 0 if found is None else len(found.addresses)
+            return found
+
+        self.store.items.changes = changes  # type: ignore[method-assign]
+
+    def search(self, query: str = QUESTION) -> list[tuple[str, float]]:
+        found = self.memory.search(query, reinforce="none", **OWNER)["results"]
+        return [(each["memory"], each["score"]) for each in found]
+
+    def close(self) -> None:
+        self.memory.close()
+        self.store.close()
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[str, float]]]:
+    """A closed folder with more memories of one owner than it takes to keep an index, and what a search found."""
+    folder = tmp_path_factory.mktemp("filled") / "memory"
+    opened = Opened(folder)
+    opened.memory.add([f"Town {n} has the number {n * 7}." for n in range(COUNT)], infer=False, **OWNER)
+    found = opened.search()
+    opened.close()
+    return folder, found
+
+
+@pytest.fixture
+def folder(filled: tuple[Path, Any], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(filled[0], tmp_path / "memory"))
+
+
+@pytest.fixture
+def reopen(folder: Path) -> Iterator[Callable[[], Opened]]:
+    """Opens the folder; all are closed in the end."""
+    every: list[Opened] = []
+
+    def reopen() -> Opened:
+        every.append(Opened(folder))
+        return every[-1]
+
+    yield reopen
+    for each in every:
+        each.close()
+
+
+def kept(folder: Path) -> list[Path]:
+    return [file for file in (folder / FOLDER).glob("*") if file.suffix != ".json"]
+
+
+def test_a_search_after_a_start_reads_no_memories_anew(reopen: Callable[[], Opened], filled: tuple[Path, Any]) -> None:
+    """It finds what was found before, to the last digit, and the index goes on from there."""
+    opened = reopen()
+    assert opened.search() == filled[1]
+    assert opened.loaded == 0
+    opened.memory.add("Zanzibar has the number 77.", infer=False, **OWNER)
+    assert "Zanzibar has the number 77." in dict(opened.search())
+    assert opened.loaded == 1
+    opened.close()
+    again = reopen()
+    assert "Zanzibar has the number 77." in dict(again.search())
+    assert again.loaded == 0
+
+
+def test_what_others_wrote_is_found(folder: Path, reopen: Callable[[], Opened]) -> None:
+    """A program that writes to Chroma's files, and knows of no index, makes the kept one count for nothing."""
+    opened = reopen()
+    first = dict(opened.search())
+    opened.close()
+    with chromadb.PersistentClient(folder, settings=Settings(anonymized_telemetry=False)) as client:
+        collection = client.get_collection("langchain_mem", embedding_function=None)
+        best = next(iter(first)).lower()
+        collection.delete(where_document={"$contains": best})
+    opened = reopen()
+    assert best not in {memory.lower() for memory in dict(opened.search())}
+    assert opened.loaded == COUNT - 1
+
+
+def test_a_write_drops_what_is_kept(folder: Path, reopen: Callable[[], Opened]) -> None:
+    """From an owner's first write until the folder is closed nothing is kept: the process may be killed meanwhile."""
+    opened = reopen()
+    opened.search()
+    opened.memory.add("Bob lives elsewhere.", infer=False, user_id="bob")
+    assert len(kept(folder)) == 1
+    opened.memory.add("Alex lives here.", infer=False, **OWNER)
+    assert kept(folder) == []
+
+
+def test_what_is_removed_stands_in_no_file(folder: Path, reopen: Callable[[], Opened]) -> None:
+    """Words of a memory that was purged are in no index that is kept."""
+    opened = reopen()
+    (added,) = opened.memory.add("Alex keeps a quokka.", infer=False, **OWNER)["results"]
+    opened.search()
+    opened.memory.delete(added["id"])
+    opened.clock.advance(timedelta(days=31))
+    opened.memory.purge_expired()
+    opened.search()
+    opened.close()
+    assert not any(b"quokka" in file.read_bytes() for file in kept(folder))
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[: len(content) // 2], lambda content: content[:-1] + bytes([content[-1] ^ 1])]
+)
+def test_a_damaged_file_costs_only_time(
+    folder: Path, reopen: Callable[[], Opened], filled: tuple[Path, Any], damage: Callable[[bytes], bytes]
+) -> None:
+    """What cannot be read is made anew."""
+    (file,) = kept(folder)
+    file.write_bytes(damage(file.read_bytes()))
+    opened = reopen()
+    assert opened.search() == filled[1]
+    assert opened.loaded == COUNT
