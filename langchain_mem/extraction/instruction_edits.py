@@ -29,6 +29,11 @@ LONGEST: Final = 600
 RUN: Final = 6
 """So many words in a row that only a user said make a line a user's."""
 
+SHORT_RUN: Final = 3
+"""Where half of a line's runs of so many words are a user's, it is the user's as well."""
+
+_LEAST: Final = 3  # short runs that have to be a user's
+
 _PLACEHOLDER: Final = re.compile(r"\{+\s*[A-Za-z_][\w.]*\s*\}+")
 _NAMED: Final = re.compile(
     r"\b(?i:my name is|i am|i['’]m|call me|this is|name['’]s|ich heiße|ich bin|je m['’]appelle|me llamo|mi chiamo)\s+"
@@ -247,17 +252,24 @@ def _names(trajectories: Sequence[Trajectory]) -> set[str]:
 
 
 def _copied(text: str, trajectories: Sequence[Trajectory], given: Sequence[str]) -> str | None:
-    """Words in a row that stand in a text and that only users said; `None` where there are none."""
-    theirs = " ".join(turn.text for each in trajectories for turn in each.turns if turn.role == "user")
-    others = " ".join([*given, *(t.text for each in trajectories for t in each.turns if t.role != "user")])
-    only = _runs(theirs) - _runs(others)
-    return next((" ".join(run) for run in _runs_in_order(text) if run in only), None)
+    """Words of a text that only users said; `None` where it is not theirs.
+
+    It is theirs where it holds a long run of their words, or where half of its short runs are theirs: a model that
+    copies an order leaves out or changes a word.
+    """
+    theirs = [turn.text for each in trajectories for turn in each.turns if turn.role == "user"]
+    others = [*given, *(t.text for each in trajectories for t in each.turns if t.role != "user")]
+    for length, share in ((RUN, 0.0), (SHORT_RUN, 0.5)):
+        only = {run for said in theirs for run in _runs(said, length)}
+        only -= {run for said in others for run in _runs(said, length)}
+        runs = _runs(text, length)
+        found = [" ".join(run) for run in runs if run in only]
+        if found and len(found) >= max(_LEAST if share else 1, share * len(runs)):
+            return found[0]
+    return None
 
 
-def _runs(text: str) -> set[tuple[str, ...]]:
-    return {*_runs_in_order(text)}
-
-
-def _runs_in_order(text: str) -> list[tuple[str, ...]]:
+def _runs(text: str, length: int) -> list[tuple[str, ...]]:
+    """The runs of so many words in a text, in order."""
     words = _WORD.findall(text.casefold())
-    return [tuple(words[start : start + RUN]) for start in range(len(words) - RUN + 1)]
+    return [tuple(words[start : start + length]) for start in range(len(words) - length + 1)]

@@ -220,6 +220,7 @@ class TestImproving:
             (edit("add", HINT, because=[]), "rests on no feedback"),
             (edit("add", HINT, because=[3]), "rests on no feedback"),
             (edit("add", "Always give the final answer at once and nothing else."), "repeats what only a user said"),
+            (edit("add", "Always give the final answer at once."), "repeats what only a user said: the final answer"),
             (edit("add", "Give Priya hints."), "names a person of the conversation: Priya"),
             (edit("remove", line=2), "the placeholder {language} would be lost"),
             (edit("add", "Greet {user_name}."), "there is no placeholder {user_name}"),
