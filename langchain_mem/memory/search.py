@@ -42,6 +42,9 @@ from langchain_mem.ranking.relevance import (
     prefer_newer,
 )
 
+_EQUAL: Final = (
+    1e-6  # products that differ by no more are put in order by id: cosines' last digits depend on the engine
+)
 _ORDER: Final = {str(layer): place for place, layer in enumerate(Layer)}
 
 
@@ -162,15 +165,16 @@ async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tupl
     if ready:
         _decay(settings, search, facts)
         facts.sort(key=_place)
-    reach = _within_reach(facts, search, ready=ready)
+    reach = len(facts) if search.rerank else 2 * search.top_k
     while True:
         read = await read_rows(settings, search, facts[:reach])
         if not ready:
             await _score(settings, search, read)
         fresh, repeats = _repeats_apart(read)
-        if len(fresh) >= search.top_k or reach >= len(facts):
+        needed = 0 if search.rerank else _within_reach(facts, fresh, search, ready=ready)
+        if needed <= reach or reach >= len(facts):
             break
-        reach = len(facts)  # what was out of reach may rise past repeats
+        reach = needed
     best = _newer_first([*fresh, *repeats], search)[: search.top_k]
     if not turns:
         return best, []
@@ -178,21 +182,22 @@ async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tupl
     return best, _each_once(await read_rows(settings, search, turns))[: search.top_k]
 
 
-def _within_reach(facts: Sequence[Hit], search: Search, *, ready: bool) -> int:
+def _within_reach(facts: Sequence[Hit], fresh: Sequence[Hit], search: Search, *, ready: bool) -> int:
     """How many of the first memories have to be read, so that the best are among them.
 
     Args:
         facts: By their product where that is known, else by their relevance.
+        fresh: What was read, by its product, without repeats.
         search: What is asked.
-        ready: Whether the product is known. Else it lies between relevance times the policy's floor and its ceiling,
-            so one far below the last place cannot rise to it.
+        ready: Whether the product is known. Else decay raises relevance to its ceiling at the most, so one far below
+            the last place cannot rise to it.
     """
-    if ready or len(facts) <= 2 * search.top_k:
-        return 2 * search.top_k
-    if search.rerank or search.decay is None:
-        return len(facts)
-    least = facts[search.top_k - 1].score * search.decay.floor / search.decay.ceiling
-    return max(2 * search.top_k, sum(hit.score >= least for hit in facts))
+    if len(fresh) < search.top_k:
+        return len(facts)  # what was out of reach may rise past repeats
+    if ready or search.decay is None:
+        return 0
+    least = (fresh[search.top_k - 1].product - _EQUAL) / search.decay.ceiling
+    return sum(hit.score >= least for hit in facts)
 
 
 async def _score(settings: Settings, search: Search, hits: list[Hit]) -> None:

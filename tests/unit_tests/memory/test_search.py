@@ -3,19 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
+from langchain_mem.backends.changes import Changes
+from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import FilterError, InvalidRequest, ScopeError
+from langchain_mem.memory.facade import Memory
 from langchain_mem.model.records import PUBLIC
+from langchain_mem.store.long_term import LongTermStore
+from langchain_mem.testing import FakeClock, FakeEmbeddings
 from tests.memories import Bench, against, facts, memory_id, op, proposed, texts
 from tests.naming import spelled
 
 Open = Callable[..., Bench]
+
+
+class Unfollowed(DictionaryBackend):
+    """A backend that does not tell of uses, as one that other processes write to."""
+
+    async def changes(self, *asked: Any) -> Changes | None:
+        found = await super().changes(*asked)
+        return found and replace(found, uses=None, used=())
+
+
+@pytest.mark.parametrize("top_k", [1, 3, 8])
+def test_the_same_is_found_where_a_backend_does_not_tell_of_uses(top_k: int) -> None:
+    """What decay brings up from far below is found by the index's knowledge of uses, and by reading candidates."""
+    answers = []
+    for backend in (DictionaryBackend(), Unfollowed()):
+        clock = FakeClock()
+        store = LongTermStore(backend, embed=FakeEmbeddings(), clock=clock)
+        with Memory(store, clock=clock) as memory:
+            for number in range(40):
+                memory.add(f"Tea number {number} is {'green ' * (number % 5)}tea", user_id="alex")
+                clock.advance(timedelta(days=number))
+                memory.search(f"number {number // 3}", user_id="alex", top_k=1)
+                memory.flush()
+            found = memory.search("green tea", user_id="alex", top_k=top_k, threshold=0.0, reinforce="none")
+            answers.append([(one["memory"], pytest.approx(one["score"])) for one in found["results"]])
+    assert answers[0] == answers[1]
+    assert len(answers[0]) == top_k
 
 
 class TestShapes:
