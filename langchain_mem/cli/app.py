@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from langchain_mem.cli import doctor, instructing, memories, owners, running, transfer
+from langchain_mem.cli import doctor, instructing, memories, owners, running, tidying, transfer
 
 _HELP = """Memory for LangGraph and LangChain.
 
@@ -38,6 +38,7 @@ def main(
 
 memories.add_to(app)
 instructing.add_to(app)
+tidying.add_to(app)
 owners.add_to(app)
 transfer.add_to(app)
 doctor.add_to(app)

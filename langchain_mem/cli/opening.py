@@ -89,15 +89,30 @@ def _backend(store: str | None, *, new: bool, dry_run: bool) -> Backend:
 
 @contextmanager
 def remembering(
-    store: str | None, embedder: str | None = None, *, new: bool = False, dry_run: bool = False, tell: bool = False
+    store: str | None,
+    embedder: str | None = None,
+    *,
+    new: bool = False,
+    dry_run: bool = False,
+    tell: bool = False,
+    model: str | None = None,
 ) -> Iterator[Memory]:
-    """An administrator's memory over a store; see `opened`. What goes wrong is said in one line."""
+    """An administrator's memory over a store; see `opened`. What goes wrong is said in one line.
+
+    Args:
+        store: See `opened`, as for what is not told here.
+        embedder: See `opened`.
+        new: See `opened`.
+        dry_run: See `opened`.
+        tell: See `opened`.
+        model: The name of a chat model, for commands that ask one.
+    """
     from langchain_mem.memory.facade import Memory
 
     with (
         saying_errors(),
         opened(store, embedder, new=new, dry_run=dry_run, tell=tell) as place,
-        Memory(place, all_owners=True) as memory,
+        Memory(place, all_owners=True, model=model) as memory,
     ):
         yield memory
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
@@ -107,6 +107,39 @@ async def _second(model: Runnable[Any, Any], messages: Sequence[BaseMessage], re
     except (ExtractionError, ValueError):
         _LOG.warning("Invalid documents could not be asked for again; they are among what was refused.", exc_info=True)
         return Proposals([], [], {})
+
+
+async def asked_for(
+    model: BaseChatModel, form: type[BaseModel], messages: Sequence[BaseMessage], as_json: str
+) -> list[Any]:
+    """Asks for a list of `operations` of another form, and once more where there is none. A body.
+
+    Args:
+        model: The model.
+        form: What an answer looks like.
+        messages: The prompt, rules first.
+        as_json: Added to the rules for a model that has no structured output.
+
+    Returns:
+        The operations, unchecked.
+
+    Raises:
+        Unprocessable: The model refused, was cut off, or gave nothing to read twice.
+        ExtractionError: The model failed; it may succeed later.
+    """
+    model = unstreamed(model)
+    structured = _structured(model, form)
+    rules, *data = messages
+    prompt = [rules if structured else SystemMessage(rules.text + as_json), *data]
+    reply = await ask(structured or model, prompt)
+    ended = _ended_early(reply)
+    if ended is not None:
+        raise Unprocessable(f"the model ended its answer early: {ended}")
+    try:
+        return list(read(reply).operations)
+    except ValueError as error:
+        again = [*prompt, AIMessage(_said(reply) or "…"), HumanMessage(prompts.RETRY.format(error=error))]
+        return list(_read_or_fail(await ask(structured or model, again)).operations)
 
 
 def _read_or_fail(reply: AIMessage) -> Answer:

@@ -44,6 +44,7 @@ class Operations:
 
     from langchain_mem.memory.add import add
     from langchain_mem.memory.admin import compact, erase, flush, purge_expired, reset
+    from langchain_mem.memory.consolidate import consolidate
     from langchain_mem.memory.delete import batch_delete, delete, delete_all, delete_users
     from langchain_mem.memory.documents import (
         add_document,

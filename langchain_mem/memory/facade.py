@@ -87,6 +87,7 @@ class Memory(OnThread, Surfaces):
 
     from langchain_mem.memory.add import aadd
     from langchain_mem.memory.admin import acompact, aerase, aflush, apurge_expired, areset
+    from langchain_mem.memory.consolidate import aconsolidate
     from langchain_mem.memory.delete import abatch_delete, adelete, adelete_all, adelete_users
     from langchain_mem.memory.documents import (
         aadd_document,

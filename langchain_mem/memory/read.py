@@ -279,7 +279,7 @@ async def _chain(settings: Settings, row: Row, now: datetime) -> list[StoredMemo
 
 def _with_successor(change: Change, texts: Mapping[str, str]) -> Change:
     """A change with the text of what replaced the memory, where it was superseded."""
-    if change["event"] == "SUPERSEDE" and (by := change["superseded_by"]) is not None:
+    if change["event"] in ("SUPERSEDE", "MERGE") and (by := change["superseded_by"]) is not None:
         change["new_memory"] = texts.get(by, change["new_memory"])
     return change
 

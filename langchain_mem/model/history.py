@@ -58,6 +58,17 @@ def changed(
     return after
 
 
+def merged_away(memory: StoredMemory) -> bool:
+    """Whether a memory was retired because another one says the same: what it rests on is as true as before."""
+    return memory["state"] == "superseded" and memory["log"][-1]["event"] == "MERGE"
+
+
+def never_was(memory: StoredMemory) -> bool:
+    """Whether the addition of a memory was undone."""
+    last = memory["log"][-1]
+    return memory["state"] == "deleted" and last["event"] == "UNDO" and last.get("back_to") == 0
+
+
 def snapshot(memory: Mapping[str, Any]) -> Snapshot:
     """What a later change may alter, copied."""
     whole: Mapping[str, Any] = complete(memory)

@@ -22,8 +22,8 @@ from langchain_mem.cli.printing import one_line
 from langchain_mem.testing import FakeEmbeddings
 
 COMMANDS = set(
-    "demo add search get list update delete restore undo history users threads export import migrate purge sweep erase "
-    "stats doctor bench ui mcp".split()
+    "demo add search get list update delete restore undo history consolidate users threads export import migrate purge "
+    "sweep erase stats doctor bench ui mcp".split()
 )
 
 HEAVY = {"chromadb", "langchain", "langchain_core", "langgraph", "numpy", "psycopg", "starlette", "torch"}
@@ -166,6 +166,19 @@ def test_export_and_import(folder: Path, tmp_path: Path):
     assert _run(*options).stdout == "0 imported, 4 skipped, 0 replaced\n"
     assert _run(*options, "--replace", "--yes").stdout == "0 imported, 0 skipped, 4 replaced\n"
     assert _run("export", "--store", str(tmp_path / "other")).stdout == lines
+
+
+def test_consolidate(folder: Path, ids: dict[str, str]):
+    """What says the same becomes one memory, and the line that it prints takes that back."""
+    _run("add", "green tea likes", "--store", str(folder), "--user", "alex")
+    tried = _run("consolidate", "--store", str(folder), "--user", "alex", "--dry-run")
+    assert "3 memories, 2 after it; 0 model calls" in tried.stdout
+    assert "undo" not in tried.stdout
+    done = _run("consolidate", "--store", str(folder), "--user", "alex")
+    *_, undo = done.stdout.splitlines()
+    assert "2 in all" in _run("list", "--store", str(folder), "--user", "alex").stdout
+    assert _run(*undo.partition("langchain-mem ")[2].split(), "--store", str(folder)).exit_code == 0
+    assert "3 in all" in _run("list", "--store", str(folder), "--user", "alex").stdout
 
 
 @pytest.mark.usefixtures("ids")

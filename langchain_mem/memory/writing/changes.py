@@ -18,8 +18,9 @@ from langchain_mem.backends.base import Address, Row, Write, no_vectors
 from langchain_mem.memory.reading.queries import has_any, is_in
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.drafts import Draft, layer_of
-from langchain_mem.memory.writing.places import find_places
-from langchain_mem.model.history import changed
+from langchain_mem.memory.writing.places import Place, find_places
+from langchain_mem.memory.writing.profiles import place_of_profile, without_what_changed
+from langchain_mem.model.history import changed, merged_away, never_was
 from langchain_mem.model.instants import TICK, iso, later, parse_iso
 from langchain_mem.model.records import (
     AddedMemory,
@@ -96,6 +97,7 @@ class Changes:
         self._before: dict[Address, StoredMemory] = {}
         self._after: dict[Address, StoredMemory] = {}
         self._used: dict[Address, None] = {}
+        self._touches: dict[Address, tuple[datetime, ...]] = {}
         self._moved: list[tuple[Namespace, Namespace, str]] = []
         self._shown_anew: dict[Address, None] = {}
         self._others: list[Write] = []
@@ -136,6 +138,28 @@ class Changes:
             self._shown_anew[row.address] = None
         memory = self._change(row, event, use=fields.get("memory", before) != before, reason=reason, **fields)
         self._note(memory, "UPDATE", before)
+        return memory
+
+    def merge(self, rows: Sequence[Row], draft: Draft, place: Place, *, reason: str | None = None) -> StoredMemory:
+        """Puts several memories into one that says all of them. It is as old, and as much used, as they are.
+
+        Args:
+            rows: The memories.
+            draft: What says all of them.
+            place: Where it is to be; the place of one of them, where that says it already.
+            reason: Why.
+        """
+        olds = [self.current(row) for row in rows]
+        memory = self.add(draft, place.existing, memory_id=place.free_id)
+        address = Address(draft.home, memory["id"])
+        if address in self._after:
+            first, last = min(old["created_at"] for old in olds), max(old["updated_at"] for old in olds)
+            self._after[address] = memory = cast(StoredMemory, {**memory, "created_at": first, "updated_at": last})
+        self._used.pop(address, None)
+        self._touches[address] = tuple(sorted(touch for row in rows for touch in row.touches))
+        for row in rows:
+            if row.value["id"] != memory["id"]:
+                self._change(row, "MERGE", reason=reason, state="superseded", superseded_by=memory["id"])
         return memory
 
     def supersede(self, row: Row, by: StoredMemory, *, reason: str | None = None) -> None:
@@ -243,6 +267,7 @@ class Changes:
             journal: Under whom to note what was changed, so that it can be undone; `None` for no note.
         """
         await self._settle_twins()
+        await self._settle_profiles()
         await self._settle_turns()
         self._note_heard()
         writes = [self._write(place, *changed) for place, changed in enumerate(self._after.items())]
@@ -296,6 +321,24 @@ class Changes:
             entry = self._entry(parts[place.namespace], beside, before)
             self.put(place, entry, expires_at=ends)
 
+    async def _settle_profiles(self) -> None:
+        """Takes out of profiles what rests on memories that say something else now, or are shown no more."""
+        changing = {place: now for place, now in self._after.items() if self._changes_profile(place, now)}
+        if not changing:
+            return
+        places = [place_of_profile(home) for home in sorted({place.namespace for place in changing})]
+        for row in await self._settings.repo.read(places, self.now):
+            if row is not None and row.address not in self._after:
+                after = {place.key: now for place, now in changing.items()}
+                left = without_what_changed(cast(StoredMemory, row.value), after)
+                if left is not None:
+                    self._change(row, "UPDATE", reason="what it rested on has changed", **left)
+
+    def _changes_profile(self, address: Address, now: StoredMemory) -> bool:
+        before = self._before[address]
+        shown = before["state"] == "live" and address.namespace[0] == MEMORIES
+        return shown and (now["state"] != "live" or now["memory"] != before["memory"])
+
     async def _settle_turns(self) -> None:
         """Hides the kept turns that facts retired here cite, and shows those of facts brought back."""
         for home, states in self._turns_to_settle().items():
@@ -312,16 +355,18 @@ class Changes:
             return set()
         citing, _ = await self._settings.repo.select([reroot(home, MEMORIES)], has_any("cites", turns), self.now)
         gone = [memory for memory in map(self.current, citing) if memory["state"] != "live"]
+        gone = [memory for memory in gone if not merged_away(memory) and not never_was(memory)]
         return {key for memory in gone for key in memory["cites"]}
 
     def _turns_to_settle(self) -> dict[Namespace, dict[str, State]]:
         """The kept turns whose facts were hidden or shown again, by where they lie: ids and the state to bring them to.
 
-        A turn that some retired fact cites is hidden, whatever else cites it.
+        A turn that some retired fact cites is hidden, whatever else cites it. A fact that was merged into another one
+        hides none, and one whose addition is undone only those that no fact cites which is shown again.
         """
         wanted: dict[Namespace, dict[str, State]] = {}
         for address, memory in self._after.items():
-            if address.namespace[0] == TURNS:
+            if address.namespace[0] == TURNS or merged_away(memory) or never_was(memory):
                 continue
             turns = wanted.setdefault(reroot(address.namespace, TURNS), {})
             before, after = _shown_by(self._before[address]), _shown_by(memory)
@@ -331,6 +376,11 @@ class Changes:
             cited = _shown_by(self._after[Address(there, key)])
             wanted.setdefault(reroot(here, TURNS), {}).update(dict.fromkeys(cited, "deleted"))
             wanted.setdefault(reroot(there, TURNS), {}).update(dict.fromkeys(cited, "live"))
+        for address, memory in self._after.items():
+            if address.namespace[0] != TURNS and never_was(memory):
+                hidden: dict[str, State] = dict.fromkeys(_shown_by(self._before[address]), "deleted")
+                home = reroot(address.namespace, TURNS)
+                wanted[home] = {**hidden, **wanted.get(home, {})}
         return {home: turns for home, turns in wanted.items() if turns}
 
     def _owner(self) -> Scope | None:
@@ -407,7 +457,7 @@ class Changes:
 
     def _write(self, place: int, address: Address, memory: StoredMemory) -> Write:
         before = self._rows.get(address)
-        touches = before.touches if before else ()
+        touches = self._touches.get(address, before.touches if before else ())
         row = self._row(address, memory, (*touches, self.at) if address in self._used else touches, before)
         # memories of one batch share an instant; this keeps the order in which they were said
         row = replace(row, updated_at=row.updated_at + place * TICK)
