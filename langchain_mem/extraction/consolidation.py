@@ -10,9 +10,8 @@ that. What fails is refused with the reason, and its memories stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
@@ -20,13 +19,11 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from langchain_mem.extraction import prompts
-from langchain_mem.extraction.grounding import claims
-from langchain_mem.extraction.languages import alike, language_of, root, telling, words
-from langchain_mem.extraction.messages import Turn
+from langchain_mem.extraction.faithful import added, invented, left_out
+from langchain_mem.extraction.languages import alike, language_of, root, telling
 from langchain_mem.extraction.model_call import asked_for
 from langchain_mem.extraction.portions import tokens
-from langchain_mem.extraction.quantities import quantities
-from langchain_mem.extraction.support import Said, weigh
+from langchain_mem.model.instants import shown
 from langchain_mem.model.records import Rejected, StoredMemory, sound
 
 TIDY: Final = """\
@@ -125,7 +122,9 @@ Tidying: TypeAlias = Merge | Retire | Say
 
 def line(memory: StoredMemory) -> str:
     """A memory as the model is shown it: with its dates, and whether it is one of those that always count."""
-    return prompts.with_dates(memory) + (" [always]" if memory["importance"] == "always" else "")
+    told = memory["event_date"]
+    notes = [f"noted {memory['updated_at'][:10]}"] + ([f"date {shown(told, memory['event_end'])}"] if told else [])
+    return f"{memory['memory']} ({'; '.join([*notes, *['always'] * (memory['importance'] == 'always')])})"
 
 
 def prompt(rules: str, memories: Sequence[StoredMemory]) -> list[BaseMessage]:
@@ -252,53 +251,15 @@ def unfaithful(text: str, memories: Sequence[StoredMemory]) -> str | None:
         return f"a merge takes at most {MOST_MERGED} memories"
     if not text.strip():
         return "its text is empty"
-    finding = weigh(text, _said(memories))
-    fault = finding.contradiction or finding.doubt or _new_number(text, memories)
-    return fault or next((f"it leaves out {each}" for each in left_out(text, memories)), None)
+    sources = [line(memory) for memory in memories]
+    return added(text, sources) or left_out(text, [memory["memory"] for memory in memories])
 
 
 def unsaid(text: str, memories: Sequence[StoredMemory]) -> str | None:
-    """Why a sentence of a profile says what its memories do not: another name, number or date, or the contrary."""
+    """Why a sentence of a profile says what its memories do not: another name, number or date."""
     if not text.strip():
         return "its text is empty"
-    finding = weigh(text, _said(memories))
-    invented = (finding.doubt or "").startswith("nobody said")
-    return finding.contradiction or (finding.doubt if invented else None) or _new_number(text, memories)
-
-
-def _new_number(text: str, memories: Sequence[StoredMemory]) -> str | None:
-    """A number of a text that is in none of its memories; the numbers of dates are compared as dates."""
-    known = {form for memory in memories for each in quantities(memory["memory"]).numbers for form in each}
-    new = next((each for each in quantities(text).numbers if not known & {*each}), None)
-    return None if new is None else f"no memory says {min(new)}"
-
-
-def _said(memories: Sequence[StoredMemory]) -> Said:
-    """Memories as what was said; their dates, and the days on which they were noted, are known."""
-    return Said(
-        turns=[Turn(role="user", text=memory["memory"]) for memory in memories],
-        cited=(),
-        speakers=(),
-        known=[prompts.with_dates(memory) for memory in memories],
-        observed=datetime.fromisoformat(max(memory["updated_at"] for memory in memories)),
-    )
-
-
-def left_out(text: str, memories: Sequence[StoredMemory]) -> Iterator[str]:
-    """The names and numbers of memories that a text leaves out."""
-    said, stated = {*words(text)}, claims(text)
-    digits = stated.numbers | {part for each in stated.identifiers for part in (each,)}
-    for memory in memories:
-        found = claims(memory["memory"])
-        if language_of(memory["memory"]) != "de":  # it writes every noun like a name
-            yield from sorted(name for name in found.names if name not in said and not _among(name, said))
-        folded = text.casefold()
-        yield from sorted(each for each in found.numbers - digits if each not in folded)
-        yield from sorted(each for each in found.identifiers if each not in folded)
-
-
-def _among(name: str, said: set[str]) -> bool:
-    return any(alike(root(name, None), root(word, None)) for word in said)
+    return invented(text, [line(memory) for memory in memories])
 
 
 def _roots(text: str, language: str | None) -> set[str]:

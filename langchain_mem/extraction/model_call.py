@@ -128,10 +128,10 @@ async def asked_for(
         ExtractionError: The model failed; it may succeed later.
     """
     model = unstreamed(model)
-    structured = _structured(model, form)
+    formed = structured(model, form, "Answer")
     rules, *data = messages
-    prompt = [rules if structured else SystemMessage(rules.text + as_json), *data]
-    reply = await ask(structured or model, prompt)
+    prompt = [rules if formed else SystemMessage(rules.text + as_json), *data]
+    reply = await ask(formed or model, prompt)
     ended = _ended_early(reply)
     if ended is not None:
         raise Unprocessable(f"the model ended its answer early: {ended}")
@@ -139,7 +139,7 @@ async def asked_for(
         return list(read(reply).operations)
     except ValueError as error:
         again = [*prompt, AIMessage(_said(reply) or "…"), HumanMessage(prompts.RETRY.format(error=error))]
-        return list(_read_or_fail(await ask(structured or model, again)).operations)
+        return list(_read_or_fail(await ask(formed or model, again)).operations)
 
 
 def _read_or_fail(reply: AIMessage) -> Answer:
