@@ -84,7 +84,7 @@ def neighborhoods(
 def _portion(
     memories: Sequence[StoredMemory], vectors: NDArray[np.float32] | None, left: dict[int, None], limit: int
 ) -> list[int]:
-    """Takes one portion out of what is left: a memory with a near neighbor, and what is nearest to what is taken."""
+    """Takes one portion out of what is left: a memory with a near neighbor, then what is nearest to any taken."""
     portion: list[int] = []
     while left:
         place = next(iter(left)) if vectors is None else _nearest(vectors, portion, list(left))
@@ -98,7 +98,7 @@ def _portion(
 def _nearest(vectors: NDArray[np.float32], portion: Sequence[int], left: Sequence[int]) -> int:
     there = vectors[list(left)]
     if portion:
-        return left[int(np.argmax(there @ vectors[list(portion)].mean(axis=0)))]
+        return left[int(np.argmax((there @ vectors[list(portion)].T).max(axis=1)))]
     if len(left) > _BLOCK:
         there = there[:_BLOCK]
     near = there @ there.T

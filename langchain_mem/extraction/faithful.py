@@ -16,7 +16,13 @@ from langchain_mem.extraction.languages import FRAME, LANGUAGES, alike, language
 from langchain_mem.extraction.quantities import quantities
 
 _FUNCTION_WORDS: Final = frozenset().union(*LANGUAGES.values(), FRAME)
-_JOINING: Final = frozenset("both including include includes together well too while plus with such other".split())
+_JOINING: Final = frozenset(
+    """
+    both including include includes together well too while meanwhile plus with such other him himself her hers it
+    itself them us
+    """.split()
+)
+_ORDINAL: Final = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b")
 
 
 def added(text: str, sources: Sequence[str]) -> str | None:
@@ -85,7 +91,7 @@ def _lacking(text: str, source: str) -> Iterator[str]:
 
 def _new_words(text: str, sources: Sequence[str]) -> Iterator[str]:
     said, language = _stems(sources), language_of(text)
-    for word in words(quantities(text).rest):
+    for word in words(_ORDINAL.sub("", quantities(text).rest)):
         free = len(word) < 2 or word in _FUNCTION_WORDS or word in _JOINING or word in NEGATIONS
         if not free and not _said(word, said, language):
             yield word

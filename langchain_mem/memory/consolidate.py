@@ -478,7 +478,7 @@ def _draft_of(home: Namespace, merge: Merge, settings: Settings) -> Draft:
     return Draft(
         home=home,
         text=settings.clean(merge.text),
-        metadata={key: value for one in memories for key, value in one["metadata"].items()},
+        metadata=_all_metadata(memories),
         categories=list(dict.fromkeys(name for one in memories for name in one["categories"])),
         confidence=min(sure) if sure else None,
         doubt=next((one["doubt"] for one in memories if one["doubt"]), None),
@@ -491,6 +491,16 @@ def _draft_of(home: Namespace, merge: Merge, settings: Settings) -> Draft:
         position=max(one["position"] for one in memories),
         role=memories[0]["role"] if len({one["role"] for one in memories}) == 1 else None,
     )
+
+
+def _all_metadata(memories: Iterable[StoredMemory]) -> dict[str, Any]:
+    """The metadata of several memories: of a key the newest value, and of lists all that is in them."""
+    found: dict[str, Any] = {}
+    for memory in sorted(memories, key=lambda one: one["updated_at"]):
+        for key, value in memory["metadata"].items():
+            both = isinstance(value, list) and isinstance(found.get(key), list)
+            found[key] = [*found[key], *(each for each in value if each not in found[key])] if both else value
+    return found
 
 
 def _told_merge(merge: Merge, memory_id: str | None) -> Merged:

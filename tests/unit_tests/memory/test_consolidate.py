@@ -73,10 +73,11 @@ def _facts(bench: Bench) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["sync", "async"])
-def test_fragments_become_one_and_what_is_outdated_goes(form: str):
+async def test_fragments_become_one_and_what_is_outdated_goes(form: str):
     """Two calls: one says what to merge and to retire, one writes the profile; the result counts all of it."""
-    bench = _bench(TIDY, PROFILE, form=form)
-    done = bench.consolidate(user_id="alex")
+    bench = _bench(TIDY, PROFILE)
+    memory = bench.memory
+    done = await memory.aconsolidate(user_id="alex") if form == "async" else memory.consolidate(user_id="alex")
     assert _facts(bench) == [ALL_OF_REX, PARIS]
     assert [(each["memory"], [one["memory"] for one in each["of"]]) for each in done["merged"]] == [
         (ALL_OF_REX, [REX, OLD, SNOW])
