@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Hashable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Coroutine
+from functools import partial, wraps
 from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from chromadb.api import ClientAPI
 
 from langchain_mem._flow import offload
-from langchain_mem.backends.base import Address, Embedder, Match, Namespace, NamespaceQuery, Query, Row, Write
-from langchain_mem.backends.changes import Changes, Kept
+from langchain_mem.backends.base import Embedder
 from langchain_mem.backends.chroma.client import CollectionClient, set_timeout
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.folder import Folder
 from langchain_mem.backends.waiting import PATIENCE, checked_timeout
 from langchain_mem.errors import InvalidRequest, StoreError, shown
-from langchain_mem.filters.conditions import Path as Field
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,498}[a-zA-Z0-9]")
 
 _NOT_OPEN = "This Chroma backend is closed, or `setup` has not been called."
+
+
+def _offloaded(
+    method: Callable[Concatenate[SharedCollection, P], R],
+) -> Callable[Concatenate[ChromaBackend, P], Coroutine[Any, Any, R]]:
+    """A method of a collection as one of the backend, which on an event loop runs on another thread."""
+
+    @wraps(method)
+    async def offloaded(backend: ChromaBackend, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await offload(partial(method, backend._shared, *args, **kwargs))
+
+    return offloaded
 
 
 class ChromaBackend:
@@ -85,67 +99,24 @@ class ChromaBackend:
         """
         return await offload(self._setup, embedder)
 
-    async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
-        """The unexpired rows at these addresses, in order; `None` where there is none."""
-        return await offload(self._shared.get, addresses, now)
-
-    async def write(self, batch: Sequence[Write], now: datetime) -> None:
-        """Does all of the batch or none of it, also where the process is killed meanwhile."""
-        await offload(self._shared.write, batch, now)
-
-    async def search(self, query: Query) -> list[Match]:
-        """The rows that the query describes, in its order."""
-        return await offload(self._shared.search, query)
-
-    async def count(self, query: Query) -> int:
-        """How many rows the query describes."""
-        return await offload(self._shared.count, query)
-
-    async def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
-        """The namespaces that the query describes."""
-        return await offload(self._shared.namespaces, query)
-
-    async def refresh(self, addresses: Sequence[Address], now: datetime) -> None:
-        """Sets `expires_at` to `now + ttl` for those rows that have a `ttl` and have not expired."""
-        await offload(self._shared.refresh, addresses, now)
-
-    async def purge(self, now: datetime, limit: int | None = None) -> int:
-        """Removes rows that have expired by `now`, at most `limit` of them, and says how many."""
-        return await offload(self._shared.purge, now, limit)
+    get = _offloaded(SharedCollection.get)
+    write = _offloaded(SharedCollection.write)
+    search = _offloaded(SharedCollection.search)
+    count = _offloaded(SharedCollection.count)
+    namespaces = _offloaded(SharedCollection.namespaces)
+    refresh = _offloaded(SharedCollection.refresh)
+    purge = _offloaded(SharedCollection.purge)
+    scan = _offloaded(SharedCollection.scan)
+    stamp = _offloaded(SharedCollection.stamp)
+    changes = _offloaded(SharedCollection.changes)
+    keep = _offloaded(SharedCollection.keep)
+    kept = _offloaded(SharedCollection.kept)
+    lexical = _offloaded(SharedCollection.lexical)
+    touch = _offloaded(SharedCollection.touch)
 
     async def close(self) -> None:
         """Lets go of the folder; a client that was given stays open."""
         await offload(self._close)
-
-    async def scan(self, prefixes: tuple[Namespace, ...], now: datetime, limit: int) -> list[Row] | None:
-        """Every unexpired row in scope in order of address; `None` where there are over `limit`."""
-        return await offload(self._shared.scan, prefixes, now, limit)
-
-    async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
-        """What changes with each write in scope; `None` over HTTP, and for scopes too large to be held in memory."""
-        return await offload(self._shared.stamp, prefixes)
-
-    async def changes(
-        self, scopes: tuple[Namespace, ...], paths: Sequence[Field], since: Hashable | None, limit: int
-    ) -> Changes | None:
-        """What was written in these scopes since a stamp, or all there is; `None` over HTTP, or over `limit` rows."""
-        return await offload(self._shared.changes, scopes, paths, since, limit)
-
-    async def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
-        """Keeps something derived beside the folder's database until its scopes change; not over HTTP."""
-        return await offload(self._shared.keep, scopes, name, content, stamp)
-
-    async def kept(self, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
-        """What was kept, if nobody has written to the database since the folder was closed."""
-        return await offload(self._shared.kept, scopes, name)
-
-    async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
-        """The rows that hold at least one of the words, those that hold more and rarer ones first."""
-        return await offload(self._shared.lexical, query, words)
-
-    async def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
-        """Adds these instants to the rows' touches and keeps the `keep` newest; absent rows are skipped."""
-        await offload(self._shared.touch, touches, keep)
 
     async def compact(self) -> None:
         """Rewrites the folder from what lives in it, so that deleted text and vectors can be read from no file.

@@ -101,7 +101,7 @@ class SharedCollection:
         return Embedder(name, self.dims) if name else None
 
     def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
-        """`Backend.get`."""
+        """The unexpired rows at these addresses, in order; `None` where there is none."""
         with self._loaded({address.namespace for address in addresses}, load=False) as loaded:
             if loaded is not None:
                 return run(loaded.get(addresses, now))
@@ -110,7 +110,7 @@ class SharedCollection:
             return [found.get(address) for address in addresses]
 
     def write(self, batch: Sequence[Write], now: datetime) -> None:
-        """`Backend.write`."""
+        """Does all of the batch or none of it, also where the process is killed meanwhile."""
         with self.mutex:
             self._unkeep(write.address for write in batch)
             before = self._before(batch)
@@ -122,14 +122,14 @@ class SharedCollection:
             self._repeat(batch, now)
 
     def search(self, query: Query) -> list[Match]:
-        """`Backend.search`."""
+        """The rows that the query describes, in its order."""
         with self._loaded(query.prefixes) as loaded:
             if loaded is not None:
                 return run(loaded.search(query))
             return self._newest(query) if query.vector is None else self._nearest(query, query.vector)
 
     def count(self, query: Query) -> int:
-        """`Backend.count`."""
+        """How many rows the query describes."""
         with self._loaded(query.prefixes) as loaded:
             if loaded is not None:
                 return run(loaded.count(query))
@@ -138,7 +138,7 @@ class SharedCollection:
             return run(_dictionary(rows.rows_of(self._found(query, vectors=False))).count(query))
 
     def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
-        """`Backend.namespaces`."""
+        """The namespaces that the query describes."""
         head = query.prefix[: query.prefix.index(WILDCARD)] if WILDCARD in query.prefix else query.prefix
         with self._loaded((head,)) as loaded:
             if loaded is not None:
@@ -148,7 +148,7 @@ class SharedCollection:
             return found[query.offset :][: query.limit]
 
     def refresh(self, addresses: Sequence[Address], now: datetime) -> None:
-        """`Backend.refresh`."""
+        """Sets `expires_at` to `now + ttl` for those rows that have a `ttl` and have not expired."""
         with self.mutex:
             sliding = [row for row in self.get(addresses, now) if row is not None and row.ttl is not None]
             self._unkeep(row.address for row in sliding)
@@ -160,7 +160,7 @@ class SharedCollection:
                 run(self._cache.rows.refresh([row.address for row in sliding], now))
 
     def purge(self, now: datetime, limit: int | None = None) -> int:
-        """`Backend.purge`."""
+        """Removes rows that have expired by `now`, at most `limit` of them, and says how many."""
         with self.mutex:
             self._journal.repair(now - ABANDONED)
             expired = [each for each in self.table.find(_expired(now), vectors=False, limit=limit) if rows.is_row(each)]
@@ -170,7 +170,7 @@ class SharedCollection:
             return len(expired)
 
     def scan(self, prefixes: tuple[Namespace, ...], now: datetime, limit: int) -> list[Row] | None:
-        """`Scanning.scan`."""
+        """Every unexpired row in scope in order of address; `None` where there are over `limit`."""
         with self._loaded(prefixes) as loaded:
             if loaded is None:
                 if len(self._live(prefixes, now)) > limit:
@@ -179,7 +179,7 @@ class SharedCollection:
             return run(loaded.scan(prefixes, now, limit))
 
     def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
-        """`Scanning.stamp`."""
+        """What changes with each write in scope; `None` over HTTP, and for scopes too large to be held in memory."""
         if self._cache is None:
             return None
         with self._loaded(prefixes) as loaded:
@@ -188,7 +188,7 @@ class SharedCollection:
     def changes(
         self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None, limit: int
     ) -> Changes | None:
-        """`Following.changes`."""
+        """What was written in these scopes since a stamp, or all there is; `None` over HTTP, or over `limit` rows."""
         if self._log is None:
             return None
         stamp, written, used = self._log.look(scopes, since)
@@ -204,7 +204,7 @@ class SharedCollection:
         return of_rows(here, paths, stamp=stamp, whole=False, used=used, gone=gone)
 
     def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
-        """`Keeping.keep`."""
+        """Keeps something derived beside the folder's database until its scopes change; not over HTTP."""
         if self._log is None or self._kept is None:
             return False
         with self.mutex:
@@ -214,7 +214,7 @@ class SharedCollection:
             return self._kept.put(self.table.name, scopes, name, content)
 
     def kept(self, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
-        """`Keeping.kept`."""
+        """What was kept, if nobody has written to the database since the folder was closed."""
         if self._log is None or self._kept is None:
             return None
         with self.mutex:
@@ -222,14 +222,14 @@ class SharedCollection:
             return None if content is None else Kept(content, self._log.look(scopes, None).stamp)
 
     def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
-        """`Lexical.lexical`."""
+        """The rows that hold at least one of the words, those that hold more and rarer ones first."""
         with self._loaded(query.prefixes) as loaded:
             if loaded is None:
                 loaded = _dictionary(self._rows(self._candidates(query, list(dict.fromkeys(words)))))
             return run(loaded.lexical(query, words))
 
     def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
-        """`Touching.touch`."""
+        """Adds these instants to the rows' touches and keeps the `keep` newest; absent rows are skipped."""
         with self.mutex:
             self._unkeep(touches)
             by_id = {record_id(address): instants for address, instants in touches.items()}

@@ -89,7 +89,7 @@ class Session:
         self._connection = connection
 
     async def send(self, *statements: Statement) -> list[list[SqlRow]]:
-        """Runs statements in one round trip, and gives the answer to each. This is a body."""
+        """Runs statements in one round trip, and gives the answer to each."""
         return await call(self._send, self._asend, statements)
 
     def _send(self, statements: Sequence[Statement]) -> list[list[SqlRow]]:
@@ -173,7 +173,7 @@ class Pools:
         self._lock = threading.Lock()
 
     async def read(self, statement: Statement) -> list[SqlRow]:
-        """Runs one statement by itself. This is a body."""
+        """Runs one statement by itself."""
 
         async def work(session: Session) -> list[SqlRow]:
             return (await session.send(*self._first(), statement))[-1]
@@ -181,7 +181,7 @@ class Pools:
         return await call(self._within, self._awithin, work)
 
     async def transaction(self, work: Work[R]) -> R:
-        """Drives a body in one transaction, again where it lost to another transaction. This is a body."""
+        """Drives a body in one transaction, again where it lost to another transaction."""
 
         async def whole(session: Session) -> R:
             if self._before is not None:
@@ -194,11 +194,11 @@ class Pools:
         return () if self._before is None else (self._before(),)
 
     async def alone(self, statement: Statement) -> None:
-        """Runs what Postgres refuses to run in a transaction. This is a body."""
+        """Runs what Postgres refuses to run in a transaction."""
         await call(self._alone, self._aalone, statement)
 
     async def close(self) -> None:
-        """Closes the pools that were opened here. This is a body."""
+        """Closes the pools that were opened here."""
         await call(self._close, self._aclose)
 
     def _within(self, work: Work[R]) -> R:
