@@ -96,6 +96,23 @@ def busy(what: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def counting(what: str, *, shown: bool = True) -> Iterator[Callable[..., None]]:
+    """A bar on the error stream where that is a terminal; gives what is told how many are done, and of how many."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bar:
+        task = bar.add_task(what, total=None)
+
+        def told(done: int, total: int | None = None) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield told
+
+
 def owner_of(memory: Mapping[str, Any]) -> str:
     """Whose a memory is, in two words a piece: `user alex, run trip`."""
     kinds = ("user", "agent", "app", "org", "run")

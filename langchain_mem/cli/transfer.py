@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from langchain_mem.cli.options import Agent, App, DryRun, EmbedderName, Ids, Jso
 from langchain_mem.cli.printing import (
     busy,
     confirm,
+    counting,
     leave_incomplete,
     note,
     one_line,
@@ -54,8 +56,10 @@ def export(store: Store = None, user: User = None, agent: Agent = None, app: App
     with remembering(store) as memory:
         with busy("Reading"):
             lines = memory.export(**Ids(user=user, agent=agent, app=app, org=org).given())
-        for line in lines:
-            write_line(line)
+        with counting("Writing", shown=not sys.stdout.isatty()) as told:
+            for place, line in enumerate(lines, 1):
+                write_line(line)
+                told(place, len(lines))
 
 
 def import_(
@@ -70,8 +74,8 @@ def import_(
     if replace:
         confirm("Overwrite memories that have the same id?", yes=yes)
     with remembering(store, embedder, new=True) as memory:
-        with source.open(encoding="utf-8") as lines, busy("Importing"):
-            done = memory.import_(lines, on_conflict="replace" if replace else "skip")
+        with source.open(encoding="utf-8") as lines, counting("Importing") as told:
+            done = memory.import_(lines, on_conflict="replace" if replace else "skip", progress=told)
         show(done, lambda: [", ".join(f"{count} {name}" for name, count in done.items())], json=json)
 
 
@@ -131,8 +135,8 @@ def copy_store(
     with saying_errors():
         from langchain_mem.migrate.stores import copy_items, items_of
 
-        with opened(to, embedder, new=True, dry_run=dry_run) as store, busy("Copying"):
-            done = copy_items(store, items_of(origin), fields=field or None, dry_run=dry_run)
+        with opened(to, embedder, new=True, dry_run=dry_run) as store, counting("Copying") as told_of:
+            done = copy_items(store, items_of(origin), fields=field or None, dry_run=dry_run, progress=told_of)
         counts = {"copied": done.copied, "present": done.present, "expired": done.expired, "bad": done.bad}
         verb = "would be copied" if dry_run else "copied"
         told = f"{done.copied} {verb}, {done.present} there already, {done.expired} expired"
@@ -149,8 +153,8 @@ def _owner(user: str | None, agent: str | None) -> Scope | None:
 def _take(memory: Memory, read: Readout, *, dry_run: bool, json: bool) -> None:
     from langchain_mem.migrate.memories import take
 
-    with busy("Importing"):
-        done = take(memory, read.memories, dry_run=dry_run)
+    with counting("Importing") as told_of:
+        done = take(memory, read.memories, dry_run=dry_run, progress=told_of)
     counts = {"imported": done.imported, "present": done.present, "repeated": done.repeated, "bad": read.bad}
     verb = "would be imported" if dry_run else "imported"
     told = f"{done.imported} {verb}, {done.present} here already, {done.repeated} say the same as another"

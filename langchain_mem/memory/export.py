@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeAlias, Unpack
@@ -30,6 +30,10 @@ _PIECE: Final = 500
 
 Exported: TypeAlias = tuple[Address, StoredMemory, Sequence[datetime]]
 """A memory as a line of an export holds it: where, what, and its uses."""
+
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""What is told how many memories are done, and how many there are."""
 
 
 class Line(TypedDict):
@@ -77,7 +81,11 @@ export, aexport = operation(_export)
 
 
 async def _import(
-    settings: Settings, lines: Iterable[str], *, on_conflict: Literal["skip", "replace"] = "skip"
+    settings: Settings,
+    lines: Iterable[str],
+    *,
+    on_conflict: Literal["skip", "replace"] = "skip",
+    progress: Progress | None = None,
 ) -> Imported:
     """Takes memories that `export` wrote, with ids, history, uses and turns. Secrets are masked, as `add` does.
 
@@ -86,6 +94,7 @@ async def _import(
         lines: Lines of JSON.
         on_conflict: What to do where a memory that was not deleted has the id: leave it or replace it. Where another
             live memory of the owner says the same, that one stays in either case.
+        progress: Called after each piece with how many memories are done and how many there are.
 
     Raises:
         InvalidRequest: A line is no such memory; says which line and which field. Nothing was written.
@@ -102,6 +111,8 @@ async def _import(
     now = settings.now()
     for start in range(0, len(entries), _PIECE):
         await _take(settings, entries[start : start + _PIECE], on_conflict, counts, now)
+        if progress is not None:
+            progress(min(start + _PIECE, len(entries)), len(entries))
     return counts
 
 

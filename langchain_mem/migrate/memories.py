@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 from langchain_mem._flow import run
 from langchain_mem.errors import InvalidRequest, MemError, shown
 from langchain_mem.extraction.redaction import redact_secrets, redact_value
-from langchain_mem.memory.export import FORMAT
+from langchain_mem.memory.export import FORMAT, Progress
 from langchain_mem.memory.facade import Memory
 from langchain_mem.memory.reading.queries import by_ids
 from langchain_mem.memory.writing.drafts import Draft
@@ -156,13 +156,16 @@ def read_langmem(items: Iterable[StoredItem], pattern: str, *, owner: Scope | No
     return read
 
 
-def take(memory: Memory, brought: Sequence[Brought], *, dry_run: bool = False) -> Taken:
+def take(
+    memory: Memory, brought: Sequence[Brought], *, dry_run: bool = False, progress: Progress | None = None
+) -> Taken:
     """Writes memories from elsewhere, those that are not here yet. Taking them again takes nothing twice.
 
     Args:
         memory: Where to. Secrets are masked first.
         brought: The memories.
         dry_run: Whether to count and write nothing.
+        progress: Called after each piece with how many new ones are written and how many there are.
 
     Returns:
         How many are new, were here, and say the same as another one.
@@ -178,7 +181,7 @@ def take(memory: Memory, brought: Sequence[Brought], *, dry_run: bool = False) -
     for scope, memories in homes.items():
         fresh += _fresh(memory, scope, memories, known, done)
     if not dry_run:
-        memory.import_([_line(one) for one in fresh])
+        memory.import_([_line(one) for one in fresh], progress=progress)
     done.imported = len(fresh)
     return done
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -84,7 +84,12 @@ def items_of(source: str) -> Iterator[StoredItem]:
 
 
 def copy_items(
-    store: LongTermStore, items: Iterable[StoredItem], *, fields: Sequence[str] | None = None, dry_run: bool = False
+    store: LongTermStore,
+    items: Iterable[StoredItem],
+    *,
+    fields: Sequence[str] | None = None,
+    dry_run: bool = False,
+    progress: Callable[[int], None] | None = None,
 ) -> Copied:
     """Copies items with their instants and expiry; the store's embedder embeds them.
 
@@ -95,6 +100,7 @@ def copy_items(
         items: What to copy.
         fields: Paths of the texts to embed; the store's own if unset, none at all if empty.
         dry_run: Whether to count and write nothing.
+        progress: Called after each piece with how many items were read so far.
 
     Returns:
         How many were copied, and what was left.
@@ -102,13 +108,16 @@ def copy_items(
     Raises:
         StoreError: The store failed; what is written stays, and copying again goes on from there.
     """
-    done, left = Copied(), iter(items)
+    done, left, seen = Copied(), iter(items), 0
     while piece := list(islice(left, _PIECE)):
         rows = [row for item in piece if (row := _row(store, item, fields, done)) is not None]
         fresh = _fresh(store, rows, done)
         if fresh and not dry_run:
             run(store.items.write(fresh))
         done.copied += len(fresh)
+        seen += len(piece)
+        if progress is not None:
+            progress(seen)
     return done
 
 
