@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from langchain_mem.extraction.password_rules import is_phrase
+from langchain_mem.extraction.password_rules import GRAMMAR
 from langchain_mem.extraction.secret_rule import FOR, IS, SAID, VERBS, Match, Rule, always, pattern
 
 _LINK: Final = rf"(?:{FOR}?{SAID}|{IS}|{FOR}?[ \t]+)"
@@ -98,7 +98,8 @@ DOOR: Final = pattern(
     r"|combination|(?:tür|tor|alarm|haustür|garagen|schloss|tresor|safe|zahlenschloss|schlüsselsafe|zugangs"
     r"|eingangs)-?code"
     r"|code (?:de (?:la )?(?:porte|portail|alarme|immeuble)|d['’](?:entrée|alarme|accès)|du (?:portail|coffre"
-    r"|cadenas|digicode))|digicode|code (?:for|to|of|on|at|für|vom|von|zum|zur)(?: (?:the|my|our|die|das|den|der"
+    r"|cadenas|digicode))|digicode|(?<!zip )(?<!postal )(?<!area )(?<!country )(?<!dress )code (?:for|to|of|on|at"
+    r"|für|vom|von|zum|zur)(?: (?:the|my|our|die|das|den|der"
     r"|unser\w*|mein\w*))?(?: \w+)?"
     r" (?:door|gate|alarm|lock|locker|safe|garage|building|entrance|house|flat|office|haustür|tür|tor"
     r"|alarmanlage|tresor|eingang|spind)"
@@ -129,6 +130,12 @@ SEED_PHRASE: Final = pattern(
     rf"(?:{_LINK}|[^\n]{{0,40}}?:[ \t]*)[\"'`]?(?P<secret>(?:"
     rf"(?:\d{{1,2}}[.)][ ]?)?[a-z]{{3,8}}[ ,\n]{{1,3}}){{11,23}}(?:\d{{1,2}}[.)][ ]?)?[a-z]{{3,8}})\b"
 )
+
+
+def is_seed(match: Match) -> bool:
+    """Whether words are of a wallet's list, which has a few words of sentences in it, such as "again"."""
+    words = re.findall(r"[a-z]+", match["secret"].lower())
+    return sum(word in GRAMMAR for word in words) * 4 <= len(words)
 
 
 def is_pin(match: Match) -> bool:
@@ -197,7 +204,7 @@ def _codes() -> tuple[Rule, ...]:
                 "seed-phrase",
                 ("phrase", "words", "mnemonic", "seed", "frase", "wörter", "wallet", "ledger", "trezor", "metamask"),
                 SEED_PHRASE,
-                is_phrase,
+                is_seed,
             ),
         )
     )

@@ -84,6 +84,9 @@ class Judge:
         """Why nobody who may ask for an operation did."""
         if operation.action in (*_WITHOUT_TEXT, Action.UPDATE) and not self.user_said(operation):
             return "only a user's message can delete or change a memory"
+        if operation.action is Action.CLOSE and operation.target is not None:
+            about = self.said(operation).about(operation.target["memory"])
+            return None if about else "no message of the user among those it cites speaks of the memory"
         if operation.action is Action.DELETE:
             cited = [self.turns[index] for index in operation.evidence]
             asked = any(turn.role == "user" and wishes_to_forget(turn.text) for turn in cited)

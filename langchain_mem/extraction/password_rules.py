@@ -180,7 +180,7 @@ _STATES: Final = frozenset(
 """Words that say how a password is, not what it is."""
 
 
-_GRAMMAR: Final = frozenset(
+GRAMMAR: Final = frozenset(
     """the and for with that this not too very only also just more most than then when while until before after from
     into over under about your their his her our its you they she him them are was were been being has have had
     does did will would can could should must may might required missing please enter choose field expired wrong
@@ -221,7 +221,7 @@ _QUALITIES: Final = re.compile(
 def is_plain_password(match: Match) -> bool:
     """Whether a word after "my password is" is one: no state, no quality, no word of a sentence."""
     value: str = match["secret"].lower()
-    return value not in _STATES and value not in _GRAMMAR and not _QUALITIES.search(value)
+    return value not in _STATES and value not in GRAMMAR and not _QUALITIES.search(value)
 
 
 def is_mixed(match: Match) -> bool:
@@ -232,7 +232,7 @@ def is_mixed(match: Match) -> bool:
 
 def is_phrase(match: Match) -> bool:
     """Whether several words are a phrase to type and no sentence: a sentence has words such as "the" in it."""
-    return not _GRAMMAR.intersection(re.findall(r"[^\W\d_]+", match["secret"].lower()))
+    return not GRAMMAR.intersection(re.findall(r"[^\W\d_]+", match["secret"].lower()))
 
 
 def is_turned(match: Match) -> bool:

@@ -27,6 +27,10 @@ _EMAIL: Final = re.compile(
     r"(?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24})(?![\w@-])"
 )
 
+_SPELLED_EMAIL: Final = pattern(
+    r"(?<![\w.+-])(?P<secret>[\w.+-]{1,64} ?[\[({](?:at|ät|arroba|arobase|chiocciola)[\])}] ?[\w-]{1,60}"
+    r"(?: ?(?:[\[({](?:dot|punkt|punto|point|ponto)[\])}]|\.) ?[a-z][\w-]{1,20}){1,4})"
+)
 _PHONE: Final = re.compile(
     r"(?<![\w.,+#/:-])(?P<secret>(?:\+|00)[1-9](?:[ ()./-]{0,3}\d){6,14}|\(?\d{1,5}\)?"
     r"(?:[ .-]{0,2}\(?\d\)?){5,13}|0\d{2,4}/\d{5,9})(?![\w:@%€$£]|[.,/-]\w)"
@@ -56,7 +60,8 @@ _ID_LABELS: Final = (
     r"(?: card| number)?"
     r"|steuer-?(?:id|identifikationsnummer|nummer)|sozialversicherungsnummer|(?:reise)?pass(?:nummer|-nr\.?)"
     r"|personalausweis(?:nummer)?|ausweisnummer|ahv(?:-nummer| number)?"
-    r"|dni|nie|nif|n[úu]mero de (?:identidad|seguridad social|contribuinte|identifica[cç][aã]o fiscal)|curp|rfc"
+    r"|dni|nie|nif|contribuinte|n[úu]mero de (?:identidad|seguridad social|contribuinte|identifica[cç][aã]o fiscal)"
+    r"|curp|rfc"
     r"|cuit|rut|pasaporte|c[ée]dula"
     r"|num[ée]ro de s[ée]cu(?:rit[ée] sociale)?|nir|passeport|codice fiscale|passaporto|carta d['’]identit[àa]"
     r"|cpf|rg|cnpj|passaporte|cart[aã]o de cidad[aã]o"
@@ -162,6 +167,7 @@ def personal_rules(kinds: Sequence[str], regions: Sequence[str]) -> tuple[Rule, 
     """
     rules = [
         Rule(name="email", hints=("@",), find=_EMAIL, group="secret"),
+        Rule(name="email", hints=("[", "(", "{"), find=_SPELLED_EMAIL, group="secret"),
         Rule(name="iban", find=_IBAN, group="secret", accepts=_is_iban),
         *_ids(),
         Rule(name="phone", find=_PHONE, group="secret", accepts=_is_phone(regions)),

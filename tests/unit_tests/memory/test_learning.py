@@ -95,6 +95,14 @@ class TestClosing:
         assert memory.add(said, user_id="alex")["rejected"]
         assert texts(memory.get_all(user_id="alex")) == ["Plans to paint the kitchen"]
 
+    def test_a_plan_ends_by_words_about_it(self, bench: Open) -> None:
+        """A date that has passed, or talk of something else, ends no plan."""
+        closing = op("close", memory="Plans to paint the kitchen")
+        memory = bench(facts("Plans to paint the kitchen"), against(closing))
+        memory.add("I plan to paint the kitchen", user_id="alex")
+        assert memory.add("What's the weather?", user_id="alex")["rejected"]
+        assert texts(memory.get_all(user_id="alex")) == ["Plans to paint the kitchen"]
+
     def test_an_update_may_bring_an_end(self, bench: Open) -> None:
         """A change to come: what holds until then expires by itself."""
         ending = op("update", "Works at Initech until 31 May 2026", memory="Works at Initech", expires="2026-05-31")
