@@ -9,7 +9,7 @@ in the prompt if the node's context has its line.
 
 `data/cues.json`: things said long ago and, weeks later, remarks that share no word with them ("I've learned to say no",
 "I volunteered and am overwhelmed"). The cues stand among 200 ordinary turns; found is a cue among the first ten of
-`Memory.search(threshold=0)`. Beside it stands the embedder alone.
+`Memory.search(threshold=0)`, as it is and with the `lasting` of agents. Beside it stands the embedder alone.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from rich.table import Table
 from benchmarks.locomo import CachedEmbeddings
 from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.integrations.nodes import retrieval_node
+from langchain_mem.integrations.recall import LASTING
 from langchain_mem.memory.facade import Memory
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock
@@ -87,7 +88,7 @@ def totals(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def cues(pairs: Sequence[Mapping[str, str]], filler: Sequence[str], embeddings: Embeddings) -> dict[str, float]:
-    """The share of remarks whose cue is among the first ten, by `Memory.search` and by the embedder alone."""
+    """The share of remarks whose cue is among the first ten: of a search, of one as agents do it, by cosine alone."""
     clock = FakeClock(BEGAN)
     memory = Memory(LongTermStore.in_memory(embed=embeddings, clock=clock), clock=clock, reinforce="none")
     said = [*(pair["cue"] for pair in pairs), *filler]
@@ -97,13 +98,15 @@ def cues(pairs: Sequence[Mapping[str, str]], filler: Sequence[str], embeddings: 
         source = {"thread_id": f"day {place // 8}"}
         memory.add(text, user_id="ann", infer=False, timestamp=clock.now, source=source)
     vectors = np.array(embeddings.embed_documents(said))
-    found, alone = [], []
+    found, given, alone = [], [], []
     for pair in pairs:
-        results = memory.search(pair["trigger"], user_id="ann", threshold=0.0, decay=False)["results"]
-        found.append(pair["cue"] in [one["memory"] for one in results])
+        for way, lasting in ((found, 0.0), (given, LASTING)):
+            results = memory.search(pair["trigger"], user_id="ann", threshold=0.0, decay=False, lasting=lasting)
+            way.append(pair["cue"] in [one["memory"] for one in results["results"]])
         near = np.argsort(-(vectors @ np.array(embeddings.embed_query(pair["trigger"]))))[:10]
         alone.append(pair["cue"] in [said[at] for at in near])
-    return {"Memory.search": round(100 * statistics.fmean(found), 1), "alone": round(100 * statistics.fmean(alone), 1)}
+    ways = {"Memory.search": found, "agents": given, "embedder alone": alone}
+    return {name: round(100 * statistics.fmean(each), 1) for name, each in ways.items()}
 
 
 def run(split: str, embeddings: Embeddings) -> dict[str, Any]:

@@ -41,6 +41,7 @@ from langchain_mem.ranking.relevance import (
     asks_about_now,
     prefer_newer,
 )
+from langchain_mem.ranking.scale import Scale
 
 _EQUAL: Final = (
     1e-6  # products that differ by no more are put in order by id: cosines' last digits depend on the engine
@@ -175,7 +176,8 @@ async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tupl
         if needed <= reach or reach >= len(facts):
             break
         reach = needed
-    best = _newer_first([*fresh, *repeats], search)[: search.top_k]
+    scale = await settings.repo.scale() if search.newer else None
+    best = _newer_first([*fresh, *repeats], search, scale)[: search.top_k]
     if not turns:
         return best, []
     _undecayed(turns)
@@ -335,9 +337,9 @@ def _sources(memory: StoredMemory) -> list[tuple[str | None, str]]:
     return [(source["thread_id"], message_id) for message_id in source["message_ids"]]
 
 
-def _newer_first(hits: list[Hit], search: Search) -> list[Hit]:
+def _newer_first(hits: list[Hit], search: Search, scale: Scale | None) -> list[Hit]:
     """Of neighbors that say nearly the same the newer first; which come back stays as it is."""
-    if not search.newer:
+    if scale is None:
         return hits
     chosen = hits[: search.top_k]
 
@@ -346,7 +348,7 @@ def _newer_first(hits: list[Hit], search: Search) -> list[Hit]:
 
     def similarity(one: int, other: int) -> float:
         mine, others = vectors[one], vectors[other]
-        alike = 0.0 if mine is None or others is None else float(mine @ others)
+        alike = 0.0 if mine is None or others is None else scale.alike(mine, others)
         announced = alike >= ANNOUNCED_CHANGE and announces_change(memories[one]["memory"])
         return max(alike, SAME_STATEMENT) if announced else alike
 

@@ -112,6 +112,11 @@ class Scale:
         )
         return np.asarray(np.clip(near / apart * (USUAL_SPREAD / self.spread), -1.0, 1.0))
 
+    def alike(self, one: Vector, other: Vector) -> float:
+        """The cosine of two memories, measured from the ordinary mean and on the usual scale."""
+        apart = _unit(np.stack([one, other]) - self.mean)
+        return float(apart[0] @ apart[1]) * USUAL_SPREAD / self.spread
+
     def bare(self, cosines: Floats) -> Floats:
         """The same for cosines whose vectors are not at hand: moved and stretched as a whole."""
         return np.asarray(np.clip((cosines - self.raw_mean) * (USUAL_SPREAD / self.raw_spread), -1.0, 1.0))

