@@ -494,3 +494,32 @@ def test_messages_wait_on_every_engine(engine: tuple[BaseStore, FakeClock], runn
     assert runner.run(memory.aextract_waiting()) == {"extracted": 1, "failed": 0, "waiting": 0}
     assert sorted(texts(memory.get_all(user_id="alex"))) == ["Counts to three", "Counts to two"]
     memory.close()
+
+
+def test_consolidation_on_every_engine(engine: tuple[BaseStore, FakeClock]):
+    """What is merged, retired and said of it lands, loses at once what is deleted, and is taken back whole."""
+    store, clock = engine
+    tidy = {"action": "merge", "memories": [1, 2], "text": "Has a dog named Rex who likes snow"}
+    away = {"action": "retire", "memory": 0, "by": 3}
+    said = {"action": "say", "text": "Lives in Paris.", "memories": [0]}
+    model = ScriptedModel({"operations": [tidy, away]}, lambda call: {"operations": [_about_paris(said, call)]})
+    memory = Memory(store, model=model, clock=clock)
+    before = ["Lives in Berlin", "Has a dog named Rex", "Rex the dog likes snow", "Lives in Paris since May"]
+    for text in before:
+        memory.add(text, user_id="alex", infer=False)
+        clock.advance(days=1)
+    done = memory.consolidate(user_id="alex")
+    assert (done["before"], done["after"], done["rejected"]) == (4, 2, [])
+    (paris,) = [one for one in memory.get_all(user_id="alex")["results"] if one["memory"].endswith("May")]
+    memory.delete(paris["id"])
+    assert memory.get(done["profile"]["id"]) is None
+    memory.restore(paris["id"])
+    memory.undo(done["batch_id"])
+    assert sorted(texts(memory.get_all(user_id="alex"))) == sorted(before)
+    memory.close()
+
+
+def _about_paris(said: dict[str, Any], call: list[Any]) -> dict[str, Any]:
+    """A sentence that rests on the memory of Paris, by its number in the prompt."""
+    (line,) = [line for line in call[1].text.splitlines() if "Paris" in line]
+    return {**said, "memories": [int(line[1 : line.index("]")])]}

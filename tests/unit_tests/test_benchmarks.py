@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from benchmarks import answers, everyday, extraction, grounding, locomo, updates
+from benchmarks import answers, consolidation, everyday, extraction, grounding, locomo, updates
 from benchmarks.locomo import (
     CachedEmbeddings,
     Row,
@@ -345,3 +345,11 @@ def test_the_outcome_of_one_fact() -> None:
     item = {"messages": [said], "date": "2024-01-01T00:00:00+00:00", "known_names": [], "cited": [0]}
     assert grounding.outcome({**item, "fact": "Is 34 years old"}) == ("clear", "")
     assert grounding.outcome({**item, "fact": "Is 43 years old"}) == ("refused", "says 43 where 34 was said")
+
+
+def test_consolidation_counts_what_is_there_before_and_after():
+    """Played replies name memories by their texts; an operation whose memories are not all shown is left out."""
+    data = json.loads((consolidation.DATA / "consolidation" / "household.json").read_text())
+    kept = {**data, "memories": [one for one in data["memories"] if re.search("Gerald|Wet Paint|bass", one["memory"])]}
+    told = consolidation.measured(kept, None, FakeEmbeddings())
+    assert (told["memories"], told["merged"], told["calls"], told["refused"]) == ("7 -> 6", "2 into 1", 2, 0)
