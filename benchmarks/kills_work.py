@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -123,19 +123,17 @@ class Operations:
                 for one in memory.get_all(user_id=owner, page_size=500)["results"]:
                     assert memory.history(one["id"])[-1]["new_memory"] == one["memory"], f"history of {one}"
             landed = bool(under_way) and shown == after
-            if under_way:
-                self._check_messages(memory, under_way["changes"], landed and not facts.keys() & after.keys())
+            if landed:
+                self._check_messages(memory, after.keys() - facts.keys())
             made = memory.add("canary", infer=False, user_id="bird")["results"][0]["id"]
             memory.delete(made)
         memory.store.close()  # type: ignore[attr-defined]
         return landed and facts != after
 
     @staticmethod
-    def _check_messages(memory: Memory, changes: Mapping[tuple[str, int], Any], landed: bool) -> None:
-        """What was learned and its memory are there together: a message is pending where its memory is not."""
-        if not landed:
-            return
-        for owner, number in changes:
+    def _check_messages(memory: Memory, added: Iterable[tuple[str, int]]) -> None:
+        """What was learned and its memory are there together: no message is pending whose memory is there."""
+        for owner, number in added:
             assert memory.pending([f"m{number}"], "t", user_id=owner) == []
 
     def go_on(self, told: list[Any], under_way: Any, landed: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 
 from langchain_mem import LongTermStore, Memory
+from langchain_mem.errors import NotFound
 from langchain_mem.testing import FakeClock, FakeEmbeddings
 
 TRICKY = (
@@ -27,7 +29,17 @@ TRICKY = (
 )  # fmt: skip
 
 
-@pytest.fixture(params=["dictionary", "chroma", "postgres", "row security", "langgraph-memory"])
+@pytest.fixture(
+    params=[
+        "dictionary",
+        "chroma",
+        "postgres",
+        "row security",
+        "langgraph-memory",
+        pytest.param("chroma over http", marks=pytest.mark.soak),
+        pytest.param("langgraph-postgres", marks=pytest.mark.soak),
+    ]
+)
 def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
     """A memory over each engine."""
     clock, embed = FakeClock(), FakeEmbeddings()
@@ -39,6 +51,18 @@ def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
             yield Memory(store, clock=clock)
     elif request.param == "langgraph-memory":
         yield Memory(InMemoryStore(index={"dims": 64, "embed": embed}), clock=clock)
+    elif request.param == "langgraph-postgres":
+        from langgraph.store.postgres import PostgresStore
+
+        dsn = request.getfixturevalue("fresh_postgres_dsn")
+        with PostgresStore.from_conn_string(dsn, index={"dims": 64, "embed": embed}) as store:
+            store.setup()
+            yield Memory(store, clock=clock)
+    elif request.param == "chroma over http":
+        client = request.getfixturevalue("chroma_client")
+        name = f"tenants-{uuid.uuid4().hex}"
+        with LongTermStore.chroma(client=client, collection=name, embed=embed, clock=clock) as store:
+            yield Memory(store, clock=clock)
     else:
         dsn = request.getfixturevalue("fresh_postgres_dsn")
         yield from _on_postgres(dsn, clock, embed, apart=request.param == "row security")
@@ -73,6 +97,18 @@ def _marks(told: Any) -> set[str]:
     return {f"mark{n}x" for n in range(len(TRICKY)) if f"mark{n}x" in text}
 
 
+def _refuses(memory: Memory, memory_id: str, owner: str) -> None:
+    """Another owner's memory cannot be changed, rated, restored or deleted."""
+    with pytest.raises(NotFound):
+        memory.update(memory_id, "Likes theft", user_id=owner)
+    with pytest.raises(NotFound):
+        memory.feedback(memory_id, "NEGATIVE", user_id=owner)
+    with pytest.raises(NotFound):
+        memory.restore(memory_id, user_id=owner)
+    with pytest.raises(NotFound):
+        memory.delete(memory_id, user_id=owner)
+
+
 def test_there_are_eighty_and_all_differ() -> None:
     """No two ids of the set are one text."""
     assert len(set(TRICKY)) == len(TRICKY) == 80
@@ -97,7 +133,10 @@ def test_owners_are_apart(memory: Memory, caplog: pytest.LogCaptureFixture) -> N
             ]
         assert [_marks(each) for each in told] == [mine] * len(told)
         assert _marks([record.getMessage() for record in caplog.records]) <= mine
-        assert memory.get(facts[TRICKY[n - 1]], user_id=owner) is None
+        other = facts[TRICKY[n - 1]]
+        assert memory.get(other, user_id=owner) is None
+        if n % 10 == 0:
+            _refuses(memory, other, owner)
     for n, owner in enumerate(TRICKY[:40]):
         memory.delete_all(user_id=owner) if n % 2 else memory.erase(user_id=owner)
     for n, owner in enumerate(TRICKY):

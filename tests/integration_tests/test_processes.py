@@ -1,0 +1,150 @@
+"""Several processes on one store, and searches beside what removes and rewrites."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import chromadb
+import pytest
+from chromadb.config import Settings
+
+from langchain_mem import LongTermStore, Memory
+from langchain_mem.testing import FakeEmbeddings
+
+PROCESSES = 4
+UPDATES = 5
+
+# Adds what the others add and what only it adds, updates the one memory, and searches in between.
+WORK = """
+import json, sys
+from langchain_mem import Memory
+from tests.integration_tests.test_processes import UPDATES, opened
+engine, place, name, me, shared = sys.argv[1:]
+memory = Memory(opened(engine, place, name))
+sys.stdin.readline()
+for n in range(UPDATES):
+    memory.add(f"common {n}", infer=False, user_id="alex")
+    memory.add(f"own {me} {n}", infer=False, user_id="alex")
+    memory.update(shared, f"update {me} {n}")
+    assert memory.search("common own", user_id="alex", top_k=3)["results"]
+memory.close()
+memory.store.close()
+"""
+
+
+def opened(engine: str, place: str, name: str) -> LongTermStore:
+    """A store in a server."""
+    if engine == "postgres":
+        return LongTermStore.postgres(place, schema=name, embed=FakeEmbeddings())
+    client = chromadb.HttpClient("127.0.0.1", int(place), settings=Settings(anonymized_telemetry=False))
+    return LongTermStore.chroma(client=client, collection=name, embed=FakeEmbeddings())
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("engine", ["chroma", "postgres"])
+def test_four_processes(engine: str, request: pytest.FixtureRequest) -> None:
+    """No call is refused, what several add is one memory, and on Postgres no update and no use is lost."""
+    place = str(request.getfixturevalue("postgres_dsn" if engine == "postgres" else "chroma_port"))
+    name = f"four_{uuid.uuid4().hex[:12]}"
+    memory = Memory(opened(engine, place, name))
+    shared = memory.add("at first", infer=False, user_id="alex")["results"][0]["id"]
+    command = [sys.executable, "-c", WORK, engine, place, name]
+    root = Path(__file__).parent.parent.parent
+    workers = [
+        subprocess.Popen([*command, str(n), shared], stdin=subprocess.PIPE, cwd=root, stderr=subprocess.PIPE)
+        for n in range(PROCESSES)
+    ]
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write(b"\n")  # now all begin
+        worker.stdin.flush()
+    failed = [said for worker in workers if (said := worker.communicate()[1]) or worker.returncode]
+    assert not failed, b"\n".join(failed).decode()
+    texts = [one["memory"] for one in memory.get_all(user_id="alex", page_size=200)["results"]]
+    expected = {f"common {n}" for n in range(UPDATES)}
+    expected |= {f"own {me} {n}" for me in range(PROCESSES) for n in range(UPDATES)}
+    assert len(texts) == len(expected) + 1
+    assert set(texts) > expected
+    changes = {change["new_memory"] for change in memory.history(shared)}
+    everything = {"at first"} | {f"update {me} {n}" for me in range(PROCESSES) for n in range(UPDATES)}
+    assert changes == everything if engine == "postgres" else changes <= everything
+    memory.close()
+    memory.store.close()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(params=["dictionary", "chroma", "postgres"])
+def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
+    """A memory on each engine."""
+    if request.param == "dictionary":
+        store = LongTermStore.in_memory(embed=FakeEmbeddings())
+    elif request.param == "chroma":
+        store = LongTermStore.chroma(tmp_path, embed=FakeEmbeddings())
+    else:
+        dsn, schema = request.getfixturevalue("postgres_dsn"), f"beside_{uuid.uuid4().hex[:12]}"
+        store = LongTermStore.postgres(dsn, schema=schema, embed=FakeEmbeddings())
+    with Memory(store, all_owners=True) as memory:
+        yield memory
+    store.close()
+
+
+def _beside(memory: Memory, removing: Callable[[], Any]) -> None:
+    """Searches on four threads, of one owner and of all, while something is done; fails where one of them does."""
+    errors: list[BaseException] = []
+    done = threading.Event()
+
+    def search(**ids: str) -> None:
+        try:
+            while not done.is_set():
+                memory.search("tea number 7", **ids)
+                memory.get_all(**ids)
+        except BaseException as error:  # noqa: BLE001 - told by the test's own thread
+            errors.append(error)
+
+    places: list[dict[str, str]] = [{}, {"user_id": "u1"}, {"user_id": "u2"}, {"user_id": "stays"}]
+    threads = [threading.Thread(target=search, kwargs=ids) for ids in places]
+    for thread in threads:
+        thread.start()
+    try:
+        removing()
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert not errors, errors
+    assert memory.get_all(user_id="stays")["count"] == 3
+
+
+def _filled(memory: Memory) -> None:
+    for owner in ("stays", "u1", "u2", "u3"):
+        said = [{"role": "user", "content": f"{owner} likes tea number {n}"} for n in range(3)]
+        memory.add(said, infer=False, user_id=owner)
+        memory.add(f"{owner} note", infer=False, user_id=owner, run_id="r", expiration_date=timedelta(milliseconds=1))
+
+
+def test_searches_beside_erasure_and_purges(memory: Memory) -> None:
+    """Whatever goes meanwhile, a search of its owner, of another or of all is answered."""
+    _filled(memory)
+
+    def removing() -> None:
+        for owner in ("u1", "u2", "u3"):
+            memory.delete_all(user_id=owner)
+            memory.erase(owner)
+            memory.purge_expired(older_than=timedelta(0))
+
+    _beside(memory, removing)
+    assert "u1" not in json.dumps(memory.export(filters={"user_id": "u1"}))
+
+
+@pytest.mark.soak
+def test_searches_beside_compaction(memory: Memory) -> None:
+    """A store that is rewritten answers, too, a little later."""
+    _filled(memory)
+    _beside(memory, memory.compact)
