@@ -3,7 +3,7 @@
 A profiler hook notes the file of each function of the package that an operation enters, on its own thread. A coroutine
 that goes on after an `await` is not entered again, and `_flow`, which every operation runs through, is left out. The
 store is open and holds a few memories. Each operation is done twice: the first time an owner's index is made, and
-taking in each column of each memory counts as moves; afterwards it is at hand.
+afterwards it is at hand.
 
     python benchmarks/walk.py           # the table for docs/architecture.md
     python benchmarks/walk.py search    # the files of one way, in the order in which they are visited

@@ -108,7 +108,8 @@ class _English(threading.local):
     """A stemmer for each thread: making one takes longer than stemming a hundred words, and none serves two threads."""
 
     def __init__(self) -> None:
-        self.stem = Stemmer.Stemmer("english").stemWord
+        # what it would remember is remembered here, and its memory costs more than stemming
+        self.stem = Stemmer.Stemmer("english", 0).stemWord
 
 
 _ENGLISH = _English()
