@@ -115,7 +115,8 @@ class Judge:
             return Judgement(operation, finding.contradiction) if mended is None else Judgement(mended)
         if finding.doubt is not None and self.grounding == "strict":
             return Judgement(operation, finding.doubt)
-        return Judgement(replace(operation, doubt=finding.doubt))
+        doubts = [doubt for doubt in (operation.doubt, finding.doubt) if doubt]
+        return Judgement(replace(operation, doubt="; ".join(doubts) or None))
 
     def said(self, operation: Operation) -> Said:
         """What an operation is held against."""

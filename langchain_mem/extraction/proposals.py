@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.document_proposals import (
     DocumentFault,
     Written,
@@ -21,9 +21,10 @@ from langchain_mem.extraction.document_proposals import (
     faulty_patches,
     unmended,
 )
+from langchain_mem.extraction.loose_dates import loose_span
 from langchain_mem.extraction.reconcile import Action, Operation
 from langchain_mem.extraction.request import Request
-from langchain_mem.model.instants import event_span, iso, to_instant
+from langchain_mem.model.instants import iso, to_instant
 from langchain_mem.model.kinds import Kinds
 from langchain_mem.model.records import Importance, Rejected, StoredMemory, sound
 
@@ -190,7 +191,7 @@ def _operation(proposal: Proposal, request: Request) -> Operation:
     """
     target = None if proposal.action is Action.ADD else _known(proposal.memory, request.known)
     subject, speaker = _subject(proposal.subject.strip(), request)
-    start, end = event_span(proposal.event_date) if proposal.event_date else (None, None)
+    start, end, doubt = _dates(proposal.event_date)
     fact = Operation(
         action=_action(proposal),
         text=_attributed(" ".join(sound(proposal.text).split()), speaker),
@@ -206,10 +207,21 @@ def _operation(proposal: Proposal, request: Request) -> Operation:
         confidence=proposal.confidence,
         evidence=tuple(proposal.evidence),
         reason=sound(proposal.reason),
+        doubt=doubt,
     )
     if not isinstance(proposal, DocumentProposal):
         return fact
     return about_document(fact, Written(proposal.kind, proposal.document), request.kinds)
+
+
+def _dates(said: str | None) -> tuple[str | None, str | None, str | None]:
+    """The start and the end of an event, and why there is none: a fact is not lost with a date that nobody can read."""
+    if said is None:
+        return None, None, None
+    try:
+        return *loose_span(said), None
+    except InvalidRequest:
+        return None, None, f"its date cannot be read: {shown(said)}"
 
 
 def _action(proposal: Proposal) -> Action:

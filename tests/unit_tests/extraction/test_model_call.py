@@ -120,14 +120,12 @@ class TestOperations:
             {"evidence": [-1]},
             {"evidence": "0"},
             {"evidence": [10**30]},
-            {"event_date": "someday"},
             {"event_date": 5},
             {"expires": "P99999999999D"},
             {"layer": "attic"},
             {"importance": "urgent"},
             {"categories": "food"},
             {"categories": [5]},
-            {"event_date": "2023-13"},
             {"action": "update"},
             {"action": "update", "memory": 99},
             {"action": "supersede", "memory": -1},
@@ -145,6 +143,25 @@ class TestOperations:
         assert added["rejected"][0]["reason"]
         json.dumps(added, allow_nan=False)
         assert memory.model.count == 1
+
+    @pytest.mark.parametrize(
+        ("said", "start", "doubt"),
+        [
+            ("spring 2024", "2024-03-01", None),
+            ("about 2020", "2020-01-01", None),
+            ("2024-05-03 (Friday)", "2024-05-03", None),
+            ("someday", None, "its date cannot be read: 'someday'"),
+            ("2023-13", None, "its date cannot be read: '2023-13'"),
+        ],
+    )
+    def test_a_fact_is_not_lost_with_its_date(
+        self, bench: Open, said: str, start: str | None, doubt: str | None
+    ) -> None:
+        """A vague date is read, and a fact with one that cannot be read is kept in doubt."""
+        memory = bench(proposed({**ADD, "event_date": said}))
+        memory.add("I like tea", user_id="alex")
+        (found,) = memory.get_all(user_id="alex")["results"]
+        assert (found["event_date"] and found["event_date"][:10], found["doubt"]) == (start, doubt)
 
     @pytest.mark.parametrize("item", [None, 5, "Likes tea", [], ["add"], {}, True])
     def test_what_is_no_operation(self, bench: Open, item: Any) -> None:
