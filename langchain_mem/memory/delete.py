@@ -10,7 +10,7 @@ from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.edit import check_batch
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.reading.queries import live, places, present, view
+from langchain_mem.memory.reading.queries import instructed_by, live, places, present, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.waiting import let_go
 from langchain_mem.memory.writing.changes import Changes
@@ -93,7 +93,7 @@ delete_all, adelete_all = operation(_delete_all)
 
 
 async def _delete_users(settings: Settings, **ids: Unpack[Ids]) -> Deleted:
-    """Deletes everything of one user, agent, run, app or org, restorably until purged.
+    """Deletes everything of one user, agent, run, app or org, instructions too, restorably until purged.
 
     Args:
         settings: Parts and policies; given by the memory.
@@ -143,7 +143,8 @@ async def _delete_found(settings: Settings, scope: Scope, filters: Mapping[str, 
         now = settings.now()
         within, asked = await view(settings, scope, filters, now)
         if scope:
-            within = await places(settings.repo, scope.common(), now)
+            told = instructed_by(scope) if event == "delete_users" else []
+            within = (*await places(settings.repo, scope.common(), now), *told)
         shown = live(now, show_expired=True, latest_only=False)
         rows, _ = await settings.repo.select(within, conjunction(asked, shown), now)
         whole = bool(scope) and filters is None and scope.run_id is None

@@ -111,6 +111,12 @@ class TestByHand:
         other.import_(memory.export(agent_id="tutor"))
         assert other.instructions(agent_id="tutor") == HINT
         assert len(other.history(key)) == 2
+        gone = memory.delete_users(agent_id="tutor")
+        assert (gone["deleted"], memory.instructions(agent_id="tutor")) == (1, "")
+        memory.undo(gone["batch_id"], agent_id="tutor")
+        assert memory.instructions(agent_id="tutor") == HINT
+        memory.delete_all(agent_id="tutor")
+        assert memory.instructions(agent_id="tutor") == HINT
         memory.reset(confirm=True)
         assert memory.instructions(agent_id="tutor") == ""
 
