@@ -193,11 +193,14 @@ def _ended_early(reply: AIMessage) -> str | None:
 
 
 def _refused(error: BaseException) -> bool:
-    """Whether an error is about what was sent, so that sending it again is in vain."""
+    """Whether an error is about what was sent, so that sending it again is in vain.
+
+    Half an answer over HTTP is not: it is no JSON today, and may be whole the next time.
+    """
     response = getattr(error, "response", None)
     code = getattr(error, "status_code", None) or getattr(response, "status_code", None) or getattr(error, "code", None)
     named = ("ContentFilter", "LengthFinishReason", "BlockedPrompt", "StopCandidate")
-    unreadable = isinstance(error, ValidationError | OutputParserException | UnicodeError | json.JSONDecodeError)
+    unreadable = isinstance(error, ValidationError | OutputParserException | UnicodeError)
     about_it = isinstance(code, int) and code in _UNPROCESSABLE
     return about_it or unreadable or any(name in type(error).__name__ for name in named)
 

@@ -384,3 +384,22 @@ class TestPromote:
         )
         assert moved["memory"] == "Prefers aisle seats"
         assert moved["metadata"] == {"keep": True, "promoted": True}
+
+
+class TestClock:
+    """A clock that is set back."""
+
+    def test_a_clock_that_jumps_back(self, bench):
+        """What is written before what it stands on is neither refused nor lost, and history keeps its order."""
+        here = bench()
+        tea = memory_id(here.add("Likes tea", user_id="alex"))
+        here.clock.advance(-timedelta(days=2))
+        here.update(tea, "Likes coffee", user_id="alex")
+        here.add("Gate B7", user_id="alex", run_id="trip")
+        assert here.search("coffee", user_id="alex")["results"][0]["id"] == tea
+        assert [change["new_memory"] for change in here.history(tea, user_id="alex")] == ["Likes tea", "Likes coffee"]
+        deleted = here.delete_all(user_id="alex")
+        here.clock.advance(-timedelta(days=2))
+        here.undo(deleted["batch_id"], user_id="alex")
+        here.purge_expired()
+        assert sorted(texts(here.get_all(user_id="alex"))) == ["Gate B7", "Likes coffee"]
