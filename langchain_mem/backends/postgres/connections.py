@@ -42,6 +42,9 @@ class Patient(psycopg.Connection[Any]):
         """
         return super().wait(_bounded(self, gen, self.patience), *args, **kwargs)
 
+    def __del__(self, *_: Any) -> None:
+        _let_go(self)
+
 
 class AsyncPatient(psycopg.AsyncConnection[Any]):
     """The same on an event loop."""
@@ -55,6 +58,9 @@ class AsyncPatient(psycopg.AsyncConnection[Any]):
             psycopg.OperationalError: The server was silent for too long.
         """
         return await super().wait(_bounded(self, gen, self.patience), *args, **kwargs)
+
+    def __del__(self, *_: Any) -> None:
+        _let_go(self)
 
 
 class ThreadsPool:
@@ -176,6 +182,12 @@ class LoopPool:
         while self._idle:
             connection = self._idle.pop()
             connection.pgconn.finish()
+
+
+def _let_go(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
+    """Closes a connection whose pool is gone, without a warning, as psycopg does with those of its own pools."""
+    if hasattr(connection, "pgconn"):
+        connection.pgconn.finish()
 
 
 def is_fit(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
