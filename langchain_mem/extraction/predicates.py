@@ -34,7 +34,7 @@ _HAVING: Final = re.compile(
     re.IGNORECASE,
 )
 _IS_ONE: Final = re.compile(
-    r"\b(?:is|are)\s+(?:an?|the)\s+\w+|\b(?:ist|sind)\s+(?:ein\w*\s+)?[A-ZÄÖÜ]\w+|\b(?:est|sont)\s+\w+|\b(?:es"
+    r"(?i:\b(?:is|are)\s+(?:an?|the))\s+\w+|\b(?:ist|sind)\s+(?:ein\w*\s+)?[A-ZÄÖÜ]\w+|\b(?:est|sont)\s+\w+|\b(?:es"
     r"|son)\s+\w+|\bè\s+\w+|\bé\s+\w+"
 )
 _BEING: Final = re.compile(
