@@ -74,7 +74,8 @@ def test_everything_reads_as_it_did(opened: Opened):
         ids = owner["ids"]
         page = memory.get_all(**ids, latest_only=False, show_expired=True, page_size=1_000)
         assert _as_told(page["results"], owner["memories"]) == owner["memories"]
-        assert memory.stats(**ids) == owner["stats"]
+        stats = memory.stats(**ids)
+        assert {key: stats[key] for key in owner["stats"]} == owner["stats"]  # later releases count more
         assert memory.export(**ids) == exported
     for key, history in told["history"].items():
         changes = memory.history(key)
