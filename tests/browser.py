@@ -88,7 +88,9 @@ class Browser:
         """Presses the mouse in the middle of the first element of a selector that holds a text."""
         all_of, holding = f"[...document.querySelectorAll({json.dumps(selector)})]", json.dumps(text)
         middle = "const box = e.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]"
-        find = f"const e = {all_of}.find((each) => each.innerText.includes({holding}));"
+        found = f"{all_of}.find((each) => each.innerText.includes({holding}))"
+        self.until(f"!!{found}")  # a page that was sent may still be coming in
+        find = f"const e = {found};"
         x, y = self.run(f"{find} e.scrollIntoView({{block: 'center'}}); {middle}")
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)

@@ -79,6 +79,7 @@ def test_a_real_model_replies_and_extracts():
     assert asked == 14  # seven turns, a reply and an extraction each
 
 
+@pytest.mark.soak
 def test_a_failing_model_ends_it():
     """Where the model refuses, the exit code says so and nothing is shown as remembered."""
     with OpenAIPeer() as peer:  # refuses every request

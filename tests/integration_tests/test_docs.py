@@ -72,7 +72,7 @@ const page = document.documentElement;
 const found = wide.map((each) => `${each.scrollWidth} > ${each.clientWidth}: ${each.innerText.slice(0, 60)}`);
 return page.scrollWidth > page.clientWidth ? [`the page: ${page.scrollWidth}`, ...found] : found;
 """
-LIKELIEST = ("", "decay/", "guarantees/", "langchain/", "reference/backends/", "stores/")
+LIKELIEST = ("guarantees/", "langchain/", "reference/backends/")
 """Pages with wide code, wide tables and long signatures."""
 
 

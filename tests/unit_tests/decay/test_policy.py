@@ -383,6 +383,7 @@ def test_a_record_keeps_at_least_one_touch(limit):
         with_touch([], NOW, limit)
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.lists(at_any_time, max_size=25), st.none() | at_any_time, at_any_time), max_size=4),
     st.sampled_from([Decay(), Decay(max_touches=3, time_scale=2.0, strength=2.0), Decay(categories={"a": 0.0})]),

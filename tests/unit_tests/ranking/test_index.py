@@ -103,7 +103,7 @@ def same(one: list[tuple[str, dict[str, float | None]]], other: list[tuple[str, 
         }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(writes, texts, st.sets(st.sampled_from(KEYS)), st.booleans())
 def test_any_writes_rank_as_a_corpus_made_anew(story, query: str, hidden: set[str], tidy: bool) -> None:
     """However documents came, changed and went, the answer is that of an index built from what there is."""
@@ -123,7 +123,7 @@ def test_any_writes_rank_as_a_corpus_made_anew(story, query: str, hidden: set[st
     same(ranked([index], query, vector, allowed), ranked_anew(held, query, vector, allowed))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(writes, texts)
 def test_two_owners_rank_as_one(story, query: str) -> None:
     """Documents in two indexes, some of them in groups that both have, rank as the documents of one do."""
