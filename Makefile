@@ -14,14 +14,17 @@ export OPENBLAS_NUM_THREADS ?= 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test soak dist lint format docs demo bench coverage clean
+.PHONY: help setup test tests soak dist lint format docs demo bench coverage clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## install the package and its tools into .venv
 
-test: lint  ## lint, then every test, with real services (JOBS=2 at a time)
+test: setup  ## lint and every test, with real services (JOBS=2 at a time)
+	+@$(MAKE) --no-print-directory --jobs=2 lint tests
+
+tests: setup
 	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 soak: setup  ## the tests that take long: kills, growth, an installation from nothing

@@ -129,6 +129,7 @@ async def test_over_http_a_token_says_whose():
                 assert answer.status_code == 401
 
 
+@pytest.mark.soak
 async def test_from_the_command_line(tmp_path: Path):
     """`langchain-mem mcp` serves over HTTP whoever has a token that the environment names."""
     with socket.socket() as free:
