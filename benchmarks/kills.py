@@ -14,6 +14,7 @@ fixes which steps are taken and after how many of them the kill comes; the momen
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -28,8 +29,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from rich.console import Console
 from rich.progress import track
@@ -61,6 +63,7 @@ class Report:
         landed: How often the step under way was there afterwards.
         absent: How often it was not there.
         between: How often no step was under way.
+        slowest: Seconds of the longest look at what was there.
         problems: What was wrong, each with the seed and the number of its kill.
         seconds: How long it all took.
     """
@@ -70,6 +73,7 @@ class Report:
     landed: int = 0
     absent: int = 0
     between: int = 0
+    slowest: float = 0.0
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -125,24 +129,35 @@ def checked(work: Work, place: Place, told: list[Any], under_way: Any) -> bool:
         AssertionError: A promise broke, or the store could not be opened.
     """
     ours, theirs = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_check, args=(work, place, told, under_way, theirs))
-    process.start()
-    theirs.close()
-    try:
-        if not ours.poll(_SILENT):
-            raise AssertionError("hung while it was looked at")
-        error, landed = ours.recv()
-    except EOFError:
-        raise AssertionError("died while it was looked at") from None
-    finally:
-        process.kill()
-        process.join()
+    with tempfile.TemporaryFile("w+") as stacks:
+        process = _CONTEXT.Process(target=_check, args=(work, place, told, under_way, theirs, stacks))
+        process.start()
+        theirs.close()
+        try:
+            if not ours.poll(_SILENT):
+                doing = _where(process, stacks)
+                raise AssertionError(f"hung while it was looked at, after {told} and in {under_way}: {doing}")
+            error, landed = ours.recv()
+        except EOFError:
+            raise AssertionError("died while it was looked at") from None
+        finally:
+            process.kill()
+            process.join()
     if error:
         raise AssertionError(error)
     return bool(landed)
 
 
-def _check(work: Work, place: Place, told: list[Any], under_way: Any, pipe: Connection) -> None:
+def _where(process: BaseProcess, stacks: IO[str]) -> str:
+    """What the threads of a process are doing."""
+    os.kill(process.pid or 0, signal.SIGUSR1)
+    time.sleep(1)
+    stacks.seek(0)
+    return stacks.read()
+
+
+def _check(work: Work, place: Place, told: list[Any], under_way: Any, pipe: Connection, stacks: IO[str]) -> None:
+    faulthandler.register(signal.SIGUSR1, file=stacks, all_threads=True)
     try:
         pipe.send(("", work.check(place, told, under_way)))
     except Exception:  # noqa: BLE001 - the process that listens reports it
@@ -178,7 +193,9 @@ def run(
         left -= 1
         try:
             told, under_way = killed(work, place, chance)
+            looked = time.monotonic()
             landed = checked(work, place, told, under_way)
+            report.slowest = max(report.slowest, round(time.monotonic() - looked, 1))
         except KeyboardInterrupt:
             report.kills -= 1
             break

@@ -7,8 +7,8 @@ import copy
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Self
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Self, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -29,9 +29,17 @@ try:
     import psycopg
     from langgraph.checkpoint.postgres import PostgresSaver
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+    from psycopg.pq import TransactionStatus
     from psycopg.rows import DictRow, dict_row, tuple_row
-    from psycopg_pool import ConnectionPool
 
+    from langchain_mem.backends.postgres.connections import (
+        AsyncPatient,
+        Patient,
+        ThreadsPool,
+        in_time,
+        is_fit,
+        unhurried,
+    )
     from langchain_mem.checkpointers._postgres_rows import PostgresRows
     from langchain_mem.checkpointers._postgres_sealing import Sealing
 except ImportError as error:
@@ -47,14 +55,17 @@ _SET_UP_LOCK, _PRUNE_LOCK = 0x6C63_6D65_6D01, 0x6C63_6D65_6D02
 class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
     """LangGraph's `PostgresSaver` and `AsyncPostgresSaver` in one object, with retention.
 
-    Tables are LangGraph's own: a database written by either opens, and goes back. The sync form uses a small pool; the
-    async form one connection for each event loop, so several `asyncio.run` in turn work.
+    Tables are LangGraph's own: a database written by either opens, and goes back. The sync form uses one connection and
+    a small pool for sweeps; the async form one connection for each event loop, so several `asyncio.run` in turn work. A
+    connection that the server has closed meanwhile is replaced before it is used, so a restart fails no later call.
 
     Args:
         dsn: A Postgres connection string or URI. `open` connects; the constructor does not.
         retention: What threads may forget; None for nothing.
         clock: Tells the present instant.
         serde: Serializes checkpoints; LangGraph's own if None.
+        timeout: Seconds that the server may be silent before a call ends with `psycopg.OperationalError`; None to wait
+            for as long as it takes.
     """
 
     _engine_errors = (psycopg.Error,)
@@ -66,14 +77,14 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         retention: Retention | None = None,
         clock: Clock = utc_now,
         serde: SerializerProtocol | None = None,
+        timeout: float | None = 30.0,
     ) -> None:
-        self._pool = ConnectionPool(
-            dsn, min_size=1, max_size=4, open=False, kwargs=_CONNECT, connection_class=psycopg.Connection[DictRow]
-        )
-        self._held: psycopg.Connection[DictRow] | None = None
-        PostgresSaver.__init__(self, self._pool, serde=serde)
+        dsn = in_time(dsn, timeout)
+        self._pool = ThreadsPool(dsn, _CONNECT, timeout)
+        self._line = _Line(dsn, timeout)
+        self._loops = _Loops(dsn, timeout)
+        PostgresSaver.__init__(self, cast("psycopg.Connection[DictRow]", None), serde=serde)
         self._retain(retention, clock)
-        self._loops = _Loops(dsn)
 
     @classmethod
     def open(
@@ -83,6 +94,7 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         retention: Retention | None = None,
         clock: Clock = utc_now,
         serde: SerializerProtocol | None = None,
+        timeout: float | None = 30.0,
     ) -> Self:
         """Connects, and creates the tables the database lacks.
 
@@ -91,6 +103,8 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
             retention: What threads may forget; None for nothing.
             clock: Tells the present instant.
             serde: Serializes checkpoints; LangGraph's own if None.
+            timeout: Seconds that the server may be silent before a call ends with `psycopg.OperationalError`; None to
+                wait for as long as it takes.
 
         Returns:
             The saver, also a context manager, sync and async, that closes its connections.
@@ -99,12 +113,10 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
             StoreError: The database cannot be reached or set up.
         """
         try:
-            _set_up(dsn)
+            _set_up(in_time(dsn, timeout), timeout)
         except psycopg.Error as error:
             raise StoreError(f"Cannot open the Postgres database: {error}") from error
-        saver = cls(dsn, retention=retention, clock=clock, serde=serde)
-        saver._pool.open()
-        return saver
+        return cls(dsn, retention=retention, clock=clock, serde=serde, timeout=timeout)
 
     @classmethod
     async def aopen(
@@ -114,9 +126,10 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         retention: Retention | None = None,
         clock: Clock = utc_now,
         serde: SerializerProtocol | None = None,
+        timeout: float | None = 30.0,  # noqa: ASYNC109 - it is the server's, for every later call
     ) -> Self:
         """The async form of `open`."""
-        return await asyncio.to_thread(cls.open, dsn, retention=retention, clock=clock, serde=serde)
+        return await asyncio.to_thread(cls.open, dsn, retention=retention, clock=clock, serde=serde, timeout=timeout)
 
     @classmethod
     def from_conn_string(cls, conn_string: str, *, pipeline: bool = False) -> Self:  # type: ignore[override]
@@ -127,28 +140,17 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         """Waits for a running sweep, then closes all connections, those of event loops too."""
         super().close()
         self._loops.close()
-        self._release()
+        self._line.close()
         self._pool.close()
 
     @property
     def conn(self) -> psycopg.Connection[DictRow]:
-        """The connection that LangGraph's methods use one after the other, under `lock`; a lost one is replaced.
-
-        It stays taken: to take one from the pool for every step costs a seventh of a `put`.
-        """
-        if self._held is None or self._held.closed:
-            self._release()
-            self._held = self._pool.getconn()
-        return self._held
+        """The connection that LangGraph's methods use one after the other, under `lock`; a lost one is replaced."""
+        return self._line.connection()
 
     @conn.setter
     def conn(self, conn: object) -> None:
-        """LangGraph's constructor says what it was given: the pool, which is asked in its own time."""
-
-    def _release(self) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            self._pool.putconn(held)
+        """LangGraph's constructor says what it was given: nothing, since `_line` connects when it is asked."""
 
     @contextmanager
     def _reading(self) -> Iterator[PostgresRows]:
@@ -162,14 +164,14 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_PRUNE_LOCK,))
             yield PostgresRows(cursor)
 
-    async def _async_form(self) -> _AsyncForm:
-        saver = copy.copy(await self._loops.saver())
+    def _async_form(self) -> _AsyncForm:
+        saver = copy.copy(self._loops.saver())
         saver.serde = self.serde
         return saver
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The async form of `get_tuple`."""
-        return await (await self._async_form()).aget_tuple(config)
+        return await self._async_form().aget_tuple(config)
 
     async def alist(
         self,
@@ -180,7 +182,7 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """The async form of `list`."""
-        saver = await self._async_form()
+        saver = self._async_form()
         for item in [item async for item in saver.alist(config, filter=filter, before=before, limit=limit)]:
             yield item
 
@@ -192,7 +194,7 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """The async form of `put`."""
-        saved = await (await self._async_form()).aput(config, checkpoint, metadata, new_versions)
+        saved = await self._async_form().aput(config, checkpoint, metadata, new_versions)
         self._tick()
         return saved
 
@@ -200,65 +202,146 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """The async form of `put_writes`."""
-        await (await self._async_form()).aput_writes(config, writes, task_id, task_path)
+        await self._async_form().aput_writes(config, writes, task_id, task_path)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """The async form of `delete_thread`."""
-        await (await self._async_form()).adelete_thread(thread_id)
+        await self._async_form().adelete_thread(thread_id)
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """The async form of `get_delta_channel_history`."""
-        return await (await self._async_form()).aget_delta_channel_history(config=config, channels=channels)
+        return await self._async_form().aget_delta_channel_history(config=config, channels=channels)
+
+
+class _Line:
+    """One connection, for one use after the other; shallow copies of a saver share it.
+
+    It stays open: to take one from a pool for every step costs a seventh of a `put`.
+    """
+
+    def __init__(self, dsn: str, timeout: float | None) -> None:
+        self._dsn = dsn
+        self._timeout = timeout
+        self._held: Patient | None = None
+        self._closed = False
+
+    def connection(self) -> Patient:
+        """The connection, or a new one where the server has let go of it.
+
+        Raises:
+            psycopg.OperationalError: The server cannot be reached, or the saver was closed.
+        """
+        if self._closed:
+            raise psycopg.OperationalError("the checkpointer has been closed")
+        if self._held is None or not _is_free(self._held):
+            self._let_go()
+            self._held = Patient.connect(self._dsn, **_CONNECT)
+            self._held.patience = self._timeout
+        return self._held
+
+    def close(self) -> None:
+        self._closed = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
+
+
+class _LoopLine:
+    """The same for one event loop."""
+
+    def __init__(self, dsn: str, timeout: float | None) -> None:
+        self._dsn = dsn
+        self._timeout = timeout
+        self._turn = asyncio.Lock()
+        self.held: AsyncPatient | None = None
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        """For a turn, `held` is a connection that can be used."""
+        async with self._turn:
+            if self.held is None or not _is_free(self.held):
+                self.abandon()
+                self.held = await AsyncPatient.connect(self._dsn, **_CONNECT)
+                self.held.patience = self._timeout
+            yield
+
+    def abandon(self) -> None:
+        """Closes the connection without the loop, which may have ended."""
+        held, self.held = self.held, None
+        if held is not None:
+            held.pgconn.finish()
 
 
 class _AsyncForm(Sealing, AsyncPostgresSaver):
-    """LangGraph's async saver, as ours stores values."""
+    """LangGraph's async saver, as ours stores values, on a connection that is looked at before each use."""
+
+    def __init__(self, line: _LoopLine) -> None:
+        self._line = line
+        AsyncPostgresSaver.__init__(self, cast("psycopg.AsyncConnection[DictRow]", None))
+
+    @property
+    def conn(self) -> psycopg.AsyncConnection[DictRow]:
+        """The connection of the turn."""
+        return cast("psycopg.AsyncConnection[DictRow]", self._line.held)
+
+    @conn.setter
+    def conn(self, conn: object) -> None:
+        """LangGraph's constructor says what it was given: nothing, since `_line` connects when it is its turn."""
+
+    @asynccontextmanager
+    async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[psycopg.AsyncCursor[DictRow]]:
+        async with self._line.taken(), super()._cursor(pipeline=pipeline) as cursor:
+            yield cursor
+
+    def abandon(self) -> None:
+        """Closes the connection."""
+        self._line.abandon()
 
 
 class _Loops:
     """An async saver for each running event loop: its connection and its lock belong to the loop."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, timeout: float | None) -> None:
         self._dsn = dsn
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._savers: dict[asyncio.AbstractEventLoop, _AsyncForm] = {}
 
-    async def saver(self) -> _AsyncForm:
+    def saver(self) -> _AsyncForm:
+        """The saver of the loop that runs."""
         loop = asyncio.get_running_loop()
-        saver = self._savers.get(loop)
-        if saver is not None and not saver.conn.closed:
-            return saver
-        conn = await psycopg.AsyncConnection.connect(self._dsn, **_CONNECT)
         with self._lock:
-            self._forget_closed()
-            if loop in self._savers:  # another task of this loop was faster
-                _finish(conn)
-            return self._savers.setdefault(loop, _AsyncForm(conn))
-
-    def _forget_closed(self) -> None:
-        for loop in [loop for loop, saver in self._savers.items() if loop.is_closed() or saver.conn.closed]:
-            _finish(self._savers.pop(loop).conn)
+            for ended in [each for each in self._savers if each.is_closed()]:
+                self._savers.pop(ended).abandon()
+            if loop not in self._savers:
+                self._savers[loop] = _AsyncForm(_LoopLine(self._dsn, self._timeout))
+            return self._savers[loop]
 
     def close(self) -> None:
         with self._lock:
             while self._savers:
-                _finish(self._savers.popitem()[1].conn)
+                self._savers.popitem()[1].abandon()
 
 
-def _finish(conn: Any) -> None:
-    """Closes an async connection without its loop, which may have ended."""
-    conn.pgconn.finish()
+def _is_free(connection: Patient | AsyncPatient) -> bool:
+    """Whether a connection can be used: the server has not let go of it, and nothing is under way on it."""
+    return is_fit(connection) and connection.info.transaction_status == TransactionStatus.IDLE
 
 
-def _set_up(dsn: str) -> None:
+def _set_up(dsn: str, timeout: float | None) -> None:
     """Runs LangGraph's migrations, one process at a time: side by side they fail on each other's tables."""
-    with psycopg.Connection.connect(dsn, **_CONNECT) as conn:
+    with Patient.connect(dsn, **_CONNECT) as conn:
+        conn.patience = timeout
         # tried again and again, not waited for: CREATE INDEX CONCURRENTLY waits for whoever waits for this lock
         while not _try_lock(conn):
             time.sleep(0.05)
-        PostgresSaver(conn).setup()
+        with unhurried(conn):  # an index of a large table takes long
+            PostgresSaver(conn).setup()
 
 
 def _try_lock(conn: psycopg.Connection[DictRow]) -> bool:

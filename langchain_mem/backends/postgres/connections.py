@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.waiting import Ready
 
@@ -196,6 +197,13 @@ def is_fit(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -
     It cannot where it is closed, or where something arrived that nobody asked for: a server says so when it goes.
     """
     return not connection.closed and not _readable(connection.fileno())
+
+
+def in_time(dsn: str, timeout: float | None) -> str:
+    """The DSN with an end to the time that it takes to connect, unless it says one."""
+    if timeout is None or "connect_timeout" in conninfo_to_dict(dsn):
+        return dsn
+    return make_conninfo(dsn, connect_timeout=max(2, round(timeout)))  # libpq takes whole seconds, 2 or more
 
 
 @contextmanager

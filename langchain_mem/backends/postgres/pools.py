@@ -26,13 +26,12 @@ try:
     import psycopg
     from psycopg.abc import Buffer
     from psycopg.adapt import Dumper, Loader
-    from psycopg.conninfo import conninfo_to_dict, make_conninfo
     from psycopg.errors import DeadlockDetected, SerializationFailure
     from psycopg.pq import Format
     from psycopg.rows import tuple_row
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-    from langchain_mem.backends.postgres.connections import LoopPool, ThreadsPool, is_fit, unhurried
+    from langchain_mem.backends.postgres.connections import LoopPool, ThreadsPool, in_time, is_fit, unhurried
 except ImportError as error:
     raise MissingDependency('Postgres needs psycopg: pip install "langchain-mem[postgres]"') from error
 
@@ -167,7 +166,7 @@ class Pools:
         self._given = pool
         self._timeout = timeout
         place, self._options = _place(pool) if isinstance(pool, AsyncConnectionPool) else (dsn or "", _OPTIONS)
-        self._dsn = _in_time(place, timeout)
+        self._dsn = in_time(place, timeout)
         self._own: ThreadsPool | None = None
         self._loops: dict[asyncio.AbstractEventLoop, LoopPool] = {}
         self._lock = threading.Lock()
@@ -328,13 +327,6 @@ def _place(pool: AsyncConnectionPool[Any]) -> tuple[str, dict[str, Any]]:
             "`pool` works out where to connect when it does; give a ConnectionPool, or a pool with text."
         )
     return pool.conninfo, {**options, **_OPTIONS}
-
-
-def _in_time(dsn: str, timeout: float | None) -> str:
-    """The DSN with an end to the time that it takes to connect, unless it says one."""
-    if timeout is None or "connect_timeout" in conninfo_to_dict(dsn):
-        return dsn
-    return make_conninfo(dsn, connect_timeout=max(2, round(timeout)))  # libpq takes whole seconds, 2 or more
 
 
 @contextmanager

@@ -13,13 +13,15 @@ from typing import Any
 import psycopg
 import pytest
 from blockbuster import blockbuster_ctx
-from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.base import CheckpointTuple, empty_checkpoint
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
+from psycopg.conninfo import make_conninfo
 
 from langchain_mem.checkpointers import PostgresCheckpointer, Retention, Swept
 from langchain_mem.errors import StoreError
+from tests.integration_tests.faults.wire import Wire, postgres_socket
 from tests.unit_tests.checkpointers.graphs import DeltaLog, Log, OpenSaver, by_hand, chat, talk, thread
 from tests.unit_tests.checkpointers.suite import CheckpointerSuite
 
@@ -183,16 +185,52 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()
 
 
 async def test_a_lost_connection_is_replaced(dsn: str) -> None:
-    """After the server dropped every connection, the call that finds out fails and the next one works."""
-    async with await PostgresCheckpointer.aopen(dsn) as saver:
-        await chat(saver).ainvoke({"log": ["hello"]}, thread())
+    """After the server dropped every connection, no call fails, in either form, of threads or of a sweep."""
+    async with await PostgresCheckpointer.aopen(dsn, retention=Retention(keep_last=1)) as saver:
+        graph = chat(saver)
+        await graph.ainvoke({"log": ["hello"]}, thread())
         assert await asyncio.to_thread(saver.get_tuple, thread()) is not None
+        assert await saver.athreads() == ["t"]
         ask(dsn, DROP)
-        with pytest.raises(psycopg.OperationalError):
+        found = await asyncio.gather(*(saver.aget_tuple(thread()) for _ in range(3)))
+        assert found == [await asyncio.to_thread(saver.get_tuple, thread())] * 3
+        assert await saver.athreads() == ["t"]
+        ask(dsn, DROP)
+        await graph.ainvoke({"log": ["again"]}, thread())
+        ask(dsn, DROP)
+        await asyncio.to_thread(graph.invoke, {"log": ["and again"]}, thread())
+        assert len((await graph.aget_state(thread())).values["log"]) == 6
+
+
+def test_a_server_that_is_silent(dsn: str) -> None:
+    """A call ends in time, in either form, and the next one is answered."""
+    wire = Wire(lambda: postgres_socket(dsn))
+    with PostgresCheckpointer.open(make_conninfo(dsn, host="127.0.0.1", port=wire.port), timeout=0.3) as saver:
+        chat(saver).invoke({"log": ["hello"]}, thread())
+
+        async def twice() -> CheckpointTuple | None:
             await saver.aget_tuple(thread())
-        with pytest.raises(psycopg.OperationalError):
-            await asyncio.to_thread(saver.get_tuple, thread())
-        assert await saver.aget_tuple(thread()) == await asyncio.to_thread(saver.get_tuple, thread())
+            wire.mood = "silent"
+            with pytest.raises(psycopg.OperationalError, match="has been silent"):
+                await saver.aget_tuple(thread())
+            wire.mood = "through"
+            return await saver.aget_tuple(thread())
+
+        assert asyncio.run(twice()) == saver.get_tuple(thread())
+        wire.mood = "silent"
+        with pytest.raises(psycopg.OperationalError, match="has been silent"):
+            saver.get_tuple(thread())
+        wire.mood = "through"
+        assert saver.get_tuple(thread()) is not None
+    wire.close()
+
+
+def test_closed_is_closed(dsn: str) -> None:
+    """A saver that was closed connects no more."""
+    with PostgresCheckpointer.open(dsn) as saver:
+        saver.get_tuple(thread())
+    with pytest.raises(psycopg.OperationalError, match="closed"):
+        saver.get_tuple(thread())
 
 
 def test_closing_closes_every_connection(fresh_postgres_dsn: str) -> None:

@@ -16,10 +16,12 @@ from chromadb.config import Settings
 from psycopg.conninfo import make_conninfo
 
 from langchain_mem import LongTermStore, Memory
+from langchain_mem.checkpointers import PostgresCheckpointer
 from langchain_mem.errors import StoreError
 from langchain_mem.testing import FakeEmbeddings
 from tests.integration_tests.chroma_server import chroma_server, free_port
 from tests.integration_tests.faults.wire import Wire, postgres_socket
+from tests.unit_tests.checkpointers.graphs import chat, thread
 
 ALEX: dict[str, Any] = {"infer": False, "user_id": "alex"}
 
@@ -86,12 +88,42 @@ def test_a_database_that_crashes(own_postgres: Any) -> None:
     _lives_on(store, lambda: _crash(own_postgres), own_postgres.start)
 
 
-def _crash(server: Any) -> None:
-    """Ends every process of the server without a checkpoint, as a power cut does, and waits until the last is gone."""
-    pid = server.get_pid()
-    os.kill(pid, signal.SIGQUIT)
+@pytest.mark.soak
+def test_a_checkpointer_whose_database_restarts(own_postgres: Any) -> None:
+    """Between two calls Postgres restarts, in an orderly way or by a crash: no call of either form fails."""
+
+    async def runs(stop: Callable[[], object]) -> None:
+        await graph.ainvoke({"log": ["hello"]}, thread())
+        await asyncio.to_thread(graph.invoke, {"log": ["hello"]}, thread())
+        stop()
+        own_postgres.start()
+        await graph.ainvoke({"log": ["hello"]}, thread())
+        await asyncio.to_thread(graph.invoke, {"log": ["hello"]}, thread())
+        assert await saver.athreads() == ["t"]
+
+    with PostgresCheckpointer.open(own_postgres.get_uri(), timeout=5) as saver:
+        graph = chat(saver)
+        for stop in (lambda: _crash(own_postgres), lambda: _stop(own_postgres)):
+            asyncio.run(runs(stop))
+        assert len(graph.get_state(thread()).values["log"]) == 16
+
+
+def _stop(server: Any) -> None:
+    """Ends the server as an administrator does: its clients are sent away."""
+    os.kill(server.get_pid(), signal.SIGINT)
+    _gone(server)
+
+
+def _gone(server: Any) -> None:
+    """Waits until the last process is gone."""
     while Path(server.pgdata, "postmaster.pid").exists():
         pass
+
+
+def _crash(server: Any) -> None:
+    """Ends every process of the server without a checkpoint, as a power cut does, and waits until the last is gone."""
+    os.kill(server.get_pid(), signal.SIGQUIT)
+    _gone(server)
 
 
 @pytest.mark.soak
