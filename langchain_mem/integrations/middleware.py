@@ -36,7 +36,7 @@ from langchain_mem.integrations.heard import Hearing, MemoryAgentState
 from langchain_mem.integrations.model_calls import watching_model_calls
 from langchain_mem.integrations.place import Place
 from langchain_mem.integrations.prompting import with_memories
-from langchain_mem.integrations.recall import TOP_K, Recall, recalling
+from langchain_mem.integrations.recall import TOKENS, TOP_K, Recall, recalling
 from langchain_mem.integrations.tools import owned_tools
 from langchain_mem.memory.base import MemoryBase
 from langchain_mem.model.scopes import Ids
@@ -61,8 +61,9 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
 
     Args:
         memory: Where to recall from and to write; `None` for the store of the run, as LangGraph Server has one.
-        top_k: At most so many memories are recalled.
-        token_budget: At most so many tokens of them go into the prompt.
+        top_k: At most so many memories are recalled, beside the core and the turns that they rest on; see
+            `retrieval_node`.
+        token_budget: At most so many tokens of all of it go into the prompt; `None` for no limit.
         write: When what was said is extracted: before the agent returns, by a worker meanwhile, or not at all.
         after: With `write="background"`, messages wait in the store until their thread has been quiet for so long;
             see `extraction_node`.
@@ -89,7 +90,7 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         memory: MemoryBase | None = None,
         *,
         top_k: int = TOP_K,
-        token_budget: int | None = None,
+        token_budget: int | None = TOKENS,
         write: Literal["after", "background"] | None = "after",
         after: timedelta | None = None,
         after_tokens: int | None = None,

@@ -32,7 +32,7 @@ from langchain_mem.integrations.extracting import Extracting, check_write, extra
 from langchain_mem.integrations.failing import OnError
 from langchain_mem.integrations.identity import OwnerRule
 from langchain_mem.integrations.place import Place
-from langchain_mem.integrations.recall import CORE, TOP_K, Recalling, recalling
+from langchain_mem.integrations.recall import CORE, TOKENS, TOP_K, Recalling, recalling
 from langchain_mem.memory.base import MemoryBase
 from langchain_mem.model.records import FoundMemory
 
@@ -72,7 +72,7 @@ def retrieval_node(
     memory: MemoryBase | None = None,
     *,
     top_k: int = TOP_K,
-    token_budget: int | None = None,
+    token_budget: int | None = TOKENS,
     query: Callable[[Any], str] | None = None,
     layers: Collection[str] | None = None,
     pinned: Mapping[str, Any] | None = CORE,
@@ -87,8 +87,9 @@ def retrieval_node(
 
     Args:
         memory: Where to search; `None` for the store of the run.
-        top_k: At most so many memories are found, the nearest; the core comes on top.
-        token_budget: At most so many tokens of `memory_context`.
+        top_k: At most so many memories are found, the nearest; the core comes on top. After them come the turns
+            they rest on, and others like these, for as long as the token budget lasts; `history=False` leaves them out.
+        token_budget: At most so many tokens of `memory_context`; `None` for no limit.
         query: State to what is searched for; if unset the last human message, and where that names nothing ("yes") what
             was said before it. An empty query finds nothing.
         layers: Only these: user, agent, session, app, org.

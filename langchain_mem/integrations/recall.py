@@ -2,13 +2,15 @@
 
     core     what must never be missed: memories of importance "always" (allergies, health, names, instructions), or
              what `pinned` says; always there, within a budget of its own, and seldom changed
-    found    the memories nearest to the question, within `top_k` and the token budget
+    found    the memories nearest to the question, within `top_k`; after them, for as long as the token budget lasts,
+             turns in which such things were said, where the memory keeps them
 
 Nodes put both into state. The middleware puts the core into the system message and what was found beside the question.
 """
 
 from __future__ import annotations
 
+import heapq
 import inspect
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -48,6 +50,18 @@ threshold tells them apart; one line too many costs less than an allergy missed.
 questions.
 """
 
+TOKENS: Final = 1500
+"""How many tokens of recalled text go into a prompt, at most, unless an option says otherwise."""
+
+TURNS: Final = 24
+"""How many of the turns that facts rest on come with them, at most; the tokens seldom hold more.
+
+On LoCoMo, facts with these turns answered more questions than facts alone or turns alone (docs/retrieval.md).
+"""
+
+SAID: Final = 0.02
+"""The least relevance of such a turn; the best has 0.014 where nothing has to do with the question (`relevance`)."""
+
 CORE: Final[Mapping[str, Any]] = {"OR": [{"importance": "always"}, {"metadata": {"importance": "always"}}]}
 """What is always in a prompt unless `pinned` says otherwise."""
 
@@ -81,7 +95,7 @@ class Recalling:
     Attributes:
         place: Where the memories are.
         search: What `Memory.search` takes, ids apart.
-        token_budget: At most so many tokens of text.
+        token_budget: At most so many tokens of text; `None` for no limit.
         query: What of a state is searched for; what the last message of a person asks for if unset (`searchable`).
         pinned: Filters of the core; `None` for none.
         template: The frame of the text, with `{memories}` where they go.
@@ -97,7 +111,7 @@ class Recalling:
 
     place: Place
     search: Mapping[str, Any]
-    token_budget: int | None = None
+    token_budget: int | None = TOKENS
     query: Callable[[Any], str] | None = None
     pinned: Mapping[str, Any] | None = field(default_factory=lambda: CORE)
     template: str | None = None
@@ -162,7 +176,7 @@ class Recalling:
             found=_memories,
             config=quiet(config),
         )
-        told = [{"id": one["id"], "score": one["score"]} for one in recall.memories]
+        told = [{"id": one["id"], "score": one["score"]} for one in recall.memories if not is_turn(one)]
         ids = cast(dict[str, str], owner.owners)
         memory.activity.record("recall", iso(memory.clock()), ids, core=len(recall.core), results=told)
         return recall
@@ -197,7 +211,7 @@ class Recalling:
         top_k = self.search["top_k"]
         search: dict[str, Any] = {**self.search, **owner.visible, "top_k": top_k + len(beside)}
         found = (await memory.operations.search(query, **search))["results"]
-        return _most([one for one in found if one["id"] not in beside], top_k)
+        return nearest([one for one in found if one["id"] not in beside], top_k)
 
 
 def recalling(place: Place, **options: Any) -> Recalling:
@@ -214,7 +228,7 @@ def recalling(place: Place, **options: Any) -> Recalling:
     beside = {name: options.pop(name) for name in Ids.__annotations__ if name in options}
     return Recalling(
         place=place,
-        search={"top_k": TOP_K, "threshold": THRESHOLD, "lasting": LASTING, **options},
+        search={"top_k": TOP_K, "threshold": THRESHOLD, "lasting": LASTING, "history": TURNS, **options},
         beside=beside,
         **own,
     )
@@ -243,12 +257,22 @@ class _Budget:
         return self._left >= 0
 
 
-def _most(found: Sequence[FoundMemory], count: int) -> list[FoundMemory]:
-    """So many memories with the highest scores, and as many kept turns, in the order in which they are."""
-    best = sorted(range(len(found)), key=lambda at: -found[at]["score"])
-    turns = [at for at in best if found[at]["layer"] == Layer.CONVERSATION][:count]
-    memories = [at for at in best if found[at]["layer"] != Layer.CONVERSATION][:count]
-    return [found[at] for at in sorted([*memories, *turns])]
+def nearest(found: Sequence[FoundMemory], count: int) -> list[FoundMemory]:
+    """So many memories with the highest scores, and the turns that have to do with the question, in their order."""
+    memories = [one for one in found if not is_turn(one)]
+    best = heapq.nlargest(count, memories, key=lambda one: one["score"])
+    kept = {one["id"] for one in best}
+    return [one for one in found if (_is_near(one) if is_turn(one) else one["id"] in kept)]
+
+
+def is_turn(one: FoundMemory) -> bool:
+    """Whether this is what was said, and no memory."""
+    return one["layer"] == Layer.CONVERSATION
+
+
+def _is_near(turn: FoundMemory) -> bool:
+    """Whether a turn has to do with the question; those of a live thread have no score, and always do."""
+    return turn["score"] >= SAID or turn["score"] == 0.0
 
 
 def _memories(recall: Recall) -> list[FoundMemory]:

@@ -22,7 +22,7 @@ from langchain_mem.extraction.user_intent import asks_to_change, asks_to_forget
 from langchain_mem.integrations.document_tools import document_tools
 from langchain_mem.integrations.identity import OwnerRule, check_owner, whose
 from langchain_mem.integrations.place import Place
-from langchain_mem.integrations.recall import LASTING, THRESHOLD, TOP_K
+from langchain_mem.integrations.recall import LASTING, THRESHOLD, TOP_K, is_turn, nearest
 from langchain_mem.integrations.tool_calls import (
     Called,
     Calling,
@@ -34,6 +34,7 @@ from langchain_mem.integrations.tool_calls import (
     said_by_users,
 )
 from langchain_mem.memory.base import MemoryBase
+from langchain_mem.model.records import FoundMemory
 from langchain_mem.model.scopes import Ids
 from langchain_mem.ranking.bm25 import tokenize
 
@@ -119,7 +120,8 @@ def _tools(calling: Calling, top_k: int, name: str | None) -> list[BaseTool]:
 
 _DESCRIPTIONS: Final = {
     "save_memory": "Save one fact that the user told and that is worth knowing in later conversations.",
-    "search_memories": "Search what is known from earlier conversations. Each result begins with its id.",
+    "search_memories": "Search what is known from earlier conversations. Each memory begins with its id; "
+    "what was said comes after the memories, without one.",
     "update_memory": "Correct a memory after the user said something newer.",
     "forget_memory": "Forget a memory that the user asked to be forgotten.",
 }
@@ -147,10 +149,10 @@ class _Tools:
 
     async def search(self, called: Called, query: str) -> Told:
         found = await called.memory.operations.search(
-            query, top_k=self._top_k, threshold=THRESHOLD, lasting=LASTING, **called.owner.visible
+            query, top_k=self._top_k, threshold=THRESHOLD, lasting=LASTING, history=True, **called.owner.visible
         )
-        lines = [f"{one['id']}: {one['memory']}" for one in found["results"]]
-        return "\n".join(lines) or "Nothing is known about this.", dict(found)
+        results = nearest(found["results"], self._top_k)
+        return "\n".join(map(_told, results)) or "Nothing is known about this.", {"results": results}
 
     async def update(self, called: Called, memory_id: str, text: str) -> Told:
         memory = await called.memory.operations.get(memory_id, **called.owner.visible)
@@ -169,6 +171,11 @@ class _Tools:
             return refused(_UNASKED_FORGET)
         gone = await called.memory.operations.delete(memory_id, **called.owner.visible)
         return f"Forgotten: {gone['memory']}", dict(gone)
+
+
+def _told(one: FoundMemory) -> str:
+    """A result as a line; only a memory has an id that the other tools take."""
+    return f"{'Said earlier' if is_turn(one) else one['id']}: {one['memory']}"
 
 
 def spoken_of(called: Called, text: str) -> Finding:

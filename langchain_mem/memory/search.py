@@ -33,7 +33,7 @@ from langchain_mem.model.records import (
     public,
     source_of,
 )
-from langchain_mem.model.scopes import Ids, Layer, Scope
+from langchain_mem.model.scopes import TURNS, Ids, Layer, Scope
 from langchain_mem.ranking.relevance import (
     ANNOUNCED_CHANGE,
     SAME_STATEMENT,
@@ -63,7 +63,7 @@ async def _search(
     order: Literal["layer", "score"] = "layer",
     show_expired: bool = False,
     latest_only: bool = True,
-    history: bool | Sequence[Any] | None = None,
+    history: bool | int | Sequence[Any] | None = None,
     layers: Collection[str] | None = None,
     as_of: date | datetime | str | None = None,
     prefer_newer: bool | None = None,
@@ -93,7 +93,8 @@ async def _search(
         order: `"score"` returns by score alone.
         show_expired: Whether expired memories count too.
         latest_only: Whether superseded memories stay hidden.
-        history: `True` adds kept turns after the memories, messages add themselves; neither takes a place of one.
+        history: `True` adds as many kept turns after the memories as there may be memories, a number adds so many, and
+            messages add themselves. None of them takes a place of a memory.
         layers: Only these: user, agent, session, app, org.
         as_of: Answers as the store stood then.
         prefer_newer: Whether of two that say nearly the same the newer comes first; `None`: where the query asks
@@ -138,7 +139,7 @@ async def _search(
             threshold=threshold,
             decay=policy,
             latest_only=latest_only,
-            history=history is True,
+            turns=_turns_wanted(history, wanted),
             newer=asks_about_now(query) if prefer_newer is None else prefer_newer,
             rerank=rerank,
             lasting=lasting,
@@ -168,7 +169,8 @@ async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tupl
         facts.sort(key=_place)
     reach = len(facts) if search.rerank else 2 * search.top_k
     while True:
-        read = await read_rows(settings, search, facts[:reach])
+        read = await read_rows(settings, search, [*facts[:reach], *turns])  # in one call
+        read, said = [hit for hit in read if not _is_turn(hit)], [hit for hit in read if _is_turn(hit)]
         if not ready:
             await _score(settings, search, read)
         fresh, repeats = _repeats_apart(read)
@@ -178,10 +180,8 @@ async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tupl
         reach = needed
     scale = await settings.repo.scale() if search.newer else None
     best = _newer_first([*fresh, *repeats], search, scale)[: search.top_k]
-    if not turns:
-        return best, []
-    _undecayed(turns)
-    return best, _each_once(await read_rows(settings, search, turns))[: search.top_k]
+    _undecayed(said)
+    return best, _each_once(said)[: search.turns]
 
 
 def _within_reach(facts: Sequence[Hit], fresh: Sequence[Hit], search: Search, *, ready: bool) -> int:
@@ -292,8 +292,23 @@ def _check_choices(order: object, reinforce: object, history: object, config: ob
         raise InvalidRequest(f'order is "layer" or "score", not {shown(order)}.')
     if reinforce not in (None, "returned", "used", "none"):
         raise InvalidRequest(f'reinforce is "returned", "used" or "none", not {shown(reinforce)}.')
-    if isinstance(history, str) or not (history is None or isinstance(history, bool | Sequence)):
-        raise InvalidRequest(f"history is True, False or a list of messages, not {shown(history)}.")
+    if (
+        isinstance(history, str)
+        or not (history is None or isinstance(history, int | Sequence))
+        or _is_negative(history)
+    ):
+        raise InvalidRequest(f"history is True, False, how many turns, or a list of messages, not {shown(history)}.")
+
+
+def _is_negative(history: object) -> bool:
+    return isinstance(history, int) and history < 0
+
+
+def _turns_wanted(history: bool | int | Sequence[Any] | None, top_k: int) -> int:
+    """How many kept turns a search returns at most."""
+    if history is True:
+        return top_k
+    return history if isinstance(history, int) else 0
 
 
 def _in_layers(layers: Collection[str] | None) -> Condition:
@@ -303,6 +318,10 @@ def _in_layers(layers: Collection[str] | None) -> Condition:
     if isinstance(layers, str) or not layers or not set(layers) <= set(known):
         raise InvalidRequest(f"layers must be some of {known}, not {shown(layers)}.")
     return is_in("layer", [str(layer) for layer in layers])
+
+
+def _is_turn(hit: Hit) -> bool:
+    return hit.address.namespace[0] == TURNS
 
 
 def _each_once(turns: Sequence[Hit]) -> list[Hit]:

@@ -45,8 +45,8 @@ def render(
     """Memories as text for a prompt: grouped by layer, one line each, fenced and marked as recalled.
 
     Args:
-        memories: As a search returned them, best first within a layer. Where not all fit, those with the greatest
-            score stay; none is cut in half.
+        memories: As a search returned them, best first within a layer. Where not all fit, memories stay before turns,
+            and those with the greatest score before others; none is cut in half.
         token_budget: At most so many tokens for the whole text, counted with langchain-core's approximate counter.
         template: Text with `{memories}` where the lines go; `None` for the default.
 
@@ -68,7 +68,7 @@ def render(
 
 def _fit(memories: Sequence[Mapping[str, Any]], frame: str, budget: int) -> str:
     """The best memories whose text fits. A longer one that does not fit leaves room for shorter ones after it."""
-    best = sorted(range(len(memories)), key=lambda index: -float(memories[index].get("score") or 0.0))
+    best = sorted(range(len(memories)), key=lambda index: _worth(memories[index]))
     chosen: list[int] = []
     text = ""
     for index in best:
@@ -77,6 +77,11 @@ def _fit(memories: Sequence[Mapping[str, Any]], frame: str, budget: int) -> str:
             chosen.append(index)
             text = attempt
     return text
+
+
+def _worth(memory: Mapping[str, Any]) -> tuple[bool, float]:
+    """Sorts what has to stay first: turns are evidence for memories, so they come after all of these."""
+    return memory.get("layer") == Layer.CONVERSATION, -float(memory.get("score") or 0.0)
 
 
 def _tokens(text: str) -> int:

@@ -57,7 +57,7 @@ class Search:
     threshold: float
     decay: Decay | None
     latest_only: bool
-    history: bool
+    turns: int
     newer: bool
     rerank: bool
     whole_pool: bool = False
@@ -66,7 +66,7 @@ class Search:
     @property
     def pool(self) -> int:
         """How many candidates are weighed."""
-        return max(3 * self.top_k, POOL)
+        return max(3 * self.top_k, self.turns, POOL)
 
     @property
     def states(self) -> frozenset[str]:
@@ -146,7 +146,7 @@ def _by_index(livings: Sequence[Living], search: Search, asked_for: _AskedFor) -
 def _views(search: Search) -> list[View]:
     """Where a search looks for memories and, if kept turns are wanted, where it looks for those."""
     views = [View(search.places, search.condition)]
-    if search.history:
+    if search.turns:
         views.append(View([reroot(place, TURNS) for place in search.places], live(search.now)))
     return views
 
@@ -213,7 +213,7 @@ def _weighed(
     near = cosines if asked is None else drawn(documents, cosines, asked, np.logical_or.reduce(wanted))
     found = rank(documents, search.query, near, wanted, limit=search.pool, threshold=search.threshold)
     hits = [[Hit(each.handle, each.evidence, each.evidence.relevance) for each in sort] for sort in found]
-    return hits[0], hits[1] if search.history else []
+    return hits[0], hits[1] if search.turns else []
 
 
 async def _scan(settings: Settings, search: Search, as_of: str | None) -> Scan:
@@ -222,8 +222,8 @@ async def _scan(settings: Settings, search: Search, as_of: str | None) -> Scan:
     places = [*search.places, *(reroot(place, TURNS) for place in search.places if place[0] == MEMORIES)]
     scan = await repo.load(places, now)
     if scan is None:
-        wanted = disjunction(search.condition, _KEPT_TURNS) if search.history else search.condition
-        searched = places if search.history else search.places
+        wanted = disjunction(search.condition, _KEPT_TURNS) if search.turns else search.condition
+        searched = places if search.turns else search.places
         return await repo.nearest(searched, wanted, search.query, _written(search.query), now)
     return scan if as_of is None else await _turned_back(settings, scan, as_of)
 

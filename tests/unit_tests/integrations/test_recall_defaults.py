@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_mem import Memory
 from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.integrations.conversation import searchable
 from langchain_mem.integrations.nodes import retrieval_node
-from langchain_mem.integrations.recall import CORE_TOKENS, TOP_K
+from langchain_mem.integrations.recall import CORE_TOKENS, TOKENS, TOP_K
+from langchain_mem.integrations.tools import memory_tools
 from langchain_mem.store.long_term import LongTermStore
+from tests.unit_tests.agents import facts, memory_with
 
 FACTS = [
     "Lives in Berlin, on the fourth floor",
@@ -74,3 +77,49 @@ def test_the_query_can_be_replaced() -> None:
     """`query=` says what is searched for."""
     made = memory()
     assert recalled(made, HumanMessage("yes"), query=lambda _: "cello", top_k=1)[-1] == FACTS[5]
+
+
+SAID = "We took the ferry to the green island with Maria"
+
+
+def _told() -> Memory:
+    """A memory that has drawn a fact from what was said."""
+    made = memory_with(facts("Was on the green island"))
+    made.add(SAID, user_id="alex")
+    return made
+
+
+def test_facts_come_with_the_turns_they_rest_on() -> None:
+    """A prompt holds the fact and, after it, what was said; `history=False` gives the fact alone."""
+    made = _told()
+    assert recalled(made, HumanMessage("Who was with me on the green island?")) == ["Was on the green island", SAID]
+    node = retrieval_node(made, user_id="alex")
+    text = node.invoke({"messages": [HumanMessage("Who was with me on the green island?")]})["memory_context"]
+    assert text.index("Was on the green island") < text.index(f"Said earlier:\n- {SAID}")
+    assert recalled(made, HumanMessage("Who was on the green island?"), history=False) == ["Was on the green island"]
+
+
+def test_nothing_is_quoted_where_nothing_near_was_said() -> None:
+    """Turns come where they have to do with the question."""
+    assert SAID not in recalled(_told(), HumanMessage("Which laptop should I buy?"))
+
+
+def test_turns_fill_what_memories_leave_of_the_budget() -> None:
+    """Where not all fits, memories stay before turns, however near those are."""
+    made = memory_with(*(facts(f"Was on island {number}") for number in range(12)))
+    for number in range(12):
+        made.add(f"Our trip to the island: {number} " + "days of sun and wind and sea " * 20, user_id="alex")
+    asked = HumanMessage("How was the trip to the island?")
+    text = retrieval_node(made, user_id="alex").invoke({"messages": [asked]})["memory_context"]
+    assert text.count("Was on island") == TOP_K
+    assert 0 < text.count("Our trip") < 12
+    assert count_tokens_approximately([HumanMessage(text)]) <= TOKENS
+
+
+def test_the_tool_shows_turns_without_an_id() -> None:
+    """What was said comes after the memories, and a model has nothing to change it by."""
+    tools = {tool.name: tool for tool in memory_tools(_told(), user_id="alex")}
+    told = tools["search_memories"].invoke({"query": "the green island"})
+    fact, turn = told.splitlines()
+    assert fact.endswith(": Was on the green island")
+    assert turn == f"Said earlier: {SAID}"

@@ -282,6 +282,17 @@ class TestHistoryLayer:
         assert texts(found) == ["Likes green tea", "I really like green tea!"]
         assert texts(memory.get_all(user_id="alex")) == ["Likes green tea"]
 
+    def test_so_many_turns_as_were_asked_for(self, bench: Open) -> None:
+        """A number is how many turns come at most, whatever `top_k` is."""
+        memory = bench(*(facts(f"Likes tea number {number}") for number in range(4)))
+        for number in range(4):
+            memory.add(f"I like tea number {number}!", user_id="alex")
+        for most in (0, 1, 3):
+            found = memory.search("tea", user_id="alex", history=most, top_k=2, threshold=0.0)["results"]
+            assert [each["layer"] for each in found] == ["user"] * 2 + ["conversation"] * most
+        with pytest.raises(InvalidRequest, match="how many turns"):
+            memory.search("tea", user_id="alex", history=-1)
+
     def test_kept_turns_lend_their_words(self, bench: Open) -> None:
         """A fact is found by a word that only the turn it was drawn from has."""
         memory = bench(facts("Has a pet"))
