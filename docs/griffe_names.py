@@ -29,7 +29,16 @@ class OwnNamesOnly(griffe.Extension):
             _drop(mod, [name for name, member in mod.members.items() if member.is_alias and not member.is_exported])
 
     def on_function(self, *, func: griffe.Function, **kwargs: Any) -> None:
-        """Writes `...` for a default that is no Python, such as `<factory>`, which no formatter reads."""
+        """Shows a function as a reader calls it.
+
+        A default that is no Python, such as `<factory>`, becomes `...`, because no formatter reads it. An operation of
+        `Memory` is written as an `async def` that takes the settings of a memory first. Its caller gives no settings,
+        and the plain form is not awaited, so neither is shown.
+        """
+        first = next(iter(func.parameters), None)
+        if first is not None and first.name == "settings":
+            del func.parameters["settings"]
+            func.labels.discard("async")
         for parameter in func.parameters:
             if parameter.default is not None and not _is_python(str(parameter.default)):
                 parameter.default = "..."

@@ -52,7 +52,6 @@ async def _add(
     is one memory, however often it is added.
 
     Args:
-        settings: Parts and policies; given by the memory.
         messages: A string, a message (dict or LangChain), or a list of them.
         metadata: JSON values to store with each memory.
         categories: Names to store with each memory, beside those the model finds.

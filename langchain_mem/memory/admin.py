@@ -50,7 +50,6 @@ async def _reset(settings: Settings, confirm: bool = True) -> int:
     """Removes everything of every owner, for good.
 
     Args:
-        settings: Parts and policies; given by the memory.
         confirm: `False` refuses.
 
     Returns:
@@ -78,7 +77,6 @@ async def _erase(settings: Settings, user_id: str, *, checkpointer: Threads | No
     """Removes a person at once and for good: memories, history, kept turns, uses, events, and threads.
 
     Args:
-        settings: Parts and policies; given by the memory.
         user_id: The person.
         checkpointer: Where the person's threads are deleted too: those that memories were recalled for or written
             from, and those whose checkpoints name the person.
@@ -113,7 +111,6 @@ async def _purge_expired(settings: Settings, *, older_than: timedelta = timedelt
     """Removes for good what expired, was superseded or was deleted at least so long ago.
 
     Args:
-        settings: Parts and policies; given by the memory.
         older_than: How long ago; zero for all of it. Not below zero: what is live is never removed.
         **ids: Whose; without any, everyone's.
 
@@ -168,7 +165,6 @@ async def _note_thread(settings: Settings, thread_id: str | None, **ids: Unpack[
     """Notes that an owner was in a thread, so that `erase` finds it; once for each process.
 
     Args:
-        settings: Parts and policies; given by the memory.
         thread_id: The thread; `None` notes nothing.
         **ids: Whose.
     """
@@ -189,7 +185,6 @@ async def _count_used(settings: Settings, memories: Sequence[Mapping[str, Any]])
     """Counts memories as used, as `reinforce="returned"` counts all that a search returns.
 
     Args:
-        settings: Parts and policies; given by the memory.
         memories: As a search returned them.
     """
     kept = [memory for memory in memories if memory["layer"] != Layer.CONVERSATION]

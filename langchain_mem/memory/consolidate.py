@@ -114,7 +114,6 @@ async def _consolidate(
     nothing is done, and no model is asked.
 
     Args:
-        settings: Parts and policies; given by the memory.
         filters: Only these memories, in the filter language; then no profile is written.
         profile: Whether to write the profile, a memory of importance "always" that surfaces show with every prompt.
         max_calls: At most so many model calls; 0 asks none.

@@ -30,7 +30,6 @@ async def _delete(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> Mem
     """Deletes a memory: it is gone from every read, and can be restored until it is purged.
 
     Args:
-        settings: Parts and policies; given by the memory.
         memory_id: Its id.
         **ids: Where given, a memory of another owner is not found.
 
@@ -57,7 +56,6 @@ async def _batch_delete(settings: Settings, memories: Sequence[Mapping[str, Any]
     """Deletes up to 1,000 memories, all or none.
 
     Args:
-        settings: Parts and policies; given by the memory.
         memories: Each `{"memory_id": …}`.
         **ids: Where given, a memory of another owner is not found.
 
@@ -79,7 +77,6 @@ async def _delete_all(settings: Settings, *, filters: Mapping[str, Any] | None =
     an agent have no memory in common, and nothing is deleted.
 
     Args:
-        settings: Parts and policies; given by the memory.
         filters: Narrows what the ids allow; without ids it must name an owner.
         **ids: Whose memories.
 
@@ -96,7 +93,6 @@ async def _delete_users(settings: Settings, **ids: Unpack[Ids]) -> Deleted:
     """Deletes everything of one user, agent, run, app or org, instructions too, restorably until purged.
 
     Args:
-        settings: Parts and policies; given by the memory.
         **ids: Exactly one id.
 
     Raises:

@@ -50,7 +50,6 @@ async def _get_document(settings: Settings, schema: type[S], **ids: Unpack[Ids])
     """An owner's document of a schema of which there is one.
 
     Args:
-        settings: Parts and policies; given by the memory.
         schema: A pydantic class.
         **ids: Whose.
 
@@ -78,7 +77,6 @@ async def _set_document(settings: Settings, document: BaseModel, **ids: Unpack[I
     """Stores an owner's document of a schema of which there is one, in place of what is there; history keeps that.
 
     Args:
-        settings: Parts and policies; given by the memory.
         document: A pydantic object; the fields that were set on it are stored.
         **ids: Whose.
 
@@ -128,7 +126,6 @@ async def _add_document(
     takes its place, and the history keeps what that was.
 
     Args:
-        settings: Parts and policies; given by the memory.
         document: A pydantic object, or several.
         metadata: JSON values to store beside each document.
         categories: Names to store with each.
@@ -183,7 +180,6 @@ async def _update_document(
     """Changes a document; its history keeps what it was.
 
     Args:
-        settings: Parts and policies; given by the memory.
         memory_id: Its id.
         document: The keys that change, `None` for one that goes (a merge patch, RFC 7396); or the whole document as a
             pydantic object, which is needed where its kind is not declared in `Memory(schemas=…)`.
@@ -230,7 +226,6 @@ async def _get_documents(
     `get_all(kind=…)` returns them page by page as memories, and `search(kind=…)` those that answer a query.
 
     Args:
-        settings: Parts and policies; given by the memory.
         schema: A pydantic class.
         filters: Narrows what the ids allow, as `{"document.status": "open"}`; without ids it must name an owner.
         limit: At most so many.

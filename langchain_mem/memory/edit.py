@@ -56,7 +56,6 @@ async def _update(
     """Changes a memory; its history keeps what it was.
 
     Args:
-        settings: Parts and policies; given by the memory.
         memory_id: Its id.
         text: A new text.
         metadata: Merged into what is there; a key with the value `None` is removed, `None` clears all.
@@ -90,7 +89,6 @@ async def _batch_update(settings: Settings, memories: Sequence[Mapping[str, Any]
     """Changes up to 1,000 memories, all or none.
 
     Args:
-        settings: Parts and policies; given by the memory.
         memories: Each with `memory_id`, and what to change as for `update`.
         **ids: Where given, a memory of another owner is not found.
 
@@ -111,7 +109,6 @@ async def _feedback(
     """Notes what a user thought of a memory; a very negative rating deletes it, restorably.
 
     Args:
-        settings: Parts and policies; given by the memory.
         memory_id: Its id.
         feedback: POSITIVE, NEGATIVE, VERY_NEGATIVE, or `None` to take it back.
         reason: Why, in the user's words.

@@ -51,7 +51,6 @@ async def _explain(
     Nothing counts as used.
 
     Args:
-        settings: Parts and policies; given by the memory.
         query: As for `search`.
         filters: As for `search`.
         top_k: As for `search`; what lies beyond is shown too.

@@ -57,7 +57,6 @@ async def _export(settings: Settings, *, filters: Mapping[str, Any] | None = Non
     """Memories and instructions with their history and kept turns, as lines of JSON that `import_` takes.
 
     Args:
-        settings: Parts and policies; given by the memory.
         filters: Narrows what the ids allow; without ids it must name an owner.
         **ids: Whose memories.
 
@@ -90,7 +89,6 @@ async def _import(
     """Takes memories that `export` wrote, with ids, history, uses and turns. Secrets are masked, as `add` does.
 
     Args:
-        settings: Parts and policies; given by the memory.
         lines: Lines of JSON.
         on_conflict: What to do where a memory that was not deleted has the id: leave it or replace it. Where another
             live memory of the owner says the same, that one stays in either case.

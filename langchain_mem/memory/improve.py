@@ -86,7 +86,6 @@ async def _improve_instructions(
     model is asked.
 
     Args:
-        settings: Parts and policies; given by the memory.
         trajectories: Conversations: `{"messages": […], "feedback": "too long", "score": 0.2}`, pairs of messages and
             feedback, or messages alone. Feedback is a text or JSON values.
         name: Which instructions; several are improved in one call.

@@ -83,7 +83,6 @@ async def _instruct(
     Secrets and personal data in the text are masked, for the text is for every user.
 
     Args:
-        settings: Parts and policies; given by the memory.
         text: The instructions, whole. Words in braces, such as `{user_name}`, are left for the application to fill in.
         name: Which instructions; an agent may have several.
         guidance: When and how `improve_instructions` may change them. It stays where none is given.
@@ -131,7 +130,6 @@ async def _instructions(
     """What an agent is told to do.
 
     Args:
-        settings: Parts and policies; given by the memory.
         name: Which instructions.
         default: The text where there are none.
         as_of: As they stood then.
@@ -158,7 +156,6 @@ async def _list_instructions(settings: Settings, **ids: Unpack[Ids]) -> list[Ins
     """All instructions of an agent, an application or an organization, by name.
 
     Args:
-        settings: Parts and policies; given by the memory.
         **ids: Whose; without any, everyone's, for an administrator's `Memory`.
 
     Raises:
@@ -187,7 +184,6 @@ async def _diff_instructions(
     """How instructions changed between two versions, as a unified diff.
 
     Args:
-        settings: Parts and policies; given by the memory.
         name: Which instructions.
         since: A version; `None` for the one before `until`.
         until: A version; `None` for the last.

@@ -102,7 +102,6 @@ async def _look(
     """Memories with their uses and their decay, last changed first.
 
     Args:
-        settings: Parts and policies; given by the memory.
         states: Which: "live", "expired", "superseded", "deleted".
         filters: Narrows what the ids allow.
         categories: Any of these.
@@ -150,7 +149,6 @@ async def _told(settings: Settings, **ids: Unpack[Ids]) -> list[Told]:
     """The instructions of everyone, or of those whose ids are given, by owner and name.
 
     Args:
-        settings: Parts and policies; given by the memory.
         **ids: Whose.
     """
     now, scope = settings.now(), Scope.of(ids)
@@ -172,7 +170,6 @@ async def _ending(settings: Settings, within: timedelta, *, limit: int = 200, **
     """What expires within a time, soonest first.
 
     Args:
-        settings: Parts and policies; given by the memory.
         within: The time, from now on.
         limit: At most so many.
         **ids: Whose memories.
@@ -199,7 +196,6 @@ async def _latest(
     """The latest changes, newest first, deletions too.
 
     Args:
-        settings: Parts and policies; given by the memory.
         since: Only what changed at this instant or later, as ISO text.
         among: Only of the memories with these ids, which is quick on every engine.
         limit: At most so many.
@@ -242,7 +238,6 @@ async def _growth(settings: Settings, *, days: int = 60, **ids: Unpack[Ids]) -> 
     """What was added, removed and used on each of the last days, oldest first.
 
     Args:
-        settings: Parts and policies; given by the memory.
         days: How many days, today the last.
         **ids: Whose memories.
     """

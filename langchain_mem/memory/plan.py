@@ -24,7 +24,6 @@ async def _plan(settings: Settings, messages: Messages, *, source: Mapping[str, 
     """Extracts and keeps the plan in the store, to be carried out by `commit`. A repeated call finds it.
 
     Args:
-        settings: Parts and policies; given by the memory.
         messages: As for `add`.
         source: Must name a thread and message ids.
         **ids: As for `add`.
@@ -58,7 +57,6 @@ async def _commit(settings: Settings, batch_id: str, *, approve: bool = True, **
     """Carries out a plan, or drops it.
 
     Args:
-        settings: Parts and policies; given by the memory.
         batch_id: Of the plan.
         approve: Whether to carry it out; if not, its messages count as done all the same.
         **ids: As given to `plan`.
@@ -106,7 +104,6 @@ async def _pending(
     """Which messages of a thread have not been added yet, in order.
 
     Args:
-        settings: Parts and policies; given by the memory.
         message_ids: The messages, in order.
         thread_id: The thread.
         messages: The messages themselves: one that was added in other words, and edited since, counts as new.

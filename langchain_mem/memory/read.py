@@ -60,7 +60,6 @@ async def _get(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> Memory
     """One memory, expired and superseded ones too; `None` where there is none, or it was deleted.
 
     Args:
-        settings: Parts and policies; given by the memory.
         memory_id: Its id.
         **ids: Where given, a memory of another owner is not found.
     """
@@ -92,7 +91,6 @@ async def _get_all(
     Numbered pages shift where something is written between two of them; a cursor goes on where its page ended.
 
     Args:
-        settings: Parts and policies; given by the memory.
         filters: Narrows what the ids allow; without ids it must name an owner.
         kind: Only documents of this kind: a schema, or its name.
         categories: Any of these.
@@ -142,7 +140,6 @@ async def _history(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> li
     """Every change of a memory, oldest first, along the chain of what it replaced and what replaced it.
 
     Args:
-        settings: Parts and policies; given by the memory.
         memory_id: Its id; of a deleted one too.
         **ids: Where given, a memory of another owner is not found.
 
@@ -191,7 +188,6 @@ async def _stats(settings: Settings, **ids: Unpack[Ids]) -> Stats:
     """How many memories a scope holds, and of which kinds.
 
     Args:
-        settings: Parts and policies; given by the memory.
         **ids: Whose memories; without any, those of everyone, for an administrator's `Memory`.
 
     Raises:
@@ -231,7 +227,6 @@ async def _events(
     texts: those of the owner that is named, and to an administrator's memory everyone's.
 
     Args:
-        settings: Parts and policies; given by the memory.
         types: Only these: add, search, update, delete and so on.
         since: Only from this instant on: a date, a datetime or ISO text.
         limit: At most so many.

@@ -28,7 +28,6 @@ async def _save(
     """Adds a text as it is, with what is to be doubted of it.
 
     Args:
-        settings: Parts and policies; given by the memory.
         text: One fact.
         doubt: Why the conversation does not confirm it; `None` where it does.
         source: As for `add`.
@@ -60,7 +59,6 @@ async def _save_document(
     """Adds a document, with what is to be doubted of it.
 
     Args:
-        settings: Parts and policies; given by the memory.
         document: A pydantic object.
         doubt: Why the conversation does not confirm it; `None` where it does.
         source: As for `add`.

@@ -81,7 +81,6 @@ async def _search(
     are selected over all visible layers, and returned user first, then agent, session, app and org.
 
     Args:
-        settings: Parts and policies; given by the memory.
         query: In the user's words.
         filters: Narrows what the ids allow; see the filter language. Without ids it must name an owner.
         kind: Only documents of this kind: a schema, or its name.

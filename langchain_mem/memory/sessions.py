@@ -59,7 +59,6 @@ async def _end_session(
     """Ends a session: sums it up, moves what lasts to its owner, and clears its notes.
 
     Args:
-        settings: Parts and policies; given by the memory.
         run_id: The session.
         promote: Whether to move what lasts; see `promote`.
         checkpointer: Where the session's thread, of the same id, is deleted too.
@@ -103,7 +102,6 @@ async def _promote(
     """Moves what lasts from a session to its owner, with ids and history, and clears its expiration.
 
     Args:
-        settings: Parts and policies; given by the memory.
         ids: Which notes; `None` takes those that `filters` describe. Without both the model decides; without a model
             all are taken.
         run_id: The session.

@@ -19,7 +19,6 @@ async def _summary(settings: Settings, **ids: Unpack[Ids]) -> str:
     """A short profile of what is known, by the model; without one, the newest memories, a line each.
 
     Args:
-        settings: Parts and policies; given by the memory.
         **ids: Whose memories.
 
     Raises:

@@ -22,7 +22,6 @@ async def _tune_decay(settings: Settings, **ids: Unpack[Ids]) -> FitReport:
     """Fits the time scale of decay to when memories were used, and applies it where the fit is sure.
 
     Args:
-        settings: Parts and policies; given by the memory.
         **ids: Whose memories; with `app_id`, where decay is set by app, that app's policy is tuned.
 
     Returns:

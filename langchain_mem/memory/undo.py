@@ -34,7 +34,6 @@ async def _restore(settings: Settings, memory_id: str, version: int | None = Non
     """Puts a memory back to what it was; a deleted or superseded one is shown again.
 
     Args:
-        settings: Parts and policies; given by the memory.
         memory_id: Its id.
         version: A version of its history; `None` for the last in which it was shown.
         **ids: Where given, a memory of another owner is not found.
@@ -76,7 +75,6 @@ async def _undo(
     """Takes back one batch, or everything a thread's memories learned after a checkpoint.
 
     Args:
-        settings: Parts and policies; given by the memory.
         batch_id: What an operation returned.
         thread_id: A thread whose later batches are taken back, newest first.
         after_checkpoint: The checkpoint up to which they stay; `None` takes all of the thread's back.

@@ -76,7 +76,6 @@ async def _wait(
     """Notes in the store what is new in a thread, to be extracted when the thread is quiet.
 
     Args:
-        settings: Parts and policies; given by the memory.
         messages: The thread's messages, without those that no memory is drawn from.
         message_ids: All messages of the thread, in order.
         thread_id: The thread.
@@ -151,7 +150,6 @@ async def _extract_waiting(settings: Settings, *, everything: bool = False, **id
     It happens by itself in a process that has such a surface. A program that runs now and then may call it instead.
 
     Args:
-        settings: Parts and policies; given by the memory.
         everything: Whether to extract what is not due yet, and what was given up, too.
         **ids: Whose; without any, everyone's.
 

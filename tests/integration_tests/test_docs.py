@@ -42,6 +42,16 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
     assert set(langchain_mem.__all__) - {"__version__"} <= documented
 
 
+def test_every_operation_is_in_the_reference(site: Path) -> None:
+    """The reference has each public method of `Memory`, and each operation in its plain form only."""
+    page = (site / "reference" / "memory" / "index.html").read_text("utf-8")
+    documented = set(re.findall(r'id="langchain_mem\.memory\.facade\.Memory\.(\w+)"', page))
+    public = {name for name in dir(langchain_mem.Memory) if not name.startswith("_")}
+    twins = {f"a{name}" for name in public} & public
+    assert public - twins - {"operations"} <= documented
+    assert documented & twins == set()
+
+
 def test_every_page_is_in_the_navigation(site: Path) -> None:
     """No page can be reached by a search engine only."""
     navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("nav:")[2].partition("markdown_extensions:")[0]
