@@ -1,9 +1,9 @@
 """What a place to keep memories must do.
 
 A backend keeps *rows*. A row arrives complete: its vectors are computed, its expiry is worked out, its instants are
-set. A backend therefore sees no clock, no embedder and no model; `now` is an argument. Its methods are *bodies*
-(see `langchain_mem._flow`): `async def`s that await only other bodies and `call(sync_form, async_form)`, so one
-method serves threads and event loops. A backend with nothing to wait for simply awaits nothing.
+set. A backend therefore sees no clock, no embedder and no model; `now` is an argument. Each method is written once, as
+an `async def` that awaits only others of its kind and `call(sync_form, async_form)` (see `langchain_mem._flow`): so it
+serves threads and event loops. A backend with nothing to wait for simply awaits nothing.
 
 `Backend` is what every backend does. `Scanning`, `Lexical`, `Touching` and `Compacting` are abilities of their own; the
 store asks with `isinstance` and does without where one is missing.
@@ -215,7 +215,7 @@ class Embedder(NamedTuple):
 
 
 class Backend(Protocol):
-    """A place to keep rows. Every method is a body; see the module's docstring.
+    """A place to keep rows. Every method serves both forms; see the module's docstring.
 
     Raises, all methods: `StoreError` with the engine's own error as its cause, where the engine fails.
     """

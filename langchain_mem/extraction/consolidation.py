@@ -138,7 +138,7 @@ def size(memories: Sequence[StoredMemory]) -> int:
 
 
 async def tidied(model: BaseChatModel, memories: Sequence[StoredMemory]) -> tuple[list[Tidying], list[Rejected]]:
-    """Asks a model once what to merge and to retire. A body.
+    """Asks a model once what to merge and to retire.
 
     Returns:
         What may be carried out, and what may not, with the reasons.
@@ -151,7 +151,7 @@ async def tidied(model: BaseChatModel, memories: Sequence[StoredMemory]) -> tupl
 
 
 async def profiled(model: BaseChatModel, memories: Sequence[StoredMemory]) -> tuple[list[Tidying], list[Rejected]]:
-    """Asks a model once for the sentences of a profile. A body.
+    """Asks a model once for the sentences of a profile.
 
     Raises:
         ExtractionError: The model failed.

@@ -71,7 +71,7 @@ class Unprocessable(ExtractionError):
 
 
 async def propose(model: BaseChatModel, request: Request) -> Proposals:
-    """Asks the model once, and once more if its answer holds no operations. A body.
+    """Asks the model once, and once more if its answer holds no operations.
 
     Raises:
         Unprocessable: The model refused, was cut off, or gave nothing to read twice.
@@ -101,7 +101,7 @@ async def propose(model: BaseChatModel, request: Request) -> Proposals:
 
 
 async def _second(model: Runnable[Any, Any], messages: Sequence[BaseMessage], request: Request) -> Proposals:
-    """What a model corrects of its documents; nothing where it fails, for the rest of its answer stands. A body."""
+    """What a model corrects of its documents; nothing where it fails, for the rest of its answer stands."""
     try:
         return proposals_of(read(await ask(model, messages)), request)
     except (ExtractionError, ValueError):
@@ -112,7 +112,7 @@ async def _second(model: Runnable[Any, Any], messages: Sequence[BaseMessage], re
 async def asked_for(
     model: BaseChatModel, form: type[BaseModel], messages: Sequence[BaseMessage], as_json: str
 ) -> list[Any]:
-    """Asks for a list of `operations` of another form, and once more where there is none. A body.
+    """Asks for a list of `operations` of another form, and once more where there is none.
 
     Args:
         model: The model.
@@ -159,7 +159,7 @@ def structured(model: BaseChatModel, form: type[BaseModel], title: str = "Extrac
 
 
 async def ask(model: Runnable[Any, Any], messages: Sequence[BaseMessage]) -> AIMessage:
-    """One call of a model, quiet. A body.
+    """One call of a model, quiet.
 
     Raises:
         ExtractionError: The model failed; its own error is the cause.

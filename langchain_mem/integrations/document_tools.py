@@ -75,7 +75,7 @@ def _changes(schema: type[BaseModel]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Many:
-    """What the tools of one kind do. Every `async def` is a body."""
+    """What the tools of one kind do, in the sync and the async form."""
 
     many: Many
 

@@ -25,7 +25,7 @@ from langchain_mem.integrations.conversation import MESSAGES, Said, last_said, l
 from langchain_mem.integrations.failing import MISTAKES, OnError, check_on_error, report
 from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner, whose
 from langchain_mem.integrations.place import Place
-from langchain_mem.memory.base import Bodies, MemoryBase
+from langchain_mem.memory.base import BothForms, MemoryBase
 from langchain_mem.memory.waiting import look_for_waiting
 from langchain_mem.model.records import AddResult, FoundMemory
 from langchain_mem.model.scopes import Ids, Scope
@@ -213,7 +213,7 @@ def patient(after: timedelta | None, tokens: int | None) -> Patience | None:
     return None if after is None else Patience(after=after, tokens=tokens)
 
 
-async def _new(operations: Bodies, said: Said, owner: Identity) -> list[str]:
+async def _new(operations: BothForms, said: Said, owner: Identity) -> list[str]:
     """The ids of messages that were not extracted in these words."""
     messages = list(said.values())
     return await operations.pending(list(said), owner.thread_id or "", messages=messages, **owner.owners)

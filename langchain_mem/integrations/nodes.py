@@ -193,7 +193,7 @@ async def arecalled(state: Any, runtime: Any = None, *, memory: MemoryBase | Non
 
 
 async def _recalled(state: Any, runtime: Any, memory: MemoryBase | None, options: Mapping[str, Any]) -> Recalled:
-    """What the state holds, or else what a search finds. A body."""
+    """What the state holds, or else what a search finds."""
     context = value_in(state, "memory_context")
     if context is not None:
         return {"memories": value_in(state, "memories") or [], "memory_context": context}
@@ -212,7 +212,7 @@ class _Node(Runnable[Any, Any]):
         return await arun(self._update(input, config))
 
     async def _update(self, state: Any, config: RunnableConfig | None) -> Any:
-        """What the node changes in state. A body."""
+        """What the node changes in state."""
         raise NotImplementedError
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -237,7 +237,7 @@ class RetrievalNode(_Node):
         return await self.recall(state, config=config)
 
     async def recall(self, state: Any, runtime: Any = None, config: RunnableConfig | None = None) -> Recalled:
-        """Searches for what the state asks. A body."""
+        """Searches for what the state asks."""
         found = await self._recalling.recall(state, runtime, config)
         return {"memories": found.memories, "memory_context": self._recalling.text(found)}
 

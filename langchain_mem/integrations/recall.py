@@ -132,7 +132,7 @@ class Recalling:
             raise InvalidRequest("query=… is a function from the state to what is searched for.")
 
     async def recall(self, state: Any, runtime: Any = None, config: Any = None) -> Recall:
-        """Searches for what a state asks. A body.
+        """Searches for what a state asks.
 
         Returns:
             What was recalled; nothing where the memory fails and `on_error` says to go on.
@@ -168,7 +168,7 @@ class Recalling:
         return searchable(messages_in(state, self.messages_key))
 
     async def _traced(self, memory: MemoryBase, owner: Identity, query: str, config: Any) -> Recall:
-        """Recalls, as a retriever run of the trace that is under way, which no stream of events shows. A body."""
+        """Recalls, as a retriever run of the trace that is under way, which no stream of events shows."""
         recall = await retriever_run(
             "recall_memories",
             lambda: memory.settings.quoted(query),

@@ -134,7 +134,7 @@ _UNASKED_FORGET: Final = "Refused: no user message asks to forget this. Ask the 
 
 
 class _Tools:
-    """What the tools do. Every `async def` is a body."""
+    """What the tools do, in the sync and the async form."""
 
     def __init__(self, top_k: int) -> None:
         self._top_k = top_k

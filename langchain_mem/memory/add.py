@@ -17,9 +17,10 @@ from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_importance, check_names, check_texts
 from langchain_mem.memory.reading.queries import live
 from langchain_mem.memory.settings import Expiration, Settings, names
-from langchain_mem.memory.writing.changes import Changes, journal_address
+from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.drafts import Addition
+from langchain_mem.memory.writing.journal import journal_address
 from langchain_mem.memory.writing.marks import Words, edited, mark_of, marked, outdate
 from langchain_mem.model.instants import event_span, instant, iso
 from langchain_mem.model.records import AddedMemory, AddResult, Importance, Rejected, Source, source_of

@@ -1,4 +1,4 @@
-"""What a model proposes to remember of one portion of a conversation, judged. Bodies.
+"""What a model proposes to remember of one portion of a conversation, judged.
 
 A portion that the model refuses, cuts off or answers with nonsense is halved and asked again; what fails by itself is
 skipped and reported among the rejected. An error that says nothing of the portion, such as a timeout, is raised.

@@ -1,13 +1,12 @@
-"""What `Memory` and `AsyncMemory` share: how they are made, and the operations, each from the file of its body."""
+"""What `Memory` and `AsyncMemory` share: how they are made, and the operations, each from the file of its name."""
 
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.store.base import BaseStore
@@ -16,17 +15,24 @@ from pydantic import BaseModel
 from langchain_mem._flow import run
 from langchain_mem.background.pending import Pending
 from langchain_mem.background.work import Background
-from langchain_mem.errors import InvalidRequest, shown
+from langchain_mem.errors import InvalidRequest
 from langchain_mem.events.feed import Activity, OnEvent, Watching
 from langchain_mem.events.kept import KeptEvents
 from langchain_mem.extraction.judgement import Grounding
 from langchain_mem.extraction.personal_data import PersonalData, redactor
-from langchain_mem.extraction.portions import DEFAULT_TOKENS, LEAST_TOKENS
+from langchain_mem.extraction.portions import DEFAULT_TOKENS
 from langchain_mem.extraction.prompts import DEFAULT_CATEGORIES
 from langchain_mem.extraction.redaction import redact_secrets
 from langchain_mem.memory.models import chat_model
 from langchain_mem.memory.operation import Undriven
-from langchain_mem.memory.options import check_parts, check_spans
+from langchain_mem.memory.options import (
+    check_decay,
+    check_extraction,
+    check_parts,
+    check_policies,
+    check_spans,
+    check_watching,
+)
 from langchain_mem.memory.settings import Decays, Reinforce, Reranker, Settings, decay_of
 from langchain_mem.model.kinds import Kinds, Many
 from langchain_mem.ranking.context import render
@@ -40,7 +46,7 @@ from langchain_mem.store.place import open_place
 
 
 class Operations:
-    """The operations, each from the file that holds its body. Imported here, in the class, they are its methods."""
+    """The operations, each from the file it is written in. Imported here, in the class, they are its methods."""
 
     from langchain_mem.memory.add import add
     from langchain_mem.memory.admin import compact, erase, flush, purge_expired, reset
@@ -68,8 +74,8 @@ class Operations:
     from langchain_mem.memory.waiting import extract_waiting
 
 
-class Bodies(Undriven, Operations):
-    """The operations as bodies, for surfaces that run in both forms; see `langchain_mem._flow`."""
+class BothForms(Undriven, Operations):
+    """The operations for surfaces that run in a sync and an async form themselves; see `langchain_mem._flow`."""
 
     from langchain_mem.memory.admin import count_used, note_thread
     from langchain_mem.memory.looking import census, ending, growth, latest, look, look_at, told
@@ -154,7 +160,7 @@ class MemoryBase(Operations):
         log_text: bool = False,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        _check_policies(decay, min_confidence, reinforce)
+        check_policies(decay, min_confidence, reinforce)
         check_spans(session_ttl=session_ttl, purge_after=purge_after)
         check_parts(
             callables={"redact": redact, "reranker": reranker, "clock": clock},
@@ -163,8 +169,8 @@ class MemoryBase(Operations):
             model=model,
             store=store,
         )
-        _check_extraction(grounding, extraction_tokens)
-        _check_watching(on_event, keep_events)
+        check_extraction(grounding, extraction_tokens)
+        check_watching(on_event, keep_events)
         self._opened = not isinstance(store, BaseStore)
         self.store: BaseStore = _store(store, embed, embedder_id, clock)
         repo: Repository = self.store.items if isinstance(self.store, LongTermStore) else AnyStore(self.store)
@@ -196,7 +202,7 @@ class MemoryBase(Operations):
             touches=TouchWriter(functools.partial(_touch, repo, self._kept_touches)),
             owners=owners_of(self.store.items, cache_bytes) if isinstance(self.store, LongTermStore) else None,
         )
-        self.operations = Bodies(self.settings)
+        self.operations = BothForms(self.settings)
 
     @property
     def model(self) -> BaseChatModel | None:
@@ -230,7 +236,7 @@ class MemoryBase(Operations):
 
     @decay.setter
     def decay(self, decay: Decays) -> None:
-        _check_decay(decay)
+        check_decay(decay)
         self.settings.decay = decay
 
     def context(
@@ -300,33 +306,3 @@ def _kept(decay: Decays) -> int:
     policies = decay.values() if isinstance(decay, Mapping) else (decay,)
     read = (policy.max_touches for policy in map(decay_of, policies) if policy is not None)
     return max((_KEPT_TOUCHES, *read))
-
-
-def _check_extraction(grounding: str, extraction_tokens: int) -> None:
-    if grounding not in get_args(Grounding):
-        raise InvalidRequest(f"grounding is one of {', '.join(get_args(Grounding))}, not {shown(str(grounding))}.")
-    whole = isinstance(extraction_tokens, int) and not isinstance(extraction_tokens, bool)
-    if not whole or extraction_tokens < LEAST_TOKENS:
-        told = repr(extraction_tokens)[:80]
-        raise InvalidRequest(f"extraction_tokens must be a whole number from {LEAST_TOKENS}, not {told}.")
-
-
-def _check_policies(decay: Decays, min_confidence: float, reinforce: str) -> None:
-    _check_decay(decay)
-    number = isinstance(min_confidence, int | float) and not isinstance(min_confidence, bool)
-    if not number or not 0 <= min_confidence <= 1:
-        raise InvalidRequest(f"min_confidence must be a number from 0 to 1, not {shown(min_confidence)}.")
-    if reinforce not in ("returned", "used", "none"):
-        raise InvalidRequest(f'reinforce is "returned", "used" or "none", not {shown(reinforce)}.')
-
-
-def _check_watching(on_event: object, keep_events: object) -> None:
-    if on_event is not None and (not callable(on_event) or inspect.iscoroutinefunction(on_event)):
-        raise InvalidRequest("on_event is a plain function of one event; a coroutine reads memory.watch() instead.")
-    if isinstance(keep_events, bool) or not isinstance(keep_events, int) or keep_events < 0:
-        raise InvalidRequest(f"keep_events must be a whole number, 0 or more, not {keep_events!r:.200}.")
-
-
-def _check_decay(decay: Decays) -> None:
-    for chosen in decay.values() if isinstance(decay, Mapping) else (decay,):
-        decay_of(chosen)

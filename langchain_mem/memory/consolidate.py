@@ -5,7 +5,7 @@
     profile        a few sentences, each with the memories it rests on
 
 All of it is one batch, which `undo` takes back. What was merged or retired stays in history, and the turns that it
-rests on are cited by what says it now. Every `async def` is a body (see `langchain_mem._flow`).
+rests on are cited by what says it now.
 """
 
 from __future__ import annotations
@@ -18,33 +18,28 @@ from functools import partial
 from typing import Any, Final, TypedDict, Unpack
 
 import numpy as np
+from langchain_core.language_models import BaseChatModel
 from numpy.typing import NDArray
 
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Row
-from langchain_mem.errors import InvalidRequest, shown
-from langchain_mem.extraction.consolidation import Merge, Retire, Say, Tidying, profiled, size, tidied
+from langchain_mem.errors import InvalidRequest
+from langchain_mem.extraction.consolidation import Merge, Retire, Say, Tidying, size, tidied
 from langchain_mem.extraction.duplicates import duplicates, neighborhoods
 from langchain_mem.extraction.model_call import Unprocessable
 from langchain_mem.filters.conditions import conjunction, matches
 from langchain_mem.filters.language import parse
+from langchain_mem.memory.limits import Limits
 from langchain_mem.memory.operation import operation
+from langchain_mem.memory.profile import Profile
 from langchain_mem.memory.reading.queries import live
 from langchain_mem.memory.settings import Settings
-from langchain_mem.memory.writing.changes import Changes, journal_address
+from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
-from langchain_mem.memory.writing.drafts import Draft
+from langchain_mem.memory.writing.merged import merged
 from langchain_mem.memory.writing.places import find_places
-from langchain_mem.memory.writing.profiles import (
-    PROFILE,
-    Sentence,
-    is_whole,
-    place_of_profile,
-    state_of,
-    told,
-)
 from langchain_mem.model.instants import iso
-from langchain_mem.model.records import MemoryDict, Rejected, StoredMemory, complete, is_live, public, source_of
+from langchain_mem.model.records import MemoryDict, Rejected, StoredMemory, complete
 from langchain_mem.model.scopes import Ids, Namespace, Scope
 
 MAX_CALLS: Final = 10
@@ -155,37 +150,6 @@ def _run(work: Consolidation) -> None:
 
 
 @dataclass(kw_only=True)
-class Limits:
-    """What a consolidation may still cost.
-
-    Attributes:
-        calls: Model calls.
-        tokens: Tokens of prompts; `None` for no limit.
-
-    Raises:
-        InvalidRequest: One is no whole number, or below zero.
-    """
-
-    calls: int
-    tokens: int | None
-
-    def __post_init__(self) -> None:
-        for name, value in (("max_calls", self.calls), ("max_tokens", self.tokens)):
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if value is not None and (not whole or value < 0):
-                raise InvalidRequest(f"{name} must be a whole number, 0 or more, not {shown(value)}.")
-
-    def allow(self, tokens: int, *, spare: int = 0) -> bool:
-        """Whether a prompt of so many tokens may be sent, with so many calls left after it."""
-        return self.calls > spare and (self.tokens is None or tokens <= self.tokens)
-
-    def spend(self, tokens: int) -> None:
-        """Takes off a prompt."""
-        self.calls -= 1
-        self.tokens = None if self.tokens is None else self.tokens - tokens
-
-
-@dataclass(kw_only=True)
 class Plan:
     """What is to be done, as far as it is known."""
 
@@ -213,10 +177,10 @@ class Consolidation:
         self._home: Namespace = scope.home()
         self._asked_for = parse(filters)
         self._limits = limits
-        self._profile = profile and settings.model is not None
+        self._writes_profile = profile and settings.model is not None
         self._batch_id = uuid.uuid4().hex
+        self._profile = Profile(settings, scope, self._batch_id, limits)
         self._plan = Plan()
-        self._spent = [0, 0]
 
     async def run(self, *, dry_run: bool) -> Consolidated:
         """Does it, or says what it would do.
@@ -226,8 +190,8 @@ class Consolidation:
         """
         rows = await self._rows()
         memories = [row.value for row in rows]
-        if await self._is_done(memories):
-            return self.result(before=len(rows), after=len(rows), profile=await self._profile_there())
+        if not memories or (self._writes_profile and await self._profile.is_of(memories)):
+            return self.result(before=len(rows), after=len(rows), profile=await self._profile.there())
         await self._make_plan(rows)
         return await (self._tried(rows) if dry_run else self._carried_out(rows))
 
@@ -253,8 +217,8 @@ class Consolidation:
             "before": 0,
             "after": 0,
             "unread": self._plan.unread,
-            "calls": self._spent[0],
-            "tokens": self._spent[1],
+            "calls": self._limits.calls_made,
+            "tokens": self._limits.tokens_sent,
         }
         return {**empty, **known}  # type: ignore[typeddict-item]
 
@@ -270,22 +234,6 @@ class Consolidation:
         else:
             found = [row for row in scan.rows if matches(condition, row.value)]
         return [_whole(row) for row in found if row.value["schema"] is None]
-
-    async def _profile_there(self) -> MemoryDict | None:
-        row = await self._profile_row()
-        found = row is not None and is_live(row.value, iso(self._settings.now()))
-        return public(row.value) if row is not None and found else None
-
-    async def _profile_row(self) -> Row | None:
-        (row,) = await self._settings.repo.read([place_of_profile(self._home)], self._settings.now())
-        return row
-
-    async def _is_done(self, memories: Sequence[StoredMemory]) -> bool:
-        """Whether these very memories were consolidated already, or there is nothing to consolidate."""
-        if not memories:
-            return True
-        row = await self._profile_row() if self._profile else None
-        return row is not None and is_whole(row.value, state_of(memories), iso(self._settings.now()))
 
     async def _vectors(self, rows: Sequence[Row]) -> NDArray[np.float32] | None:
         """Shape (rows, dims); `None` without an embedder."""
@@ -307,23 +255,26 @@ class Consolidation:
             gone |= set(group)
         left = [place for place in range(len(rows)) if place not in gone]
         # a memory that stands for several is settled; the rest is what a model is asked about
-        if self._settings.model is not None and len(left) > 1:
-            await self._ask([memories[at] for at in left], None if vectors is None else vectors[left])
+        model = self._settings.model
+        if model is not None and len(left) > 1:
+            await self._ask(model, [memories[at] for at in left], None if vectors is None else vectors[left])
 
-    async def _ask(self, memories: Sequence[StoredMemory], vectors: NDArray[np.float32] | None) -> None:
+    async def _ask(
+        self, model: BaseChatModel, memories: Sequence[StoredMemory], vectors: NDArray[np.float32] | None
+    ) -> None:
         """Asks the model portion by portion, as far as the limits go."""
-        spare = 1 if self._profile else 0
+        spare = 1 if self._writes_profile else 0
         for portion in neighborhoods(memories, vectors, self._settings.extraction_tokens):
             there = [memories[place] for place in portion]
             if len(there) < 2 or not self._limits.allow(size(there), spare=spare):
                 self._plan.unread += len(there)
                 continue
-            await self._ask_about(there)
+            await self._ask_about(model, there)
 
-    async def _ask_about(self, memories: Sequence[StoredMemory]) -> None:
-        self._spend(memories)
+    async def _ask_about(self, model: BaseChatModel, memories: Sequence[StoredMemory]) -> None:
+        self._limits.spend(size(memories))
         try:
-            tidyings, rejected = await tidied(self._model(), memories)
+            tidyings, rejected = await tidied(model, memories)
         except Unprocessable as error:
             self._plan.unread += len(memories)
             self._plan.rejected.append({"operation": {"action": "skip"}, "reason": str(error)})
@@ -331,28 +282,19 @@ class Consolidation:
         self._plan.tidyings += tidyings
         self._plan.rejected += rejected
 
-    def _spend(self, memories: Sequence[StoredMemory]) -> None:
-        tokens = size(memories)
-        self._limits.spend(tokens)
-        self._spent[0] += 1
-        self._spent[1] += tokens
-
-    def _model(self) -> Any:
-        return self._settings.model
-
     # --- carrying out
 
     async def _tried(self, rows: Sequence[Row]) -> Consolidated:
         """What would be done. The profile would be made of what is there then."""
-        merged = [_told_merge(each, None) for each in self._plan.tidyings if isinstance(each, Merge)]
+        merges = [_told_merge(each, None) for each in self._plan.tidyings if isinstance(each, Merge)]
         retired = [_told_retired(each) for each in self._plan.tidyings if isinstance(each, Retire)]
-        gone = sum(len(each["of"]) - 1 for each in merged) + len(retired)
-        return self.result(merged=merged, retired=retired, before=len(rows), after=len(rows) - gone)
+        gone = sum(len(each["of"]) - 1 for each in merges) + len(retired)
+        return self.result(merged=merges, retired=retired, before=len(rows), after=len(rows) - gone)
 
     async def _carried_out(self, rows: Sequence[Row]) -> Consolidated:
         tidied_up = await settled(self._settings.turnstile, self._tidy)
         left = await self._rows()
-        written = await self._write_profile([row.value for row in left]) if self._profile else None
+        written = await self._write_profile([row.value for row in left])
         counts = {"before": len(rows), "after": len(left)}
         result = self.result(**tidied_up, **counts, profile=written)
         now, ids = iso(self._settings.now()), self._scope.ids()
@@ -362,100 +304,40 @@ class Consolidation:
         )
         return result
 
-    async def _tidy(self) -> dict[str, Any]:
+    async def _write_profile(self, memories: Sequence[StoredMemory]) -> MemoryDict | None:
+        model = self._settings.model
+        if model is None or not self._writes_profile:
+            return None
+        written = await self._profile.write(model, memories)
+        self._plan.rejected += self._profile.rejected
+        return written
+
+    async def _tidy(self) -> dict[str, list[Any]]:
         """Merges and retires what is still as it was when it was looked at."""
-        changes = self._changes()
+        changes = Changes(self._settings, at=self._settings.now(), batch_id=self._batch_id)
         there = {row.value["id"]: row for row in await self._rows()}
-        merged: list[Merged] = []
-        retired: list[Retired] = []
+        done: dict[str, list[Any]] = {"merged": [], "retired": []}
         for each in self._plan.tidyings:
             if isinstance(each, Say) or not all(_as_it_was(memory, there) for memory in _touched(each)):
                 continue
             if isinstance(each, Merge):
-                merged.append(_told_merge(each, await self._merge(changes, each, there)))
+                done["merged"].append(_told_merge(each, await self._merge(changes, each, there)))
             elif changes.current(there[each.by["id"]])["state"] == "live":
                 by = changes.current(there[each.by["id"]])
                 changes.supersede(there[each.memory["id"]], by, reason=each.reason or None)
-                retired.append(_told_retired(each))
-        await self._land(changes)
-        return {"merged": merged, "retired": retired}
+                done["retired"].append(_told_retired(each))
+        await changes.save(self._scope)
+        return done
 
     async def _merge(self, changes: Changes, merge: Merge, there: Mapping[str, Row]) -> str:
-        draft = _draft_of(self._home, merge, self._settings)
+        draft = merged(merge.memories, self._home, self._settings.clean(merge.text))
         (place,) = await find_places(self._settings, [draft], changes.now)
         olds = [there[memory["id"]] for memory in merge.memories]
         return changes.merge(olds, draft, place, reason=merge.reason or None)["id"]
 
-    def _changes(self, before: Mapping[str, Any] | None = None) -> Changes:
-        return Changes(self._settings, at=self._settings.now(), batch_id=self._batch_id, before=before)
-
-    async def _land(self, changes: Changes) -> None:
-        """Writes the changes; the operation tells of them itself."""
-        writes = await changes.batch(self._scope)
-        if writes:
-            await changes.write(writes)
-
-    # --- the profile
-
-    async def _write_profile(self, memories: Sequence[StoredMemory]) -> MemoryDict | None:
-        """Asks for the profile and writes it in place of the one there is."""
-        chosen = self._worth_telling(memories)
-        if not chosen or not self._limits.allow(size(chosen)):
-            return await self._profile_there()
-        self._spend(chosen)
-        try:
-            said, rejected = await profiled(self._model(), chosen)
-        except Unprocessable as error:
-            self._plan.rejected.append({"operation": {"action": "profile"}, "reason": str(error)})
-            return await self._profile_there()
-        self._plan.rejected += rejected
-        sentences = [_sentence(each, self._settings) for each in said if isinstance(each, Say)]
-        of = state_of(memories)
-        return await settled(self._settings.turnstile, partial(self._put_profile, sentences, of))
-
-    def _worth_telling(self, memories: Sequence[StoredMemory]) -> list[StoredMemory]:
-        """What always counts and what is newest, as much as one prompt holds."""
-        chosen: list[StoredMemory] = []
-        for memory in sorted(memories, key=_importance, reverse=True):
-            if size([*chosen, memory]) > self._settings.extraction_tokens:
-                break
-            chosen.append(memory)
-        return sorted(chosen, key=lambda memory: memory["updated_at"])
-
-    async def _put_profile(self, sentences: Sequence[Sentence], of: str) -> MemoryDict | None:
-        now, row = self._settings.now(), await self._profile_row()
-        if not sentences:
-            return None if row is None else public(row.value)
-        journal = journal_address(self._scope, source_of(), self._batch_id)
-        (entry,) = await self._settings.repo.read([journal], now)
-        changes = self._changes(None if entry is None else entry.value)
-        if row is not None and is_live(row.value, iso(now)):
-            memory = changes.update(row, event_date=iso(now), importance="always", **told(sentences, of))
-        else:
-            fields = told(sentences, of)
-            draft = Draft(
-                home=self._home,
-                text=fields["memory"],
-                metadata=fields["metadata"],
-                importance="always",
-                event_date=iso(now),
-                schema=PROFILE,
-            )
-            memory = changes.add(draft, row, memory_id=place_of_profile(self._home).key)
-        await self._land(changes)
-        return public(memory)
-
 
 def _whole(row: Row) -> Row:
     return replace(row, value=complete(row.value))
-
-
-def _importance(memory: StoredMemory) -> tuple[bool, str]:
-    return memory["importance"] == "always", memory["updated_at"]
-
-
-def _sentence(said: Say, settings: Settings) -> Sentence:
-    return {"text": settings.clean(said.text), "rests_on": [memory["id"] for memory in said.memories]}
 
 
 def _touched(tidying: Merge | Retire) -> Iterable[StoredMemory]:
@@ -465,41 +347,6 @@ def _touched(tidying: Merge | Retire) -> Iterable[StoredMemory]:
 def _as_it_was(memory: StoredMemory, there: Mapping[str, Row]) -> bool:
     row = there.get(memory["id"])
     return row is not None and row.value["version"] == memory["version"]
-
-
-def _draft_of(home: Namespace, merge: Merge, settings: Settings) -> Draft:
-    """The memory that says all of several."""
-    memories = merge.memories
-    dates = {(one["event_date"], one["event_end"]) for one in memories if one["event_date"]}
-    start, end = next(iter(dates)) if len(dates) == 1 else (None, None)
-    sure = [one["confidence"] for one in memories if one["confidence"] is not None]
-    ends = [one["expiration_date"] for one in memories]
-    return Draft(
-        home=home,
-        text=settings.clean(merge.text),
-        metadata=_all_metadata(memories),
-        categories=list(dict.fromkeys(name for one in memories for name in one["categories"])),
-        confidence=min(sure) if sure else None,
-        doubt=next((one["doubt"] for one in memories if one["doubt"]), None),
-        importance="always" if any(one["importance"] == "always" for one in memories) else "normal",
-        event_date=start,
-        event_end=end,
-        expiration_date=None if None in ends else max(each for each in ends if each),
-        cites=list(dict.fromkeys(key for one in memories for key in one["cites"])),
-        group=memories[0]["group"],
-        position=max(one["position"] for one in memories),
-        role=memories[0]["role"] if len({one["role"] for one in memories}) == 1 else None,
-    )
-
-
-def _all_metadata(memories: Iterable[StoredMemory]) -> dict[str, Any]:
-    """The metadata of several memories: of a key the newest value, and of lists all that is in them."""
-    found: dict[str, Any] = {}
-    for memory in sorted(memories, key=lambda one: one["updated_at"]):
-        for key, value in memory["metadata"].items():
-            both = isinstance(value, list) and isinstance(found.get(key), list)
-            found[key] = [*found[key], *(each for each in value if each not in found[key])] if both else value
-    return found
 
 
 def _told_merge(merge: Merge, memory_id: str | None) -> Merged:

@@ -143,7 +143,7 @@ async def _take(
 
 
 async def _present(settings: Settings, entries: Sequence[Exported], now: datetime) -> dict[tuple[str, str], Row]:
-    """What has these ids already with the same owners, by root and id; it may have moved to another home. A body."""
+    """What has these ids already with the same owners, by root and id; it may have moved to another home."""
     owners: dict[Namespace, set[str]] = {}
     for address, _, _ in entries:
         owners.setdefault(address.namespace[:3], set()).add(address.key)
@@ -155,7 +155,7 @@ async def _present(settings: Settings, entries: Sequence[Exported], now: datetim
 
 
 async def _said(settings: Settings, entries: Sequence[Exported], now: datetime) -> dict[tuple[Namespace, str], str]:
-    """Which live memory says what in each home, by the digest of its text. A body."""
+    """Which live memory says what in each home, by the digest of its text."""
     homes: dict[Namespace, set[str]] = {}
     for address, memory, _ in entries:
         if address.namespace[0] == MEMORIES:

@@ -18,7 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ValidationError
 
-from langchain_mem.backends.base import Row
+from langchain_mem.backends.base import Address, Row
 from langchain_mem.errors import ExtractionError, InvalidRequest, shown
 from langchain_mem.extraction import instruction_prompts as prompts
 from langchain_mem.extraction.instruction_edits import Draft, Edited, Editor, Finding, Findings, ProposedEdits
@@ -129,20 +129,7 @@ async def _improve_instructions(
     calls, proposed = await improving.ask() if improving.feedback else (0, [])
     edited = improving.edited(proposed, mask)
     changes = Changes(settings, at=now)
-    results = [
-        enter(
-            changes,
-            places[each],
-            found[each],
-            draft.text(),
-            name=each,
-            guidance=None,
-            reason=settings.clean("; ".join(edited.reasons[each])[:_REASONS]) or None,
-            learned=edited.written[each],
-        )
-        for each, draft in edited.drafts.items()
-        if edited.reasons[each]
-    ]
+    results = _entered(settings, changes, edited, places, found)
     changed = any(each["event"] != "NONE" for each in results) and not dry_run
     if changed:
         await changes.land(Scope.of(ids), event="instruct")
@@ -171,6 +158,30 @@ improve_instructions, aimprove_instructions = operation(_improve_instructions)
 
 
 _REASONS: Final = 500  # letters of the reasons that a history keeps
+
+
+def _entered(
+    settings: Settings,
+    changes: Changes,
+    edited: Edited,
+    places: Mapping[str, Address],
+    found: Mapping[str, Row | None],
+) -> list[Instructed]:
+    """Puts the instructions that were edited into changes, and says what became of each."""
+    return [
+        enter(
+            changes,
+            places[name],
+            found[name],
+            draft.text(),
+            name=name,
+            guidance=None,
+            reason=settings.clean("; ".join(edited.reasons[name])[:_REASONS]) or None,
+            learned=edited.written[name],
+        )
+        for name, draft in edited.drafts.items()
+        if edited.reasons[name]
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

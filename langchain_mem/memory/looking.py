@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict, Unpack
 
 from langchain_mem.backends.base import Row
-from langchain_mem.errors import NotFound, shown
 from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Path, Test, conjunction
 from langchain_mem.memory.instruct import diff_of
 from langchain_mem.memory.operation import Operation
 from langchain_mem.memory.reading.pages import page
-from langchain_mem.memory.reading.queries import by_id, has_any, instructed_by, is_in, live, view
+from langchain_mem.memory.reading.queries import has_any, instructed_by, is_in, live, present_or_deleted, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import changes
 from langchain_mem.model.instants import iso, parse_iso
@@ -127,9 +126,7 @@ async def _look_at(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> Cl
         NotFound: There is no such memory.
     """
     now = settings.now()
-    row = await by_id(settings, memory_id, Scope.of(ids), now, deleted=True)
-    if row is None:
-        raise NotFound(f"There is no memory {shown(memory_id)} here.")
+    row = await present_or_deleted(settings, memory_id, Scope.of(ids), now)
     turns = await settings.repo.find(row.value["cites"], [reroot(row.address.namespace, TURNS)], now)
     evidence = sorted((turn.value for turn in turns.values()), key=lambda turn: turn["position"])
     return {"sight": _sight(settings, row, now), "evidence": [_turn(turn) for turn in evidence]}

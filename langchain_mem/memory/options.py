@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.store.base import BaseStore
 
 from langchain_mem.errors import InvalidRequest, shown
+from langchain_mem.extraction.judgement import Grounding
+from langchain_mem.extraction.portions import LEAST_TOKENS
+from langchain_mem.memory.settings import Decays, decay_of
 
 
 def check_spans(**spans: timedelta | None) -> None:
@@ -65,6 +69,56 @@ def check_importance(importance: Any) -> None:
     """
     if importance not in ("always", "normal"):
         raise InvalidRequest(f'importance is "always" or "normal", not {importance!r:.100}.')
+
+
+def check_decay(decay: Decays) -> None:
+    """Refuses what is no setting of decay.
+
+    Raises:
+        InvalidRequest: It, or a policy in it, is something else.
+    """
+    for chosen in decay.values() if isinstance(decay, Mapping) else (decay,):
+        decay_of(chosen)
+
+
+def check_extraction(grounding: str, extraction_tokens: int) -> None:
+    """Refuses what extraction cannot be told.
+
+    Raises:
+        InvalidRequest: One is out of its range; says which, and what is allowed.
+    """
+    if grounding not in get_args(Grounding):
+        raise InvalidRequest(f"grounding is one of {', '.join(get_args(Grounding))}, not {shown(str(grounding))}.")
+    whole = isinstance(extraction_tokens, int) and not isinstance(extraction_tokens, bool)
+    if not whole or extraction_tokens < LEAST_TOKENS:
+        told = repr(extraction_tokens)[:80]
+        raise InvalidRequest(f"extraction_tokens must be a whole number from {LEAST_TOKENS}, not {told}.")
+
+
+def check_policies(decay: Decays, min_confidence: float, reinforce: str) -> None:
+    """Refuses policies that are none.
+
+    Raises:
+        InvalidRequest: One is; says which, and what is allowed.
+    """
+    check_decay(decay)
+    number = isinstance(min_confidence, int | float) and not isinstance(min_confidence, bool)
+    if not number or not 0 <= min_confidence <= 1:
+        raise InvalidRequest(f"min_confidence must be a number from 0 to 1, not {shown(min_confidence)}.")
+    if reinforce not in ("returned", "used", "none"):
+        raise InvalidRequest(f'reinforce is "returned", "used" or "none", not {shown(reinforce)}.')
+
+
+def check_watching(on_event: object, keep_events: object) -> None:
+    """Refuses what events cannot be handed to.
+
+    Raises:
+        InvalidRequest: One is out of its range; says which, and what is allowed.
+    """
+    if on_event is not None and (not callable(on_event) or inspect.iscoroutinefunction(on_event)):
+        raise InvalidRequest("on_event is a plain function of one event; a coroutine reads memory.watch() instead.")
+    if isinstance(keep_events, bool) or not isinstance(keep_events, int) or keep_events < 0:
+        raise InvalidRequest(f"keep_events must be a whole number, 0 or more, not {keep_events!r:.200}.")
 
 
 def check_parts(

@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from langchain_mem.backends.base import Row
-from langchain_mem.errors import InvalidRequest, NotFound, shown
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.events.feed import ActivityEvent
 from langchain_mem.filters.conditions import Condition, Kind, Operator, Path, Test, conjunction
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_limit, check_names
 from langchain_mem.memory.reading.cursor import check_output_format, cut_of
 from langchain_mem.memory.reading.pages import page as page_of
-from langchain_mem.memory.reading.queries import by_id, has_any, live, of_kind, view
+from langchain_mem.memory.reading.queries import by_id, has_any, live, of_kind, present_or_deleted, view
 from langchain_mem.memory.settings import Settings, names
 from langchain_mem.model.history import changes
 from langchain_mem.model.instants import instant, iso
@@ -147,9 +147,7 @@ async def _history(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> li
         NotFound: There is no such memory.
     """
     now = settings.now()
-    row = await by_id(settings, memory_id, Scope.of(ids), now, deleted=True)
-    if row is None:
-        raise NotFound(f"There is no memory {shown(memory_id)} here.")
+    row = await present_or_deleted(settings, memory_id, Scope.of(ids), now)
     chain = await _chain(settings, row, now)
     texts = {one["id"]: one["memory"] for one in chain}
     told = [_with_successor(change, texts) for one in chain for change in changes(one)]
@@ -253,7 +251,7 @@ events, aevents = operation(_events)
 
 
 async def _chain(settings: Settings, row: Row, now: datetime) -> list[StoredMemory]:
-    """A memory with its predecessors before it and its successors after it; a circle is walked once. A body."""
+    """A memory with its predecessors before it and its successors after it; a circle is walked once."""
     owner = row.address.namespace[:3]
     chain = {row.value["id"]: row.value}
     successor = row.value["superseded_by"]

@@ -14,8 +14,9 @@ from langchain_mem.memory.options import check_texts
 from langchain_mem.memory.reading.queries import by_id, places
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.waiting import take_back
-from langchain_mem.memory.writing.changes import Changes, journal_namespace
+from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
+from langchain_mem.memory.writing.journal import journal_namespace
 from langchain_mem.memory.writing.marks import unmarking
 from langchain_mem.model.history import at_version, before_batches
 from langchain_mem.model.records import MemoryDict, Snapshot, public

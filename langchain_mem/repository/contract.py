@@ -1,7 +1,8 @@
 """What the operations need of a store.
 
 `Items`, which every `LongTermStore` has, is the repository of our own stores: everything is pushed down to the backend.
-`AnyStore` does the same on any other `BaseStore`. Every `async def` here is a body (see `langchain_mem._flow`).
+`AnyStore` does the same on any other `BaseStore`. Every `async def` here serves the sync and the async
+form (see `langchain_mem._flow`).
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ class Living:
                     return "miss" if changes.whole else "stale" if changes.addresses or changes.gone else "hit"
 
     async def keep(self, items: Items) -> bool:
-        """Has the store keep the index for the next process, where that is worth it and new. A body."""
+        """Has the store keep the index for the next process, where that is worth it and new."""
         with self.lock:
             worth_it = self._fresh and not self._lost and len(self.index) >= _WORTH_KEEPING
             stamp, content = self.stamp, packed(self._state()) if worth_it else b""

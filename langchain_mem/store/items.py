@@ -1,8 +1,8 @@
 """The items of a store: what is done with rows before and after a backend.
 
 `LongTermStore` does LangGraph's operations with it, and `Memory` its own: it is the `Repository` of our stores. Texts
-are embedded here, and the time is the clock's where an operation brings no `now`. Every `async def` is a body (see
-`langchain_mem._flow`), so that both forms of a store share it.
+are embedded here, and the time is the clock's where an operation brings no `now`. Every `async def` is shared by
+the sync and the async form of a store (see `langchain_mem._flow`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What LangGraph's operations mean: each is checked, then done with a store's items. Everything async here is a body.
+"""What LangGraph's operations mean: each is checked, then done with a store's items.
 
 All operations of a batch are checked before any is done: a batch that asks for something impossible writes nothing.
 """

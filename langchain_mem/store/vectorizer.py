@@ -43,7 +43,7 @@ class Vectorizer:
         dims: Length of a vector; `None` to learn it by embedding one text.
         name: What to remember the embedder by; `None` for its class and model.
 
-    The async methods are bodies; see `langchain_mem._flow`.
+    The async methods serve the sync and the async form; see `langchain_mem._flow`.
     """
 
     def __init__(self, embeddings: Embeddings, *, dims: int | None = None, name: str | None = None) -> None:

@@ -84,6 +84,18 @@ async def by_id(
     return found if found is None or deleted or found.value["state"] != "deleted" else None
 
 
+async def present_or_deleted(settings: Settings, memory_id: str, scope: Scope, now: datetime) -> Row:
+    """The memory with this id in a scope, be it deleted.
+
+    Raises:
+        NotFound: There is none.
+    """
+    row = await by_id(settings, memory_id, scope, now, deleted=True)
+    if row is None:
+        raise NotFound(f"There is no memory {shown(memory_id)} here.")
+    return row
+
+
 async def by_ids(settings: Settings, memory_ids: Sequence[str], scope: Scope, now: datetime) -> dict[str, Row]:
     """The memories and instructions with these ids, deleted ones too."""
     for memory_id in memory_ids:

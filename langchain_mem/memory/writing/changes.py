@@ -2,12 +2,11 @@
 
 An operation reads rows, tells a `Changes` what becomes of them, and lets it `land`: memories, the turns they rest on,
 and the journal with which the batch can be undone are one write of the store. The results of the operation are noted on
-the way. Every `async def` is a body (see `langchain_mem._flow`).
+the way.
 """
 
 from __future__ import annotations
 
-import copy
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +16,9 @@ from typing import Any, Final, cast
 from langchain_mem.backends.base import Address, Row, Write, no_vectors
 from langchain_mem.memory.reading.queries import has_any, is_in
 from langchain_mem.memory.settings import Settings
+from langchain_mem.memory.writing.cited import turns_to_settle
 from langchain_mem.memory.writing.drafts import Draft, layer_of
+from langchain_mem.memory.writing.journal import Done, journal_namespace
 from langchain_mem.memory.writing.places import Place, find_places
 from langchain_mem.memory.writing.profiles import place_of_profile, without_what_changed
 from langchain_mem.model.history import changed, merged_away, never_was
@@ -27,7 +28,6 @@ from langchain_mem.model.records import (
     Event,
     Snapshot,
     Source,
-    State,
     StoredMemory,
     complete,
     content,
@@ -38,7 +38,6 @@ from langchain_mem.model.records import (
     source_of,
 )
 from langchain_mem.model.scopes import (
-    BATCHES,
     HEARD,
     IDS,
     INSTRUCTIONS,
@@ -247,11 +246,15 @@ class Changes:
             Conflict: A memory was changed by others meanwhile; nothing was written.
         """
         owner = owner or self._owner()
+        await self.save(owner)
+        ids = owner.ids() if owner else {}
+        self._settings.activity.record(event, iso(self.now), ids, batch_id=self.batch_id, results=self.results)
+
+    async def save(self, owner: Scope | None) -> None:
+        """Writes all of it; the operation reports it itself."""
         writes = await self.batch(owner)
         if writes:
             await self.write(writes)
-        ids = owner.ids() if owner else {}
-        self._settings.activity.record(event, iso(self.now), ids, batch_id=self.batch_id, results=self.results)
 
     async def write(self, writes: Sequence[Write]) -> None:
         """Writes a batch, notes which memories it used, and removes a little of what may go."""
@@ -305,21 +308,21 @@ class Changes:
 
     async def _put_journal(self, owner: Scope) -> None:
         """Notes the batch under each owner whose memories it changes, so that nobody's words lie with another."""
-        first = journal_namespace(owner, self.source["thread_id"])
-        parts: dict[Namespace, list[Address]] = {first: []}
+        thread_id = self.source["thread_id"]
+        parts: dict[Namespace, list[Address]] = {journal_namespace(owner, thread_id): []}
         for address in self._after:
             if address.namespace[0] != TURNS:
-                parts.setdefault(journal_namespace(_owner(address), self.source["thread_id"]), []).append(address)
+                parts.setdefault(journal_namespace(_owner(address), thread_id), []).append(address)
         places = [Address(place, self.batch_id) for place in parts]
         noted = await self._settings.repo.read(places[1:], self.now) if self._journal is not None else ()
         earlier: list[Mapping[str, Any] | None] = [self._journal, *(row.value if row else None for row in noted)]
         earlier += [None] * (len(places) - len(earlier))
         grace = self._settings.purge_after
         ends = None if grace is None else later(self.at, grace)
+        done = Done(self.batch_id, self.at, self.source, self._after, self._moved, self.results)
         for place, before in zip(places, earlier, strict=True):
             beside = [other for other in parts if other != place.namespace]
-            entry = self._entry(parts[place.namespace], beside, before)
-            self.put(place, entry, expires_at=ends)
+            self.put(place, done.entry(parts[place.namespace], beside, before, more=self._more), expires_at=ends)
 
     async def _settle_profiles(self) -> None:
         """Takes out of profiles what rests on memories that say something else now, or are shown no more."""
@@ -341,7 +344,7 @@ class Changes:
 
     async def _settle_turns(self) -> None:
         """Hides the kept turns that facts retired here cite, and shows those of facts brought back."""
-        for home, states in self._turns_to_settle().items():
+        for home, states in turns_to_settle(self._before, self._after, self._moved).items():
             found = await self._settings.repo.find(states, [home], self.now)
             retired = await self._retired(home, [key for key, state in states.items() if state == "live"])
             for key, turn in found.items():
@@ -357,31 +360,6 @@ class Changes:
         gone = [memory for memory in map(self.current, citing) if memory["state"] != "live"]
         gone = [memory for memory in gone if not merged_away(memory) and not never_was(memory)]
         return {key for memory in gone for key in memory["cites"]}
-
-    def _turns_to_settle(self) -> dict[Namespace, dict[str, State]]:
-        """The kept turns whose facts were hidden or shown again, by where they lie: ids and the state to bring them to.
-
-        A turn that some retired fact cites is hidden, whatever else cites it. A fact that was merged into another one
-        hides none, and one whose addition is undone only those that no fact cites which is shown again.
-        """
-        wanted: dict[Namespace, dict[str, State]] = {}
-        for address, memory in self._after.items():
-            if address.namespace[0] == TURNS or merged_away(memory) or never_was(memory):
-                continue
-            turns = wanted.setdefault(reroot(address.namespace, TURNS), {})
-            before, after = _shown_by(self._before[address]), _shown_by(memory)
-            turns |= dict.fromkeys((key for key in after if key not in before and key not in turns), "live")
-            turns |= dict.fromkeys((key for key in before if key not in after), "deleted")
-        for here, there, key in self._moved:
-            cited = _shown_by(self._after[Address(there, key)])
-            wanted.setdefault(reroot(here, TURNS), {}).update(dict.fromkeys(cited, "deleted"))
-            wanted.setdefault(reroot(there, TURNS), {}).update(dict.fromkeys(cited, "live"))
-        for address, memory in self._after.items():
-            if address.namespace[0] != TURNS and never_was(memory):
-                hidden: dict[str, State] = dict.fromkeys(_shown_by(self._before[address]), "deleted")
-                home = reroot(address.namespace, TURNS)
-                wanted[home] = {**hidden, **wanted.get(home, {})}
-        return {home: turns for home, turns in wanted.items() if turns}
 
     def _owner(self) -> Scope | None:
         """The owner of the first memory that changes; `None` where none does."""
@@ -482,36 +460,6 @@ class Changes:
             touches=tuple(touches),
         )
 
-    def _entry(
-        self, addresses: Sequence[Address], beside: Sequence[Namespace], before: Mapping[str, Any] | None
-    ) -> dict[str, Any]:
-        """What undoing and repeating this batch takes, of one owner.
-
-        Args:
-            addresses: The memories of this owner that change.
-            beside: Where the other owners' parts lie.
-            before: What the portions before this one noted.
-        """
-        keys = {address.key for address in addresses}
-        results = [result for result in self.results if not beside or result["id"] in keys]
-        moved = [move for move in self._moved if not beside or move[2] in keys]
-        entry: dict[str, Any] = {
-            "batch_id": self.batch_id,
-            "created_at": iso(self.at),
-            "source": self.source,
-            "memories": [[list(address.namespace), address.key] for address in addresses],
-            "moved": [[list(here), list(there), key] for here, there, key in moved],
-            "results": copy.deepcopy(results),  # the caller gets these very ones
-        }
-        for address in addresses:
-            if (heard_by := self._after[address].get("said_to")) is not None:
-                entry["said_to"] = heard_by
-        if beside:
-            entry["beside"] = [list(place) for place in beside]
-        if before is not None:
-            entry |= {name: [*before[name], *entry[name]] for name in ("memories", "moved", "results")}
-        return {**entry, "unfinished": True} if self._more else entry
-
 
 def _settled_doubt(draft: Draft) -> dict[str, Any]:
     """What a repetition says of how sure a fact is: it may settle a doubt and add importance, no more."""
@@ -525,19 +473,3 @@ def _owner(address: Address) -> Scope:
     """Whose the memory at an address is."""
     kind, owner_id, _ = owner_of(address.namespace)
     return Scope(**{f"{kind}_id": owner_id})
-
-
-def journal_namespace(scope: Scope, thread_id: str | None) -> Namespace:
-    """Where the journal of an owner's batches from a thread lies."""
-    kind, owner_id = scope.owner()
-    return (BATCHES, kind, escape(owner_id), escape(thread_id) if thread_id else "-")
-
-
-def journal_address(scope: Scope, source: Source, batch_id: str) -> Address:
-    """Where the note about a batch lies."""
-    return Address(journal_namespace(scope, source["thread_id"]), batch_id)
-
-
-def _shown_by(memory: StoredMemory) -> list[str]:
-    """The turns that are shown for the sake of a memory."""
-    return memory["cites"] if memory["state"] == "live" else []

@@ -1,7 +1,7 @@
 """Which messages of a thread have been added, and in which words.
 
 A message that a client edits keeps its id. It is added again, and what rested on its former words alone is superseded
-by what its new words say. Every `async def` is a body (see `langchain_mem._flow`).
+by what its new words say.
 """
 
 from __future__ import annotations
