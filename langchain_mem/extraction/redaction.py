@@ -113,8 +113,8 @@ def _redact_labeled(label: str, value: Any, redact: Redact) -> Any:
 
 def _secrets(text: str, rules: Sequence[Rule]) -> Iterator[_Found]:
     masks = [mask.span() for mask in _MASK.finditer(text)] if "[redacted:" in text else []
-    for rule in _prefilter(tuple(rules))(text):
-        yield from (found for found in _matches(rule, text) if not _overlaps(found, masks))
+    for rule, pattern in _prefilter(tuple(rules))(text):
+        yield from (found for found in _matches(rule, pattern, text) if not _overlaps(found, masks))
 
 
 @lru_cache(maxsize=8)
@@ -122,12 +122,11 @@ def _prefilter(rules: tuple[Rule, ...]) -> Prefilter:
     return Prefilter(rules)
 
 
-def _matches(rule: Rule, text: str) -> Iterator[_Found]:
-    for pattern in rule.patterns():
-        for match in pattern.finditer(text):
-            if rule.accepts(match):
-                start, end = match.span(rule.group)
-                yield start, _end_of_word(text, end), rule.name
+def _matches(rule: Rule, pattern: re.Pattern[str], text: str) -> Iterator[_Found]:
+    for match in pattern.finditer(text):
+        if rule.accepts(match):
+            start, end = match.span(rule.group)
+            yield start, _end_of_word(text, end), rule.name
 
 
 def _end_of_word(text: str, end: int) -> int:

@@ -71,8 +71,8 @@ class Prefilter:
             if len(hint) >= _GRAM:
                 self._long.setdefault(hint[:_GRAM].lower(), []).append(hint)
 
-    def __call__(self, text: str) -> list[Rule]:
-        """The rules that a text can be about, in their order."""
+    def __call__(self, text: str) -> list[tuple[Rule, re.Pattern[str]]]:
+        """The rules that a text can be about, in their order, with each of their patterns."""
         lower = text.lower()
         pieces = {lower[at : at + _GRAM] for at in range(len(lower) - _GRAM + 1)}
         likely = [hint for piece in self._long.keys() & pieces for hint in self._long[piece]]
@@ -80,7 +80,8 @@ class Prefilter:
         for hint in (*self._short, *likely):
             if hint in lower or hint in text:
                 found |= self._hinted[hint]
-        return [self._rules[place] for place in sorted(found)]
+        rules = [self._rules[place] for place in sorted(found)]
+        return [(rule, pattern) for rule in rules for pattern in rule.patterns()]
 
 
 @functools.cache

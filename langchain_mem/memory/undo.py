@@ -16,7 +16,7 @@ from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.waiting import take_back
 from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
-from langchain_mem.memory.writing.journal import journal_namespace
+from langchain_mem.memory.writing.journal import journals_of
 from langchain_mem.memory.writing.marks import unmarking
 from langchain_mem.model.history import at_version, before_batches
 from langchain_mem.model.records import MemoryDict, Snapshot, public
@@ -117,7 +117,7 @@ async def _batches(
 ) -> list[Row]:
     """The journal's entries of a batch, or of a thread after a checkpoint."""
     if batch_id is not None:
-        root = journal_namespace(scope, None)[:3] if scope else (BATCHES,)
+        root = journals_of(scope) if scope else (BATCHES,)
         found = (await settings.repo.find([batch_id], [root], now)).get(batch_id)
         if found is None:
             raise NotFound(f"There is no batch {shown(batch_id)} here; what was purged cannot be undone.")
@@ -130,7 +130,7 @@ async def _batches(
 
 
 async def _thread_entries(settings: Settings, thread: str, scope: Scope, now: datetime) -> list[Row]:
-    owner: Namespace = journal_namespace(scope, None)[:3] if scope else (BATCHES, "*", "*")
+    owner: Namespace = journals_of(scope) if scope else (BATCHES, "*", "*")
     within = await places(settings.repo, [(*owner, thread)], now)
     rows, _ = await settings.repo.select(within, conjunction(), now) if within else ([], 0)
     return rows

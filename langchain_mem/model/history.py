@@ -50,7 +50,7 @@ def changed(
         "batch_id": batch_id,
         "reason": reason,
         "source": source or source_of(),
-        "after": snapshot(after),
+        "after": _copied(after),
     }
     if back_to is not None:
         entry["back_to"] = back_to
@@ -71,7 +71,10 @@ def never_was(memory: StoredMemory) -> bool:
 
 def snapshot(memory: Mapping[str, Any]) -> Snapshot:
     """What a later change may alter, copied."""
-    whole: Mapping[str, Any] = complete(memory)
+    return _copied(complete(memory))
+
+
+def _copied(whole: Mapping[str, Any]) -> Snapshot:
     return cast(Snapshot, copy.deepcopy({key: whole[key] for key in SNAPSHOT}))
 
 

@@ -262,6 +262,14 @@ def ids_of(namespace: Namespace) -> dict[str, str]:
     return ids if run_id is None else {**ids, "run_id": run_id}
 
 
+def layer_of(home: Namespace) -> Layer:
+    """The layer of a memory that lies in a namespace."""
+    kind, _, run_id = owner_of(home)
+    if home[0] == TURNS:
+        return Layer.CONVERSATION
+    return Layer.SESSION if run_id is not None else Layer(kind)
+
+
 def without_session(namespace: Namespace) -> Namespace:
     """The place of an owner's lasting memories, for the place of one of its sessions; any other place as it is."""
     return (*namespace[:3], _OWN) if namespace[3:4] == (_RUN,) else namespace

@@ -17,8 +17,8 @@ from langchain_mem.backends.base import Address, Row, Write, no_vectors
 from langchain_mem.memory.reading.queries import has_any, is_in
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.cited import turns_to_settle
-from langchain_mem.memory.writing.drafts import Draft, layer_of
-from langchain_mem.memory.writing.journal import Done, journal_namespace
+from langchain_mem.memory.writing.drafts import Draft
+from langchain_mem.memory.writing.journal import Done, by_owner
 from langchain_mem.memory.writing.places import Place, find_places
 from langchain_mem.memory.writing.profiles import place_of_profile, without_what_changed
 from langchain_mem.model.history import changed, merged_away, never_was
@@ -42,11 +42,11 @@ from langchain_mem.model.scopes import (
     IDS,
     INSTRUCTIONS,
     MEMORIES,
-    TURNS,
     Namespace,
     Scope,
     escape,
     ids_of,
+    layer_of,
     owner_of,
     reroot,
 )
@@ -89,6 +89,7 @@ class Changes:
         self.source = source or source_of()
         self.results: list[AddedMemory] = []
         self.vectors: Mapping[str, Vector] = {}
+        self._at, self._now = iso(self.at), iso(self.now)
         self._settings = settings
         self._journal = before
         self._more = more
@@ -107,10 +108,10 @@ class Changes:
         """Adds facts, each as the memory that says the same already where there is one."""
         entered: dict[tuple[Namespace, str], StoredMemory] = {}
         for draft, place in zip(drafts, await find_places(self._settings, drafts, self.now), strict=True):
-            said = (draft.home, digest(draft.text))
+            said = (draft.home, draft.digest)
             if said not in entered:
                 entered[said] = self.add(draft, place.existing, memory_id=place.free_id)
-        return [entered[draft.home, digest(draft.text)] for draft in drafts]
+        return [entered[draft.home, draft.digest] for draft in drafts]
 
     def add(self, draft: Draft, existing: Row | None = None, *, memory_id: str | None = None) -> StoredMemory:
         """Adds a fact, or notes that it is known, or makes it live again.
@@ -122,7 +123,7 @@ class Changes:
         """
         if existing is None:
             return self._create(draft, memory_id or id_for(draft.home, draft.text))
-        if is_live(self.current(existing), iso(self.now)):
+        if is_live(self.current(existing), self._now):
             return self._restate(draft, existing)
         memory = self._change(
             existing, "ADD", use=True, state="live", superseded_by=None, memory=draft.text, **draft.told()
@@ -172,7 +173,7 @@ class Changes:
     def close(self, row: Row, *, reason: str | None = None) -> None:
         """Ends a memory now: its plan is done or dropped, and nothing takes its place."""
         before = self.current(row)["memory"]
-        memory = self._change(row, "UPDATE", reason=reason or "closed", expiration_date=iso(self.at))
+        memory = self._change(row, "UPDATE", reason=reason or "closed", expiration_date=self._at)
         self._note(memory, "UPDATE", before)
 
     def delete(self, row: Row, *, reason: str | None = None) -> None:
@@ -248,7 +249,7 @@ class Changes:
         owner = owner or self._owner()
         await self.save(owner)
         ids = owner.ids() if owner else {}
-        self._settings.activity.record(event, iso(self.now), ids, batch_id=self.batch_id, results=self.results)
+        self._settings.activity.record(event, self._now, ids, batch_id=self.batch_id, results=self.results)
 
     async def save(self, owner: Scope | None) -> None:
         """Writes all of it; the operation reports it itself."""
@@ -260,7 +261,7 @@ class Changes:
         """Writes a batch, notes which memories it used, and removes a little of what may go."""
         await self._settings.repo.write(writes, self.now)
         await self._settings.tidy(self.now)
-        if used := [address for address in self._used if address not in self._after]:
+        if used := self._used.keys() - self._after.keys():
             self._settings.touches.record(used, self.now)
 
     async def batch(self, journal: Scope | None = None) -> list[Write]:
@@ -280,11 +281,10 @@ class Changes:
 
     async def _settle_twins(self) -> None:
         """Keeps one text of one home to one live memory: what becomes live here supersedes what says the same."""
-        now = iso(self.now)
         last: dict[tuple[Namespace, str], Address] = {}
         for address in self._shown_anew:
             memory = self._after.get(address)
-            if address.namespace[0] != INSTRUCTIONS and memory is not None and is_live(memory, now):
+            if address.namespace[0] != INSTRUCTIONS and memory is not None and is_live(memory, self._now):
                 last[address.namespace, memory["digest"]] = address
         for home in dict.fromkeys(home for home, _ in last):
             said = sorted(digest for there, digest in last if there == home)
@@ -296,7 +296,7 @@ class Changes:
     def _settle_twin(self, row: Row, last: Mapping[tuple[Namespace, str], Address]) -> None:
         memory = self.current(row)
         by = last.get((row.address.namespace, memory["digest"]))
-        if by is not None and by != row.address and is_live(memory, iso(self.now)):
+        if by is not None and by != row.address and is_live(memory, self._now):
             self._change(row, "SUPERSEDE", state="superseded", superseded_by=by.key)
 
     def _note_heard(self) -> None:
@@ -304,25 +304,22 @@ class Changes:
         said = {(memory.get("said_to"), address.namespace[2]) for address, memory in self._after.items()}
         for user_id, agent in said:
             if user_id is not None:
-                self.put(Address((HEARD, "user", escape(user_id)), agent), {"noted_at": iso(self.now)})
+                self.put(Address((HEARD, "user", escape(user_id)), agent), {"noted_at": self._now})
 
     async def _put_journal(self, owner: Scope) -> None:
-        """Notes the batch under each owner whose memories it changes, so that nobody's words lie with another."""
-        thread_id = self.source["thread_id"]
-        parts: dict[Namespace, list[Address]] = {journal_namespace(owner, thread_id): []}
-        for address in self._after:
-            if address.namespace[0] != TURNS:
-                parts.setdefault(journal_namespace(_owner(address), thread_id), []).append(address)
-        places = [Address(place, self.batch_id) for place in parts]
-        noted = await self._settings.repo.read(places[1:], self.now) if self._journal is not None else ()
-        earlier: list[Mapping[str, Any] | None] = [self._journal, *(row.value if row else None for row in noted)]
-        earlier += [None] * (len(places) - len(earlier))
+        """Notes the batch under each owner whose memories it changes."""
         grace = self._settings.purge_after
         ends = None if grace is None else later(self.at, grace)
-        done = Done(self.batch_id, self.at, self.source, self._after, self._moved, self.results)
-        for place, before in zip(places, earlier, strict=True):
-            beside = [other for other in parts if other != place.namespace]
-            self.put(place, done.entry(parts[place.namespace], beside, before, more=self._more), expires_at=ends)
+        parts = by_owner(owner.home(), self.source, self._after)
+        before = {} if self._journal is None else await self._noted(self._journal, list(parts))
+        done = Done(self.batch_id, self._at, self.source, self._after, self._moved, self.results)
+        for place, entry in done.entries(parts, before, more=self._more).items():
+            self.put(place, entry, expires_at=ends)
+
+    async def _noted(self, first: Mapping[str, Any], places: Sequence[Namespace]) -> dict[Namespace, Mapping[str, Any]]:
+        """What the portions before this one noted, by place: what they noted at the first is known."""
+        rows = await self._settings.repo.read([Address(place, self.batch_id) for place in places[1:]], self.now)
+        return {places[0]: first, **{row.address.namespace: row.value for row in rows if row is not None}}
 
     async def _settle_profiles(self) -> None:
         """Takes out of profiles what rests on memories that say something else now, or are shown no more."""
@@ -344,6 +341,8 @@ class Changes:
 
     async def _settle_turns(self) -> None:
         """Hides the kept turns that facts retired here cite, and shows those of facts brought back."""
+        if not any(memory["cites"] or self._before[place]["cites"] for place, memory in self._after.items()):
+            return
         for home, states in turns_to_settle(self._before, self._after, self._moved).items():
             found = await self._settings.repo.find(states, [home], self.now)
             retired = await self._retired(home, [key for key, state in states.items() if state == "live"])
@@ -372,7 +371,7 @@ class Changes:
         return memory
 
     def _first(self, draft: Draft, memory_id: str) -> StoredMemory:
-        memory = draft.stored(memory_id, now=iso(self.at), batch_id=self.batch_id, source=self.source)
+        memory = draft.stored(memory_id, now=self._at, batch_id=self.batch_id, source=self.source)
         address = Address(draft.home, memory_id)
         self._before[address] = self._after[address] = memory
         return memory
@@ -411,7 +410,7 @@ class Changes:
         memory = changed(
             before,
             event,
-            now=max(iso(self.at), before["updated_at"]),  # an import tells of the past, and a history goes forward
+            now=max(self._at, before["updated_at"]),  # an import tells of the past, and a history goes forward
             batch_id=self.batch_id,
             source=self.source,
             reason=reason,
@@ -446,15 +445,15 @@ class Changes:
         self, address: Address, memory: StoredMemory, touches: Sequence[datetime] = (), before: Row | None = None
     ) -> Row:
         """A memory as it is stored. The store embeds its words where nobody has yet."""
-        text = content(memory)
+        text, gone = content(memory), gone_at(memory, self._settings.purge_after)
         shown = memory["state"] != "deleted" and address.namespace[0] != INSTRUCTIONS
         vector = self.vectors.get(text) if shown else None
         return Row(
             address=address,
             value=memory,
             created_at=before.created_at if before else self.now,
-            updated_at=parse_iso(memory["updated_at"]),
-            expires_at=gone_at(memory, self._settings.purge_after),
+            updated_at=self.at if memory["updated_at"] == self._at else parse_iso(memory["updated_at"]),
+            expires_at=gone,
             texts=(text,) if shown else (),
             vectors=no_vectors() if vector is None else vector[None],
             touches=tuple(touches),

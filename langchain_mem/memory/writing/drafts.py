@@ -15,10 +15,10 @@ from langchain_mem.extraction.worth_keeping import worth_keeping
 from langchain_mem.model.history import changed
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import Importance, Source, StoredMemory, batch_id_for, digest
-from langchain_mem.model.scopes import IDS, TURNS, Layer, Namespace, Scope, ids_of, owner_of
+from langchain_mem.model.scopes import IDS, Namespace, Scope, ids_of, layer_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Draft:
     """A memory to be.
 
@@ -58,6 +58,11 @@ class Draft:
     schema: str | None = None
     said_to: str | None = None
 
+    @cached_property
+    def digest(self) -> str:
+        """A short stand-in for its text, to find the same fact by."""
+        return digest(self.text)
+
     def told(self) -> dict[str, Any]:
         """What a repetition of the fact may bring anew."""
         return {
@@ -74,6 +79,7 @@ class Draft:
 
     def stored(self, memory_id: str, *, now: str, batch_id: str, source: Source) -> StoredMemory:
         """The memory that it becomes, in its first version."""
+        told = self.told()
         empty: dict[str, Any] = {
             "id": memory_id,
             "memory": self.text,
@@ -84,27 +90,19 @@ class Draft:
             "superseded_by": None,
             "source": source,
             "state": "live",
-            "digest": digest(self.text),
+            "digest": self.digest,
             "log": [],
             "group": self.group,
             "position": self.position,
             "role": self.role,
             "feedback": None,
             "schema": self.schema,
-            **self.told(),
+            **told,
         }
         if self.said_to is not None:
             empty["said_to"] = self.said_to
         first = cast(StoredMemory, empty)
         return changed(first, "ADD", now=now, batch_id=batch_id, source=source, reason=self.doubt)
-
-
-def layer_of(home: Namespace) -> Layer:
-    """The layer of a memory that lies in a namespace."""
-    kind, _, run_id = owner_of(home)
-    if home[0] == TURNS:
-        return Layer.CONVERSATION
-    return Layer.SESSION if run_id is not None else Layer(kind)
 
 
 _UNSAID: Final = ("system", "tool")
@@ -173,7 +171,7 @@ class Addition:
         # the words too: two facts may rest on the same message
         return batch_id_for(*ids, thread, *messages, *(turn.spoken for turn in self.turns))
 
-    @property
+    @cached_property
     def repeatable(self) -> bool:
         """Whether the batch id names what was said rather than this call."""
         return self.source["thread_id"] is not None and bool(self.source["message_ids"])
@@ -239,16 +237,20 @@ class Addition:
         Of a conversation with an agent alone, what the agent said: a user's words do not become the agent's memories.
         """
         worth = worth_keeping(self.turns) if self.selective else [True] * len(self.turns)
+        homes = {role: self.home(role) for role in {turn.role for turn in self.turns}}
         turns = zip(self.turns, self.positions, worth, strict=True)
-        return [self._verbatim(turn, position) for turn, position, kept in turns if kept and self._is_kept(turn)]
+        return [
+            self._verbatim(turn, homes[turn.role], position)
+            for turn, position, kept in turns
+            if kept and self._is_kept(turn, homes[turn.role])
+        ]
 
-    def _is_kept(self, turn: Turn) -> bool:
-        if turn.role == "user" and self.scope.owner()[0] == "agent":
+    def _is_kept(self, turn: Turn, home: Namespace) -> bool:
+        if turn.role == "user" and home[1] == "agent":
             return self.plain
         return turn.role not in _UNSAID
 
-    def _verbatim(self, turn: Turn, position: str) -> Draft:
-        home = self.home(turn.role)
+    def _verbatim(self, turn: Turn, home: Namespace, position: str) -> Draft:
         return Draft(
             home=home,
             text=turn.spoken,
@@ -260,5 +262,5 @@ class Addition:
             group=self.group,
             position=position,
             role=turn.role,
-            said_to=self.scope.user_id if owner_of(home)[0] == "agent" else None,
+            said_to=self.scope.user_id if home[1] == "agent" else None,
         )
