@@ -90,7 +90,7 @@ class Following(Protocol):
 class Kept(NamedTuple):
     """Something derived from a scope that was kept over a restart."""
 
-    content: bytes
+    content: bytes | bytearray
     stamp: Hashable
     """What `changes` takes, to tell what was written since."""
 
@@ -104,6 +104,17 @@ class Keeping(Protocol):
 
     async def kept(self, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
         """What was kept under a name; `None` where nothing was, or where it holds no more."""
+
+
+@runtime_checkable
+class Lasting(Keeping, Protocol):
+    """A backend with which what is kept goes on counting while others write, and after the process was killed.
+
+    So it is worth keeping at any time, not only when the process ends.
+    """
+
+    async def forget_kept(self) -> None:
+        """Drops everything that is kept."""
 
 
 def of_rows(

@@ -33,7 +33,7 @@ from langchain_mem.backends.base import (
     Touching,
     Write,
 )
-from langchain_mem.backends.changes import Changes, Following
+from langchain_mem.backends.changes import Changes, Following, Lasting
 from langchain_mem.backends.sealing import Encryption
 from langchain_mem.errors import Conflict, InvalidRequest
 from langchain_mem.filters.conditions import Path
@@ -154,6 +154,8 @@ class EncryptedBackend:
         What somebody else writes meanwhile is sealed with that key already, and is left to them. Rows are taken page by
         page, and where some are removed meanwhile others move up and are passed over; so it goes on until all are done.
         """
+        if isinstance(self._inner, Lasting):
+            await self._inner.forget_kept()  # which was made of rows before they were sealed
         rotated = 0
         while again := await self._rotate_once(now):
             rotated += again

@@ -24,7 +24,7 @@ from langchain_mem.model.scopes import MEMORIES, TURNS, Namespace
 from langchain_mem.ranking.columns import Columns
 from langchain_mem.ranking.index import Entry, Index
 from langchain_mem.ranking.parts import Mask, Places
-from langchain_mem.repository.kept import Unreadable, packed, unpacked
+from langchain_mem.repository.kept import Unreadable, joined, pieces_of, unpacked
 from langchain_mem.store.items import Items
 
 DIGEST: Final = Path(("digest",))
@@ -46,6 +46,7 @@ _ASKED: Final = (
 _AGING: Final = tuple(Path((name,)) for name in ("event_date", "updated_at", "categories"))
 _BETWEEN: Final = "\x1f"  # stands in no label: `escape` writes it as something else
 _WORTH_KEEPING: Final = 1_000  # documents from which on reading an index is faster than making it
+_DRIFT: Final = 10  # of an index that is kept, the tenth part is renewed by what was written since
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -81,7 +82,8 @@ class Living:
         self._handles: dict[Hashable, Address] = {}
         self._turn = threading.Lock()
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-        self._begun = self._fresh = False
+        self._begun = False
+        self._drift = 0  # rows taken in, or gone, since it was kept
         self._begin()
 
     def _begin(self) -> None:
@@ -139,13 +141,26 @@ class Living:
                     return "miss" if changes.whole else "stale" if changes.addresses or changes.gone else "hit"
 
     async def keep(self, items: Items) -> bool:
-        """Has the store keep the index for the next process, where that is worth it and new."""
+        """Has the store keep the index for the next process, where that is worth it and something is new."""
         with self.lock:
-            worth_it = self._fresh and not self._lost and len(self.index) >= _WORTH_KEEPING
-            stamp, content = self.stamp, packed(self._state()) if worth_it else b""
-        kept = worth_it and await items.keep(self._scopes, self._name, content, stamp)
-        self._fresh = self._fresh and not kept
+            if not (self._drift and self.is_worth_keeping):
+                return False
+            drift, self._drift = self._drift, 0
+            stamp, pieces = self.stamp, pieces_of(self._state())
+        kept = await items.keep(self._scopes, self._name, joined(pieces), stamp)
+        if not kept:
+            self._drift += drift
         return kept
+
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Whether to read it is faster than to make it anew, and its bytes hold nothing that was removed."""
+        return not self._lost and len(self.index) >= _WORTH_KEEPING
+
+    @property
+    def has_drifted(self) -> bool:
+        """Whether a process that began with what is kept would have much to take in."""
+        return self._drift * _DRIFT > len(self.index)
 
     async def _resume(self, items: Items) -> None:
         """Goes on from where another process has left off."""
@@ -182,7 +197,7 @@ class Living:
         """Takes in what was written since the last look."""
         if changes.whole:
             self._begin()
-        self._fresh = self._fresh or bool(changes.addresses or changes.gone or changes.used)
+        self._drift += len(changes.addresses) + len(changes.gone) + len(changes.used)
         if changes.addresses or changes.gone:
             self._apply(changes)
         self._note_used(changes)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 from weakref import WeakKeyDictionary, ref
 
-from langchain_mem._flow import gather, run
+from langchain_mem._flow import Body, gather, run
+from langchain_mem.background.work import Background
 from langchain_mem.errors import StoreError
 from langchain_mem.filters.conditions import ALWAYS, Condition
 from langchain_mem.model.scopes import Namespace
@@ -50,6 +51,7 @@ class Owners:
         self._large: dict[Key, int] = {}
         self._lock = threading.Lock()
         self._bytes_each = 0
+        self._behind = Background(capacity=8, workers=1)
 
     @property
     def _items(self) -> Items:
@@ -73,20 +75,25 @@ class Owners:
 
     def leave(self) -> None:
         """Has the store keep the indexes for the next process, as far as it can: what it cannot is made anew there."""
-        if not self._items.keeps:
-            return
-        try:
-            run(self._keep())
-        except StoreError as error:
-            _LOG.info("Indexes could not be kept, and are made anew by the next process: %s", error)
+        self._behind.wait()
+        if self._items.keeps:
+            _unless_it_fails(self._keep())
 
     async def _keep(self) -> None:
         with self._lock:
-            livings = list(self._held.values())
+            livings = [living for living in self._held.values() if living.is_worth_keeping]
         most = self.cache_bytes // (self._bytes_each or self._measure())
+        lasting = self._items.keeps_lastingly
         for living in livings:
+            if lasting and not living.has_drifted:
+                continue
             if await living.follow(self._items, ALWAYS, most) is not None:
                 await living.keep(self._items)
+
+    def _keep_behind(self, key: Key, living: Living) -> None:
+        """Has the store keep an index that has drifted, on a thread of its own, where a kill would lose it else."""
+        if self._items.keeps_lastingly and living.has_drifted and living.is_worth_keeping:
+            self._behind.submit(key, lambda: _unless_it_fails(living.keep(self._items)))
 
     async def current(
         self, places: Sequence[Namespace], condition: Condition = ALWAYS, states: frozenset[str] = LIVE
@@ -114,6 +121,8 @@ class Owners:
         if outcome is None or (outcome != "hit" and not self._made_room(key, living.nbytes)):
             self._leave(key)
             return None
+        if outcome != "hit":
+            self._keep_behind(key, living)
         telemetry.count("cache", 1, {"cache": "index", "outcome": outcome})
         return living
 
@@ -165,6 +174,14 @@ class Owners:
                 del self._held[each]
                 total -= self._sizes.pop(each, 0)
         return size <= self.cache_bytes
+
+
+def _unless_it_fails(keeping: Body[object]) -> None:
+    """Keeps indexes. Where the store cannot, nothing is lost."""
+    try:
+        run(keeping)
+    except StoreError as error:
+        _LOG.info("Indexes could not be kept, and are made anew by the next process: %s", error)
 
 
 _OF: WeakKeyDictionary[Items, Owners] = WeakKeyDictionary()

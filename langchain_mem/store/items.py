@@ -32,7 +32,7 @@ from langchain_mem.backends.base import (
     Vectors,
     Write,
 )
-from langchain_mem.backends.changes import Changes, Following, Keeping, Kept
+from langchain_mem.backends.changes import Changes, Following, Keeping, Kept, Lasting
 from langchain_mem.errors import EmbeddingMismatch
 from langchain_mem.filters.conditions import Condition, Path
 from langchain_mem.ranking.scale import Scale
@@ -121,6 +121,11 @@ class Items:
     def keeps(self) -> bool:
         """Whether the backend keeps what is derived from a scope over a restart."""
         return self._keeping is not None
+
+    @property
+    def keeps_lastingly(self) -> bool:
+        """Whether what is kept counts although others write, and although this process is killed."""
+        return isinstance(self._keeping, Lasting)
 
     def now(self, now: datetime | None = None) -> datetime:
         """This instant, or the clock's, in UTC."""

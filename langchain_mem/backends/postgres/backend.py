@@ -2,6 +2,7 @@
 
     items     namespace and key, value as jsonb, instants, revision, words for full text
     vectors   one a passage, with an HNSW index for searches that are broad
+    kept      owners' indexes, for processes that start; derived
     meta      the version of the schema, and the embedder that built the store
 
 The statements are in `making`, `reading` and `writing`, connections in `pools`, filters in `where`. This file says
@@ -30,7 +31,8 @@ from langchain_mem.backends.base import (
     Write,
     check_embedder,
 )
-from langchain_mem.backends.changes import Changes
+from langchain_mem.backends.changes import Changes, Kept
+from langchain_mem.backends.postgres.kept import KeptContent
 from langchain_mem.backends.postgres.making import Making
 from langchain_mem.backends.postgres.pools import Pool, Pools, Session, SqlRow, Work
 from langchain_mem.backends.postgres.reading import Reading, Selection, found_words, select
@@ -92,6 +94,7 @@ class PostgresBackend:
         self._pools = Pools(dsn, pool, before, checked_timeout(timeout))
         self.tables = Tables(schema)
         self._making, self._reading, self._writing = Making(self.tables), Reading(self.tables), Writing(self.tables)
+        self._kept = KeptContent(self.tables)
         self._recorded: Embedder | None = None
         self._dims = 0
 
@@ -161,8 +164,8 @@ class PostgresBackend:
 
     async def purge(self, now: datetime, limit: int | None = None) -> int:
         """Removes rows that have expired by `now`, at most `limit` of them, and says how many."""
-        removed, _ = await self._pools.transaction(_sends(self._writing.purge(now, limit), self._writing.forget_gone()))
-        return len(removed)
+        statements = self._writing.purge(now, limit), self._writing.forget_gone(), self._kept.forget_old()
+        return len((await self._pools.transaction(_sends(*statements)))[0])
 
     async def close(self) -> None:
         """Closes the pools that this backend opened. A later use opens them again."""
@@ -188,7 +191,7 @@ class PostgresBackend:
         One statement and one row, so that what travels is what changed, and nothing is made for each row but its part
         of one JSON array and of one block of floats.
         """
-        known = since if isinstance(since, Asked) and monotonic() - since.at < GONE_KEPT.total_seconds() / 2 else None
+        known = _recent(since)
         statement = self._reading.changes(scopes, paths, known and known.snapshot, limit)
         ((snapshot, total, gone, told, vectors),) = await self._pools.read(statement)
         if total > limit:
@@ -209,6 +212,31 @@ class PostgresBackend:
             has=has,
             gone=gone or (),
         )
+
+    async def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
+        """Keeps something derived until something is removed from its scopes; says no where something was meanwhile."""
+        known = _recent(stamp)
+        if known is None:
+            return False
+        try:
+            await self._pools.transaction(_sends_if_last(*self._kept.put(scopes, name, content, known.snapshot)))
+        except _Refused:
+            return False
+        return True
+
+    async def kept(self, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
+        """What was kept; `None` on a read replica, and for a role that may not see it, too."""
+        try:
+            parts = await self._pools.read(self._kept.get(scopes, name))
+        except StoreError:  # what is derived can be made anew, whatever forbids to read it
+            return None
+        if len({snapshot for snapshot, _ in parts}) != 1:
+            return None
+        return Kept(bytearray().join(content for _, content in parts), Asked(parts[0][0], monotonic()))
+
+    async def forget_kept(self) -> None:
+        """Drops everything that is kept."""
+        await self._pools.transaction(_sends(self._kept.forget()))
 
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words, those that hold more and rarer ones first."""
@@ -327,6 +355,26 @@ def _row(record: SqlRow, vectors: Vectors) -> Row:
         digests=tuple(digests),
         touches=tuple(touches),
     )
+
+
+def _recent(stamp: Hashable | None) -> Asked | None:
+    """A stamp so young that what was removed since is still known."""
+    return stamp if isinstance(stamp, Asked) and monotonic() - stamp.at < GONE_KEPT.total_seconds() / 2 else None
+
+
+class _Refused(Exception):
+    """What was just written may not stay."""
+
+
+def _sends_if_last(*statements: Statement) -> Work[None]:
+    """Runs statements, and undoes them all unless both of the last two answer yes."""
+
+    async def work(session: Session) -> None:
+        *_, alone, whole = await session.send(*statements)
+        if not (alone[0][0] and whole[0][0]):
+            raise _Refused
+
+    return work
 
 
 def _sends(*statements: Statement) -> Work[list[list[SqlRow]]]:

@@ -59,4 +59,4 @@ class Making:
 
     def vacuum(self) -> Statement:
         """Rewrites tables and indexes from what lives. Locks them, and runs in no transaction."""
-        return Statement(f"VACUUM (FULL, ANALYZE) {self._tables.items}, {self._tables.vectors}")
+        return Statement(f"VACUUM (FULL, ANALYZE) {self._tables.items}, {self._tables.vectors}, {self._tables.kept}")

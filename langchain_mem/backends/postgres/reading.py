@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,12 @@ from langchain_mem.backends.postgres.text import LEXEME_BYTES, array, encode
 from langchain_mem.backends.postgres.where import Compiler
 from langchain_mem.filters.conditions import Path
 
-_FRESH = (
+FRESH: Final = (
     "{changed} >= pg_snapshot_xmin(%(since)s::pg_snapshot) AND {changed} < pg_snapshot_xmax(pg_current_snapshot())"
     " AND NOT pg_visible_in_snapshot({changed}, %(since)s::pg_snapshot)"
 )
+"""What was changed by a transaction that committed after the snapshot `since` was taken."""
+
 _PAGE = "LIMIT %(limit)s OFFSET %(offset)s"
 _NEWEST = "ORDER BY i.updated_at DESC, i.namespace, i.key"
 _BEST = "ORDER BY score DESC, i.namespace, i.key"
@@ -184,7 +186,7 @@ class Reading:
         number beyond the new snapshot comes from another server, whose dump this is, and says nothing here.
         """
         parameters: dict[str, Any] = {"limit": limit, "scopes": [array(scope) for scope in scopes], "since": since}
-        fresh = _FRESH if since is not None else "TRUE"
+        fresh = FRESH if since is not None else "TRUE"
         here = " OR ".join(f"i.namespace[1:3] = %(scope_{number})s::text[]" for number in range(len(scopes)))
         parameters |= {f"scope_{number}": labels_of(scope) for number, scope in enumerate(scopes)}
         compiler = Compiler("i.fields", parameters)

@@ -32,7 +32,7 @@ from langchain_mem.backends.base import (
     Row,
     Write,
 )
-from langchain_mem.backends.changes import Changes
+from langchain_mem.backends.changes import Changes, Kept
 from langchain_mem.backends.postgres.sql import Statement
 from langchain_mem.backends.postgres.text import encode
 from langchain_mem.errors import InvalidRequest, StoreError
@@ -43,6 +43,9 @@ DEPTH: Final = 3
 
 MOST: Final = 16
 """How many owners one operation may be about; the policy is written out for so many, so that each is an index range."""
+
+TABLES: Final = ("items", "vectors", "gone", "kept")
+"""The tables that hold something of an owner, each with a policy."""
 
 _SETTING: Final = "langchain_mem.shown"
 _shown: ContextVar[tuple[Namespace, ...]] = ContextVar("langchain_mem_shown", default=())
@@ -69,6 +72,7 @@ def policies(schema: str) -> list[Statement]:
         # an item and its vectors are put by one statement, whose own rows only a volatile function sees
         "vectors": f"EXISTS (SELECT FROM {schema}.items i WHERE i.id = item) OR {schema}.is_shown(item)",
         "gone": f"scope = ANY ((SELECT {schema}.shown_scopes())::bigint[])",
+        "kept": f"scopes <@ ((SELECT {schema}.shown_scopes())::bigint[])",
     }
     tables = [
         text
@@ -95,7 +99,7 @@ def grants(role: str, schema: str = "langchain_mem") -> str:
         for right in (
             f"USAGE ON SCHEMA {schema}",
             f"SELECT ON {schema}.meta, {schema}.gone",
-            f"SELECT, INSERT, UPDATE, DELETE ON {schema}.items, {schema}.vectors",
+            f"SELECT, INSERT, UPDATE, DELETE ON {schema}.items, {schema}.vectors, {schema}.kept",
             f"USAGE ON SEQUENCE {schema}.writes",
             f"EXECUTE ON FUNCTION {schema}.purge_expired(timestamptz, bigint)",
         )
@@ -176,8 +180,11 @@ class OwnersApart:
 
     async def _state(self) -> tuple[bool, bool]:
         """Whether the policies are in force, and whether they apply to this role."""
-        items = f"to_regclass('{self._schema}.items')"
-        asked = f"SELECT relrowsecurity, row_security_active(oid) FROM pg_catalog.pg_class WHERE oid = {items}"
+        tables = ", ".join(f"to_regclass('{self._schema}.{table}')" for table in TABLES)
+        asked = (
+            "SELECT bool_and(relrowsecurity), bool_and(row_security_active(oid)) FROM pg_catalog.pg_class"
+            f" WHERE oid IN ({tables})"
+        )
         ((enabled, applies),) = (await self._inner.send(Statement(asked)))[-1]
         return enabled, applies
 
@@ -273,6 +280,21 @@ class OwnersApart:
         with self._about(scopes):
             changes: Changes | None = await self._inner.changes(scopes, paths, since, limit)
         return changes
+
+    async def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
+        """Keeps something derived from one owner's rows."""
+        with self._about(scopes):
+            return bool(await self._inner.keep(scopes, name, content, stamp))
+
+    async def kept(self, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
+        """What was kept of one owner."""
+        with self._about(scopes):
+            kept: Kept | None = await self._inner.kept(scopes, name)
+        return kept
+
+    async def forget_kept(self) -> None:
+        """Drops what is kept of everybody, which only the setup role may do."""
+        await self._inner.forget_kept()
 
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words."""

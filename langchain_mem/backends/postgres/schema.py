@@ -72,6 +72,46 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION {schema}.note_gone()
         """,
     ),
+    (
+        """
+        CREATE UNLOGGED TABLE {schema}.kept (
+            scopes bigint[] NOT NULL,
+            name text COLLATE "C" NOT NULL,
+            part int NOT NULL,
+            snapshot text NOT NULL,
+            place text NOT NULL,
+            at timestamptz NOT NULL DEFAULT now(),
+            content bytea NOT NULL,
+            PRIMARY KEY (scopes, name, part)
+        )
+        """,
+        "COMMENT ON TABLE {schema}.kept IS 'indexes of owners, so that a process that starts need not make them anew'",
+        "COMMENT ON COLUMN {schema}.kept.snapshot IS 'up to where it follows the items'",
+        "COMMENT ON COLUMN {schema}.kept.place IS 'the server and the table that the snapshot speaks of'",
+        "ALTER TABLE {schema}.kept ALTER COLUMN content SET STORAGE EXTERNAL",  # vectors hardly compress
+        "CREATE INDEX kept_scopes ON {schema}.kept USING gin (scopes)",
+        """
+        CREATE FUNCTION {schema}.kept_lock() RETURNS bigint LANGUAGE sql IMMUTABLE
+            RETURN hashtextextended('{schema}.kept', 0)
+        """,
+        # a role of the application removes items, and may have no right to read other owners' indexes
+        """
+        CREATE FUNCTION {schema}.forget_kept() RETURNS trigger LANGUAGE plpgsql
+        SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+        BEGIN
+            IF EXISTS (SELECT FROM removed) THEN
+                PERFORM pg_advisory_xact_lock_shared({schema}.kept_lock());
+                DELETE FROM {schema}.kept
+                WHERE scopes && (SELECT array_agg(DISTINCT {schema}.scope_of(namespace)) FROM removed);
+            END IF;
+            RETURN NULL;
+        END $$
+        """,
+        """
+        CREATE TRIGGER forget_kept AFTER DELETE ON {schema}.items
+            REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION {schema}.forget_kept()
+        """,
+    ),
 )
 
 VERSION: Final = len(MIGRATIONS)

@@ -66,6 +66,7 @@ class Tables:
         self.vectors = f"{self.schema}.vectors"
         self.meta = f"{self.schema}.meta"
         self.gone = f"{self.schema}.gone"
+        self.kept = f"{self.schema}.kept"
 
     def at(self, addresses: Sequence[Address]) -> Statement:
         """Those rows of `items AS i` that are at these addresses, as a part of a statement."""

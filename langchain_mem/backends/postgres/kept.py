@@ -1,0 +1,86 @@
+"""The statements that keep an owner's index in the database, so that the next process need not make it anew.
+
+The table `kept` is derived: it may be emptied at any time. It is unlogged, so that keeping an index costs the
+write-ahead log nothing. After a crash of the server it is empty, and a read replica has none of it.
+
+An index is true of a snapshot. Whoever reads it asks what was written since, as every process does (`Reading.changes`).
+What was removed since must not even be in its bytes, so a trigger drops an owner's indexes in the transaction that
+removes something of that owner. Two writers could miss each other: one removes a memory and has not committed, the
+other keeps an index that was made before. Whoever removes therefore holds a lock that the others share, and whoever
+keeps an index takes it alone, without waiting, just before the end, and then looks once more whether anything went.
+"""
+
+# ruff: noqa: S608 - what is put into the text is the checked name of the schema and fragments written here
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from langchain_mem.backends.base import Namespace
+from langchain_mem.backends.postgres.reading import FRESH
+from langchain_mem.backends.postgres.sql import Statement, Tables
+from langchain_mem.backends.postgres.text import array
+
+_PART: Final = 4 * 1024**2  # bytes in a row, so that the server never holds a large index at once
+
+
+class KeptContent:
+    """The statements about what is kept."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._kept = tables.kept
+        self._scopes = (
+            f"ARRAY(SELECT {tables.schema}.scope_of(each::text[]) FROM unnest(%(scopes)s::text[]) AS each ORDER BY 1)"
+        )
+        # a table that came from a dump tells of transactions that another server counted, or another database
+        self._place = (
+            f"(SELECT system_identifier FROM pg_catalog.pg_control_system()) || '/' || '{self._kept}'::regclass::oid"
+        )
+
+    def put(self, scopes: Sequence[Namespace], name: str, content: bytes, snapshot: str) -> list[Statement]:
+        """Keeps bytes in place of those that were kept before.
+
+        The last statement answers with one truth value: whether they may stay. If not, the transaction is to be undone.
+        """
+        told = {"scopes": [array(scope) for scope in scopes], "name": name, "snapshot": snapshot}
+        put = f"""
+            INSERT INTO {self._kept} (scopes, name, part, snapshot, place, content)
+            VALUES ({self._scopes}, %(name)s, %(part)s, %(snapshot)s, {self._place}, %(content)s)
+            ON CONFLICT (scopes, name, part) DO UPDATE SET snapshot = excluded.snapshot, place = excluded.place,
+                content = excluded.content, at = DEFAULT
+        """
+        parts = [content[start : start + _PART] for start in range(0, len(content), _PART)]
+        rest = f"DELETE FROM {self._kept} WHERE scopes = {self._scopes} AND name = %(name)s AND part >= %(parts)s"
+        return [
+            *(Statement(put, {**told, "part": number, "content": part}) for number, part in enumerate(parts)),
+            Statement(rest, {**told, "parts": len(parts)}),
+            Statement(f"SELECT pg_try_advisory_xact_lock({self._tables.schema}.kept_lock())"),
+            self._whether_all_is_there(told),
+        ]
+
+    def _whether_all_is_there(self, told: dict[str, Any]) -> Statement:
+        """Whether nothing in the scopes was removed since a snapshot."""
+        gone = (
+            f"SELECT FROM {self._tables.gone} g"
+            f" WHERE g.scope = ANY ({self._scopes}) AND {FRESH.format(changed='g.changed')}"
+        )
+        parameters = {"scopes": told["scopes"], "since": told["snapshot"]}
+        return Statement(f"SELECT NOT EXISTS ({gone})", parameters)
+
+    def get(self, scopes: Sequence[Namespace], name: str) -> Statement:
+        """What is kept under a name, in order: the snapshot that it is true of, and a part of the bytes."""
+        query = f"""
+            SELECT snapshot, content FROM {self._kept}
+            WHERE scopes = {self._scopes} AND name = %(name)s AND place = {self._place} ORDER BY part
+        """
+        return Statement(query, {"scopes": [array(scope) for scope in scopes], "name": name})
+
+    def forget(self) -> Statement:
+        """Drops everything that is kept."""
+        return Statement(f"DELETE FROM {self._kept}")
+
+    def forget_old(self) -> Statement:
+        """Drops what nobody has renewed for a month, such as indexes that another release of this package made."""
+        return Statement(f"DELETE FROM {self._kept} WHERE at < now() - interval '30 days'")

@@ -1,0 +1,284 @@
+"""An owner's index is kept in Postgres: a process that starts goes on from it, and nothing removed is ever in it."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from langchain_mem import LongTermStore, Memory
+from langchain_mem.backends.postgres.row_security import grants
+from langchain_mem.backends.sealing import Encryption
+from langchain_mem.repository import living
+from langchain_mem.repository.owners import owners_of
+from langchain_mem.testing import FakeClock, FakeEmbeddings
+
+OWNER = {"user_id": "alex"}
+COUNT = 40
+QUESTION = "Which town has the number 77?"
+
+
+class Opened:
+    """A memory of one process, that says how many rows an index has had to take in."""
+
+    def __init__(self, dsn: str, schema: str, **config: Any) -> None:
+        self.clock = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
+        config = {"embed": FakeEmbeddings(dims=8), "clock": self.clock, **config}
+        self.store = LongTermStore.postgres(dsn, schema=schema, **config)
+        self.memory = Memory(self.store, clock=self.clock, purge_after=timedelta(days=30))
+        self.loaded = 0
+        following = self.store.items.changes
+
+        async def changes(*asked: Any) -> Any:
+            found = await following(*asked)
+            self.loaded += 0 if found is None else len(found.addresses)
+            return found
+
+        self.store.items.changes = changes  # type: ignore[method-assign]
+
+    def fill(self, count: int = COUNT) -> None:
+        self.memory.add([f"Town {n} has the number {n * 7}." for n in range(count)], infer=False, **OWNER)
+
+    def search(self, query: str = QUESTION) -> list[tuple[str, Any]]:
+        """What is found, with the scores, once the index behind it is kept."""
+        found = self.memory.search(query, top_k=100, threshold=0.0, reinforce="none", **OWNER)["results"]
+        owners_of(self.store.items)._behind.wait()
+        return sorted((each["memory"], pytest.approx(each["score"], abs=1e-4)) for each in found)
+
+    def close(self) -> None:
+        self.memory.close()
+        self.store.close()
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Owners with a few memories are worth keeping here."""
+    monkeypatch.setattr(living, "_WORTH_KEEPING", 1)
+
+
+@pytest.fixture
+def schema() -> str:
+    return f"kept_{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def reopen(postgres_dsn: str, schema: str) -> Iterator[Callable[..., Opened]]:
+    """Opens the tables as another process would; all are closed in the end."""
+    every: list[Opened] = []
+
+    def reopen(**config: Any) -> Opened:
+        every.append(Opened(postgres_dsn, schema, **config))
+        return every[-1]
+
+    yield reopen
+    for each in every:
+        each.close()
+
+
+@pytest.fixture
+def raw(postgres_dsn: str, schema: str) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
+    """Runs SQL with `{kept}` and `{items}` for the tables."""
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+
+        def run(query: str) -> list[tuple[Any, ...]]:
+            cursor = connection.execute(query.format(kept=f"{schema}.kept", items=f"{schema}.items", schema=schema))
+            return cursor.fetchall() if cursor.description else []
+
+        yield run
+
+
+def test_a_process_goes_on_from_what_another_kept(reopen: Callable[..., Opened]) -> None:
+    """It reads no memory anew, and of what was written since only that, although nobody closed anything."""
+    first = reopen()
+    first.fill()
+    found = first.search()
+    second = reopen()
+    assert second.search() == found
+    assert second.loaded == 0
+    second.memory.add("Zanzibar has the number 77.", infer=False, **OWNER)
+    third = reopen()
+    assert "Zanzibar has the number 77." in dict(third.search())
+    assert third.loaded == 1
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 20))])
+def test_what_is_kept_says_what_the_memories_say(reopen: Callable[..., Opened], raw: Any, seed: int) -> None:
+    """After adds, updates, deletes and erasures by several processes, one that begins with what is kept finds the same
+    as one that makes its index anew."""
+    rng = random.Random(seed)
+    processes = [reopen(), reopen()]
+    processes[0].fill(12)
+    for step in range(10):
+        one = rng.choice(processes)
+        listed = one.memory.get_all(page_size=100, **OWNER)["results"]
+        doing = rng.choice(["add", "add", "update", "delete", "purge", "search", "search"])
+        if doing == "add" or not listed:
+            one.memory.add(f"Village {step} has the number {rng.randrange(99)}.", infer=False, **OWNER)
+        elif doing == "update":
+            one.memory.update(rng.choice(listed)["id"], f"Hamlet {step} has the number 77.", **OWNER)
+        elif doing == "delete":
+            one.memory.delete(rng.choice(listed)["id"], **OWNER)
+        elif doing == "purge":
+            one.memory.purge_expired(**OWNER)
+        else:
+            one.search()
+        resumed = reopen()
+        found = resumed.search()
+        if rng.random() < 0.5:
+            raw("TRUNCATE {kept}")
+            assert reopen().search() == found
+        assert {text for text, _ in found} == {
+            each["memory"] for each in one.memory.get_all(page_size=100, **OWNER)["results"]
+        }
+
+
+def test_what_is_removed_is_in_no_row(reopen: Callable[..., Opened], raw: Any) -> None:
+    """Its words leave what is kept in the same transaction, whoever removes it and however."""
+    opened = reopen()
+    (added,) = opened.memory.add("Alex keeps a quokka.", infer=False, **OWNER)["results"]
+    opened.fill()
+    opened.search()
+    held = "SELECT count(*) FROM {kept} WHERE position('quokka'::bytea IN content) > 0"
+    assert raw(held) == [(1,)]
+    raw(f"DELETE FROM {{items}} WHERE key = '{added['id']}'")
+    assert raw("SELECT count(*) FROM {kept}") == [(0,)]
+    opened.search()  # the index has forgotten the memory; its words it may still know
+    opened.close()
+    assert raw(held) == [(0,)]
+
+
+def test_after_erase_no_table_holds_anything_of_the_person(reopen: Callable[..., Opened], raw: Any) -> None:
+    """Neither the words nor the id of the person are in any row, and another process that ends brings nothing back."""
+    opened, other = reopen(), reopen()
+    opened.memory.add(["Quokkas are what I like.", "My name is Xaver."], infer=False, user_id="xaver")
+    opened.memory.add("I like tea.", infer=False, user_id="bo")
+    for each in (opened, other):
+        each.memory.search("quokka", user_id="xaver")
+        owners_of(each.store.items)._behind.wait()
+    assert raw("SELECT count(*) FROM {kept}") == [(1,)]
+    opened.memory.erase("xaver")
+    other.close()
+    opened.close()
+    tables = [name for (name,) in raw("SELECT tablename FROM pg_tables WHERE schemaname = '{schema}'")]
+    assert {"items", "vectors", "gone", "kept", "meta"} <= set(tables)
+    rows = [str(row).lower() for table in tables for row in raw(f"SELECT * FROM {{schema}}.{table}")]
+    assert not [row for row in rows if "xaver" in row or "quokka" in row]
+
+
+def test_who_keeps_and_who_removes_do_not_miss_each_other(
+    reopen: Callable[..., Opened], raw: Any, postgres_dsn: str, schema: str
+) -> None:
+    """An index made before a removal is not kept while the removal is under way, nor afterwards."""
+    opened = reopen()
+    opened.fill()
+    with psycopg.connect(postgres_dsn) as removing:
+        removing.execute(f"DELETE FROM {schema}.items WHERE value::text LIKE '%Town 11 %'")
+        opened.search()
+        assert raw("SELECT count(*) FROM {kept}") == [(0,)]
+    opened.close()
+    assert raw("SELECT count(*) FROM {kept}") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "content = '\\x00'::bytea || substring(content FROM 2)",  # kept by another release
+        "content = substring(content FOR length(content) / 2)",
+        "place = '1/1'",  # restored from a dump: the snapshot is of another server
+    ],
+)
+def test_what_cannot_be_trusted_costs_only_time(reopen: Callable[..., Opened], raw: Any, change: str) -> None:
+    """The index is made anew, and kept anew in its place."""
+    opened = reopen()
+    opened.fill()
+    found = opened.search()
+    raw(f"UPDATE {{kept}} SET {change}")
+    again = reopen()
+    assert again.search() == found
+    assert again.loaded == COUNT
+    third = reopen()
+    assert third.search() == found
+    assert third.loaded == 0
+
+
+def test_with_encryption_nothing_is_kept(reopen: Callable[..., Opened], raw: Any) -> None:
+    """And what was kept before encryption was turned on goes when the rows are sealed."""
+    plain = reopen()
+    plain.fill()
+    plain.search()
+    assert raw("SELECT count(*) > 0 FROM {kept}") == [(True,)]
+    sealed = reopen(encryption=Encryption(key=b"sixteen bytes or more"))
+    sealed.store.rotate_keys()
+    assert sealed.search()
+    sealed.close()
+    assert raw("SELECT count(*) FROM {kept}") == [(0,)]
+
+
+def test_with_row_security_an_index_is_its_owners(postgres_dsn: str, schema: str, raw: Any) -> None:
+    """The application's role keeps an index and goes on from it; SQL of its own sees that of the owner it names."""
+    role = f"app_{uuid.uuid4().hex}"
+    app = make_conninfo(postgres_dsn, user=role, password="app")
+    with LongTermStore.postgres(postgres_dsn, schema=schema, embed=FakeEmbeddings(dims=8), row_security=True) as store:
+        store.setup()
+    raw(f"CREATE ROLE {role} LOGIN PASSWORD 'app'")
+    raw(grants(role, schema))
+    first = Opened(app, schema, row_security=True)
+    first.fill()
+    found = first.search()
+    first.memory.search("tea", user_id="bo")
+    second = Opened(app, schema, row_security=True)
+    assert second.search() == found
+    assert second.loaded == 0
+    with psycopg.connect(app, autocommit=True) as connection:
+        assert connection.execute(f"SELECT count(*) FROM {schema}.kept").fetchone() == (0,)
+        for owner, seen in (("alex", True), ("bo", False)):
+            shown = f'[["memories", "user", "{owner}"], ["turns", "user", "{owner}"]]'
+            connection.execute("SELECT set_config('langchain_mem.shown', %s, FALSE)", (shown,))
+            assert connection.execute(f"SELECT count(*) > 0 FROM {schema}.kept").fetchone() == (seen,)
+    first.close()
+    second.close()
+    raw(f"DROP OWNED BY {role}")
+    raw(f"DROP ROLE {role}")
+
+
+KILLED = """
+import sys, time
+from langchain_mem import LongTermStore, Memory
+from langchain_mem.repository import living
+from langchain_mem.testing import FakeEmbeddings
+living._WORTH_KEEPING = 1
+memory = Memory(LongTermStore.postgres(sys.argv[1], schema=sys.argv[2], embed=FakeEmbeddings(dims=8)))
+memory.add(["Town 11 has the number 77."], infer=False, user_id="alex")
+memory.search("77", user_id="alex", reinforce="none")
+time.sleep(600)
+"""
+
+
+@pytest.mark.soak
+def test_after_a_kill_the_next_process_goes_on(reopen: Callable[..., Opened], postgres_dsn: str, schema: str) -> None:
+    """What a process kept in its background counts although it was killed."""
+    process = subprocess.Popen([sys.executable, "-c", KILLED, postgres_dsn, schema])
+    try:
+        with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+            for _ in range(600):
+                (there,) = connection.execute("SELECT to_regclass(%s)", (f"{schema}.kept",)).fetchone() or (None,)
+                if there and connection.execute(f"SELECT FROM {schema}.kept").fetchone() is not None:
+                    break
+                time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    opened = reopen()
+    assert [text for text, _ in opened.search()] == ["Town 11 has the number 77."]
+    assert opened.loaded == 0
