@@ -10,6 +10,7 @@ import asyncio
 import copy
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
@@ -26,13 +27,14 @@ from langgraph.store.base import (
     SearchItem,
     SearchOp,
 )
+from langgraph.store.memory import InMemoryStore
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from langchain_mem._flow import Body, call, gather
 from langchain_mem.backends.base import ANY, Address, NamespaceQuery, Row, Vectors, Write, in_scope, no_vectors
 from langchain_mem.decay.policy import with_touch
-from langchain_mem.errors import Conflict, MemError, StoreError, shown
+from langchain_mem.errors import Conflict, InvalidRequest, MemError, StoreError, shown
 from langchain_mem.filters.conditions import Condition, matches
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.scopes import ROOTS, TOUCHES, Namespace, reroot
@@ -48,7 +50,8 @@ _PAGE: Final = 1_000
 _REVISION: Final = "_revision"
 _GONE: Final = "_gone_at"
 _CONTENT: Final = "_content"
-_OWN_KEYS: Final = (_REVISION, _GONE, _CONTENT)
+_UPDATED: Final = "_updated_at"
+_OWN_KEYS: Final = (_REVISION, _GONE, _CONTENT, _UPDATED)
 
 
 class AnyStore(Repository):
@@ -92,7 +95,7 @@ class AnyStore(Repository):
         offset: int = 0,
     ) -> tuple[list[Row], int]:
         found = (await self.nearest(prefixes, condition, "", (), now)).rows
-        newest = sorted(found, key=lambda row: row.value.get("updated_at", ""), reverse=True)
+        newest = sorted(found, key=lambda row: row.updated_at, reverse=True)
         return newest[offset : None if limit is None else offset + limit], len(newest)
 
     @override
@@ -138,7 +141,7 @@ class AnyStore(Repository):
             puts.append(_put_op(write))
             if write.row is None or write.row.touches:
                 puts.append(_touch_op(write.address, None if write.row is None else write.row.touches))
-        return puts
+        return _told_apart(puts) if isinstance(self.store, InMemoryStore) else puts
 
     @override
     async def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
@@ -273,7 +276,7 @@ def _row(item: Any, touches: Iterable[str]) -> Row:
         address=Address(tuple(item.namespace), item.key),
         value=copy.deepcopy(value),
         created_at=item.created_at,
-        updated_at=item.updated_at,
+        updated_at=_updated_at(item),
         revision=_revision(item),
         touches=tuple(parse_iso(touch) for touch in touches),
     )
@@ -283,6 +286,15 @@ def _revision(item: Any) -> str:
     """What was noted at the last write; empty where others wrote the item."""
     revision: str = item.value.get(_REVISION, "")
     return revision
+
+
+def _updated_at(item: Any) -> datetime:
+    """When it was written by our clock, which tells the memories of one `add` apart; the store has its own clock."""
+    noted = item.value.get(_UPDATED) or item.value.get("updated_at")
+    with suppress(InvalidRequest, TypeError, AttributeError):  # what others wrote need not be a time
+        return parse_iso(noted)
+    written: datetime = item.updated_at
+    return written
 
 
 def _gone(value: Mapping[str, Any], now: datetime) -> bool:
@@ -300,12 +312,31 @@ def _put_op(write: Write) -> PutOp:
     row = write.row
     if row is None:
         return PutOp(namespace, key, None)
-    value = {**copy.deepcopy(row.value), _REVISION: row.revision}
+    value = {**copy.deepcopy(row.value), _REVISION: row.revision, _UPDATED: iso(row.updated_at)}
     if row.expires_at is not None:
         value[_GONE] = iso(row.expires_at)
     if not row.texts:
         return PutOp(namespace, key, value, index=False)
     return PutOp(namespace, key, {**value, _CONTENT: row.text}, index=[_CONTENT])
+
+
+def _told_apart(puts: Sequence[Op]) -> list[Op]:
+    """The same writes, where no two of them have one text to embed.
+
+    LangGraph's `InMemoryStore` refuses a batch that says one text twice: it embeds the text once, and then looks for a
+    vector for each item. Space at the end of a text says nothing.
+    """
+    said: set[str] = set()
+    apart: list[Op] = []
+    for put in puts:
+        if isinstance(put, PutOp) and put.value is not None and _CONTENT in put.value:
+            text = put.value[_CONTENT]
+            while text in said:
+                text += "\n"
+            said.add(text)
+            put = put._replace(value={**put.value, _CONTENT: text})
+        apart.append(put)
+    return apart
 
 
 def _removal(address: Address) -> tuple[Op, Op]:
