@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +34,7 @@ from langchain_mem.backends.changes import Changes, Log, of_rows
 from langchain_mem.errors import Conflict, shown
 from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import matches
+from langchain_mem.model.json_values import copied
 
 _WORD = re.compile(r"\w+")
 
@@ -242,13 +242,7 @@ def _merge(row: Row, before: Row | None) -> Row:
 
 
 def _copy(row: Row) -> Row:
-    return replace(row, value=_plain(row.value), vectors=row.vectors.copy())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list) else value
+    return replace(row, value=copied(row.value), vectors=row.vectors.copy())
 
 
 def _outermost(prefixes: Sequence[Namespace]) -> set[Namespace]:

@@ -166,7 +166,7 @@ async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tupl
     if ready:
         _decay(settings, search, facts)
         facts.sort(key=_place)
-    reach = len(facts) if search.rerank else 2 * search.top_k
+    reach = len(facts) if search.rerank else search.top_k if ready else 2 * search.top_k
     while True:
         read = await read_rows(settings, search, [*facts[:reach], *turns])  # in one call
         read, said = [hit for hit in read if not _is_turn(hit)], [hit for hit in read if _is_turn(hit)]
@@ -176,7 +176,7 @@ async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tupl
         needed = 0 if search.rerank else _within_reach(facts, fresh, search, ready=ready)
         if needed <= reach or reach >= len(facts):
             break
-        reach = needed
+        reach = min(needed, 2 * reach) if ready else needed
     scale = await settings.repo.scale() if search.newer else None
     best = _newer_first([*fresh, *repeats], search, scale)[: search.top_k]
     _undecayed(said)

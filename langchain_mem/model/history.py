@@ -6,11 +6,11 @@ without replaying, and what it was before is the entry above.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from langchain_mem.errors import InvalidRequest
+from langchain_mem.model.json_values import copied
 from langchain_mem.model.records import SNAPSHOT, Change, LogEntry, Snapshot, Source, StoredMemory, complete, source_of
 
 
@@ -75,7 +75,7 @@ def snapshot(memory: Mapping[str, Any]) -> Snapshot:
 
 
 def _copied(whole: Mapping[str, Any]) -> Snapshot:
-    return cast(Snapshot, copy.deepcopy({key: whole[key] for key in SNAPSHOT}))
+    return cast(Snapshot, {key: copied(whole[key]) for key in SNAPSHOT})
 
 
 def changes(memory: StoredMemory) -> list[Change]:
@@ -131,7 +131,7 @@ def at_version(memory: StoredMemory, version: int) -> Snapshot:
     """
     for entry in memory["log"]:
         if entry["version"] == version:
-            return copy.deepcopy(entry["after"])
+            return copied(entry["after"])
     known = [entry["version"] for entry in memory["log"]]
     raise InvalidRequest(f"Memory {memory['id']} has no version {version}; it has {known[0]} to {known[-1]}.")
 
@@ -156,7 +156,7 @@ def before_batches(memory: StoredMemory, batch_ids: Iterable[str]) -> tuple[Snap
         return None
     if kept == 0:
         return {**snapshot(memory), "state": "deleted", "superseded_by": None}, 0
-    return copy.deepcopy(log[kept - 1]["after"]), log[kept - 1]["version"]
+    return copied(log[kept - 1]["after"]), log[kept - 1]["version"]
 
 
 def _undone_to(log: Sequence[LogEntry], place: int) -> int | None:

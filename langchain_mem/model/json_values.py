@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from langchain_mem.errors import SHOWN, InvalidRequest, shown
+
+T = TypeVar("T")
 
 MAX_DEPTH: Final = 100
 """How deep a value may nest: beyond what anyone writes, within Python's stack, and a value that holds itself ends."""
@@ -46,6 +48,18 @@ def json_copy(value: Any, path: str, depth: int = 0) -> Any:
     raise InvalidRequest(
         f"`{path[-SHOWN:]}` is {shown(value)}; a value is made of dict, list, str, finite numbers, bool and None."
     )
+
+
+def copied(value: T) -> T:
+    """A copy of a value that is JSON already. It is made several times faster than by `copy.deepcopy`.
+
+    What is neither a dict nor a list is not copied, because nothing in JSON but these two can be changed.
+    """
+    if isinstance(value, dict):
+        return cast(T, {key: copied(each) if isinstance(each, dict | list) else each for key, each in value.items()})
+    if isinstance(value, list):
+        return cast(T, [copied(each) if isinstance(each, dict | list) else each for each in value])
+    return value
 
 
 def _name(key: Any, path: str) -> str:

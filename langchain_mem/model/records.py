@@ -6,7 +6,6 @@ never missing. Instants are ISO 8601 text in UTC, `Z`, microseconds: fixed width
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import unicodedata
 import uuid
@@ -23,6 +22,7 @@ from typing import (
 from typing_extensions import TypedDict
 
 from langchain_mem.model.instants import later, parse_iso
+from langchain_mem.model.json_values import copied
 
 Event = Literal["ADD", "UPDATE", "SUPERSEDE", "DELETE", "NONE"]
 """What an `add` did with one fact."""
@@ -230,7 +230,7 @@ def public(stored: Mapping[str, Any]) -> MemoryDict:
     whole: Mapping[str, Any] = complete(stored)
     return cast(
         MemoryDict,
-        {key: value if isinstance(value := whole[key], str | None) else copy.deepcopy(value) for key in PUBLIC},
+        {key: copied(whole[key]) for key in PUBLIC},
     )
 
 

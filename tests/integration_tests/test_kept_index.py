@@ -144,3 +144,12 @@ def test_a_damaged_file_costs_only_time(
     opened = reopen()
     assert opened.search() == filled[1]
     assert opened.loaded == COUNT
+
+
+def test_a_closed_folder_has_no_log_beside_its_database(folder: Path, reopen: Callable[[], Opened]) -> None:
+    """While it is open, writes go through SQLite's write-ahead log; a closed folder can be copied file by file."""
+    opened = reopen()
+    opened.memory.add("Alex lives here.", infer=False, **OWNER)
+    assert (folder / "chroma.sqlite3-wal").exists()
+    opened.close()
+    assert [file.name for file in folder.glob("chroma.sqlite3*")] == ["chroma.sqlite3"]

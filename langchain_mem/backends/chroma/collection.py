@@ -334,9 +334,7 @@ class SharedCollection:
 
     def _rows(self, records: Sequence[Record]) -> list[Row]:
         """The rows these records stand for, their further vectors fetched where they are not among them."""
-        here = {record.id for record in records}
-        parts = [part for record in records if rows.is_row(record) for part in rows.parts_of(record)]
-        return rows.rows_of([*records, *self.table.read([part for part in parts if part not in here])])
+        return rows.rows_of(records, self.table.read)
 
     def _before(self, batch: Sequence[Write]) -> dict[str, Record]:
         """What is at these addresses now. What is known to be absent is not asked for."""

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar
 
+from langchain_mem.backends.chroma import write_ahead
 from langchain_mem.backends.chroma.client import CollectionClient, persistent_client, recover
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.compaction import compact, scrub
@@ -38,6 +39,8 @@ class Folder:
             if not give_statistics(path):
                 persistent_client(path).close()  # makes the database
                 give_statistics(path)
+            write_ahead.begin(path)
+            undo.callback(write_ahead.end, path)
             self._client = persistent_client(path)
             undo.pop_all()
 
@@ -64,6 +67,7 @@ class Folder:
                 for shared in self._shared.values():
                     shared.close()
                 self._client.close()
+                write_ahead.end(self.path)
                 self._kept.seal()
                 self._lock.release()
 
@@ -84,9 +88,11 @@ class Folder:
         """
         with self.mutex:
             self._client.close()
+            write_ahead.end(self.path)
             try:
                 compact(self.path, list(self._shared), self._lock.descriptor)
             finally:
+                write_ahead.begin(self.path)
                 self._client = persistent_client(self.path)
                 for name, shared in self._shared.items():
                     shared.bind(self._table(name))

@@ -28,7 +28,7 @@ import re
 import socket
 import zlib
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -165,10 +165,20 @@ def tombstone(identifier: str, dims: int) -> Record:
     return Record(identifier, placeholder(identifier, dims), gone, "")
 
 
-def rows_of(records: Sequence[Record]) -> list[Row]:
-    """The rows that these records make up; parts without their row, and deleted ones, are passed over."""
+def rows_of(records: Sequence[Record], fetch: Callable[[list[str]], Sequence[Record]] | None = None) -> list[Row]:
+    """The rows that these records make up; parts without their row, and deleted ones, are passed over.
+
+    Args:
+        records: The records, their further vectors perhaps among them.
+        fetch: Reads the records of those further vectors that are not among them, where they are wanted.
+    """
     by_id = {record.id: record for record in records}
-    return [_row(record, by_id) for record in records if is_row(record)]
+    told = [(record, _read(record.metadata["data"])) for record in records if is_row(record)]
+    parts = [part_ids(record.id, stored["vectors"]) for record, stored in told if stored["vectors"] > 1]
+    missing = [part for some in parts for part in some if part not in by_id]
+    if missing and fetch is not None:
+        by_id |= {record.id: record for record in fetch(missing)}
+    return [_row(record, stored, by_id) for record, stored in told]
 
 
 def changes_of(records: Sequence[Record], paths: Sequence[Path], *, stamp: Hashable) -> Changes:
@@ -217,12 +227,12 @@ def size(record: Record) -> int:
 
 def parts_of(record: Record) -> list[str]:
     """The ids of the records that hold the further vectors of this row."""
-    return part_ids(record.id, json.loads(record.metadata["data"])["vectors"])
+    return part_ids(record.id, _read(record.metadata["data"])["vectors"])
 
 
 def revision(record: Record) -> str:
     """The revision of the row that this record stands for."""
-    revision: str = json.loads(record.metadata["data"])["revision"]
+    revision: str = _read(record.metadata["data"])["revision"]
     return revision
 
 
@@ -304,8 +314,7 @@ def _data(row: Row) -> str:
     return text if text == _text(text) else json.dumps(stored)
 
 
-def _row(record: Record, by_id: Mapping[str, Record]) -> Row:
-    stored = json.loads(record.metadata["data"])
+def _row(record: Record, stored: Mapping[str, Any], by_id: Mapping[str, Record]) -> Row:
     expires = record.metadata.get("expires", NEVER_EXPIRES)
     said = record.document if "tokens" in record.metadata else unmarked(record.document)
     return Row(
@@ -326,6 +335,8 @@ def _row(record: Record, by_id: Mapping[str, Record]) -> Row:
 def _vectors(record: Record, stored: Mapping[str, Any], by_id: Mapping[str, Record]) -> Vectors:
     if not stored["vectors"]:
         return np.zeros((0, 0), dtype=np.float32)
+    if stored["vectors"] == 1:
+        return record.embedding[None]
     parts = [by_id[each] for each in part_ids(record.id, stored["vectors"]) if each in by_id]
     current = [each for each in parts if each.metadata["revision"] == stored["revision"]]
     return np.stack([record.embedding, *(each.embedding for each in current)])
@@ -341,4 +352,4 @@ def _quote(text: str) -> str:
 
 def _text(text: str) -> str:
     """What of a text UTF-8 can say: no half of a surrogate pair."""
-    return text.encode(errors="replace").decode()
+    return text if text.isascii() else text.encode(errors="replace").decode()

@@ -180,6 +180,7 @@ def _lacks(test: Test) -> Where:
     return both(*({"tokens": {"$not_contains": token}} for token in _asked(test) or ()))
 
 
+@lru_cache(maxsize=4_096)
 def _mark(token: str) -> str:
     """Always as long, so that no mark is a part of another; without capitals, which Chroma's search does not mind."""
     digest = hashlib.blake2b(token.encode(errors="surrogatepass"), digest_size=5).digest()
@@ -199,7 +200,13 @@ def _scalar(keys: tuple[str, ...], value: Any, relation: str = "=") -> str:
     """Equal scalars have equal tokens: `1` is `1.0`, `True` is neither."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return f"{_spell(keys)}{relation}{json.dumps(value)}"
+    return _text_token(keys, relation, value) if type(value) is str else f"{_spell(keys)}{relation}{json.dumps(value)}"
+
+
+@lru_cache(maxsize=4_096)
+def _text_token(keys: tuple[str, ...], relation: str, text: str) -> str:
+    """The token of a text. Most texts of an owner's memories say the same, such as whose they are."""
+    return f"{_spell(keys)}{relation}{json.dumps(text)}"
 
 
 def _element(keys: tuple[str, ...], value: Any) -> str:
