@@ -38,6 +38,7 @@ from langchain_mem.model.kinds import Kinds, Many
 from langchain_mem.ranking.context import render
 from langchain_mem.repository.any_store import AnyStore
 from langchain_mem.repository.contract import Repository
+from langchain_mem.repository.overview import Overview
 from langchain_mem.repository.owners import owners_of
 from langchain_mem.repository.touch_writer import Touches, TouchWriter
 from langchain_mem.store.items import utc_now
@@ -78,7 +79,7 @@ class BothForms(Undriven, Operations):
     """The operations for surfaces that run in a sync and an async form themselves; see `langchain_mem._flow`."""
 
     from langchain_mem.memory.admin import count_used, note_thread
-    from langchain_mem.memory.looking import census, ending, growth, latest, look, look_at, told
+    from langchain_mem.memory.looking import census, counts, ending, growth, latest, look, look_at, told
     from langchain_mem.memory.saving import save, save_document
     from langchain_mem.memory.waiting import wait
 
@@ -201,6 +202,7 @@ class MemoryBase(Operations):
             pending=Pending(clock),
             touches=TouchWriter(functools.partial(_touch, repo, self._kept_touches)),
             owners=owners_of(self.store.items, cache_bytes) if isinstance(self.store, LongTermStore) else None,
+            overview=Overview(self.store.items) if isinstance(self.store, LongTermStore) else None,
         )
         self.operations = BothForms(self.settings)
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack
 
 from langchain_mem.decay.policy import Decay
 from langchain_mem.memory.operation import operation
+from langchain_mem.memory.options import check_limit
 from langchain_mem.memory.search import POOL, check_search, search
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.instants import iso
@@ -44,6 +45,7 @@ async def _explain(
     layers: Collection[str] | None = None,
     show_expired: bool = False,
     latest_only: bool = True,
+    most: int = EVERYTHING,
     **ids: Unpack[Ids],
 ) -> Explained:
     """Every memory in scope with how its score comes about, and whether a search would return it.
@@ -59,6 +61,7 @@ async def _explain(
         layers: As for `search`.
         show_expired: As for `search`.
         latest_only: As for `search`.
+        most: At most so many candidates are told, the best. A pool is counted among those.
         **ids: Whose memories.
 
     Returns:
@@ -71,12 +74,13 @@ async def _explain(
         InvalidRequest: The query is empty, or an argument out of range.
     """
     check_search(query, top_k, threshold)
+    check_limit(most)
     with settings.activity.silent():
         weighed = await search.body(
             settings,
             query,
             filters=filters,
-            top_k=EVERYTHING,
+            top_k=most,
             threshold=0.0,
             explain=True,
             decay=decay,

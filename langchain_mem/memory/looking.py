@@ -10,17 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict, Unpack
 
-from langchain_mem.backends.base import Row
+from langchain_mem.backends.base import Address, Row
 from langchain_mem.filters.conditions import Condition, Kind, Not, Operator, Path, Test, conjunction
 from langchain_mem.memory.instruct import diff_of
 from langchain_mem.memory.operation import Operation
+from langchain_mem.memory.read import Stats, tallied
 from langchain_mem.memory.reading.pages import page
 from langchain_mem.memory.reading.queries import has_any, instructed_by, is_in, live, present_or_deleted, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import changes
 from langchain_mem.model.instants import iso, parse_iso
-from langchain_mem.model.records import Change, MemoryDict, StoredMemory, is_live, public
-from langchain_mem.model.scopes import IDS, INSTRUCTIONS, MEMORIES, TURNS, Ids, Scope, owner_of, reroot
+from langchain_mem.model.records import Change, MemoryDict, StoredMemory, public
+from langchain_mem.model.scopes import IDS, INSTRUCTIONS, MEMORIES, TURNS, Ids, Namespace, Scope, owner_of, reroot
+from langchain_mem.repository.overview import Brief, brief
 
 _LEAST_DAYS: Final = 14
 
@@ -112,7 +114,7 @@ async def _look(
     now = settings.now()
     places, asked = await view(settings, Scope.of(ids), filters, now)
     condition = conjunction(asked, _in_states(states, now), *_narrowed(categories, keywords))
-    rows, count = await page(settings, places, condition, now, limit=limit, offset=offset)
+    rows, count = await _newest(settings, places, condition, now, limit=limit, offset=offset)
     return {"results": [_sight(settings, row, now) for row in rows], "count": count}
 
 
@@ -174,9 +176,10 @@ async def _ending(settings: Settings, within: timedelta, *, limit: int = 200, **
     now = settings.now()
     places, asked = await view(settings, Scope.of(ids), None, now)
     soon = Test(Path(("expiration_date",)), Operator.lte, iso(now + within), Kind.instant)
-    rows, _ = await settings.repo.select(places, conjunction(asked, _in_states(("live",), now), soon), now)
-    first = sorted(rows, key=lambda row: row.value["expiration_date"] or "")[:limit]
-    return [_sight(settings, row, now) for row in first]
+    known = await _briefs(settings, places, conjunction(asked, _in_states(("live",), now), soon), now)
+    first = sorted(known, key=lambda brief: (brief.expiration_date or "", brief.address))[:limit]
+    rows = await settings.repo.read([brief.address for brief in first], now)
+    return [_sight(settings, row, now) for row in rows if row is not None]
 
 
 ending = Operation(_ending)
@@ -202,7 +205,7 @@ async def _latest(
     places, asked = await view(settings, Scope.of(ids), None, now)
     if among is None:
         fresh = conjunction() if since is None else Test(Path(("updated_at",)), Operator.gte, since, Kind.instant)
-        rows, _ = await settings.repo.select(places, conjunction(asked, fresh), now, limit=limit, offset=0)
+        rows, _ = await _newest(settings, places, conjunction(asked, fresh), now, limit=limit)
     else:
         rows = [*(await settings.repo.find(among, places, now)).values()]
     told = [
@@ -220,15 +223,30 @@ latest = Operation(_latest)
 async def _census(settings: Settings) -> list[Census]:
     """Every owner with how many memories of each state it has; one whose memories are all deleted too."""
     now = settings.now()
-    rows, _ = await settings.repo.select([(MEMORIES,)], conjunction(), now)
-    found: dict[tuple[str, str], list[StoredMemory]] = {}
-    for row in rows:
-        for owner in _owners(row):
-            found.setdefault(owner, []).append(row.value)
-    return [_counted(owner, memories, iso(now)) for owner, memories in sorted(found.items())]
+    found: dict[tuple[str, str], list[Brief]] = {}
+    for known in await _briefs(settings, [(MEMORIES,)], conjunction(), now):
+        for owner in _owners(known.address):
+            found.setdefault(owner, []).append(known)
+    return [_counted(owner, briefs, iso(now)) for owner, briefs in sorted(found.items())]
 
 
 census = Operation(_census)
+
+
+async def _counts(settings: Settings, **ids: Unpack[Ids]) -> Stats:
+    """What `stats` gives, for a page that is looked at again and again.
+
+    Args:
+        settings: Parts and policies; given by the memory.
+        **ids: Whose memories.
+    """
+    now = settings.now()
+    places, asked = await view(settings, Scope.of(ids), None, now)
+    known = await _briefs(settings, places, asked, now)
+    return tallied(((one.state, one.expiration_date, one.layer, one.categories, one.schema) for one in known), iso(now))
+
+
+counts = Operation(_counts)
 
 
 async def _growth(settings: Settings, *, days: int = 60, **ids: Unpack[Ids]) -> list[Day]:
@@ -240,10 +258,10 @@ async def _growth(settings: Settings, *, days: int = 60, **ids: Unpack[Ids]) -> 
     """
     now = settings.now()
     places, asked = await view(settings, Scope.of(ids), None, now)
-    rows, _ = await settings.repo.select(places, asked, now)
-    came = Counter(row.value["created_at"][:10] for row in rows)
-    went = Counter(gone[:10] for row in rows if (gone := _gone_at(row.value, iso(now))))
-    used = Counter(iso(touch)[:10] for row in rows for touch in row.touches)
+    known = await _briefs(settings, places, asked, now)
+    came = Counter(one.created_at[:10] for one in known)
+    went = Counter(gone[:10] for one in known if (gone := _gone_at(one, iso(now))))
+    used = Counter(day for one in known for day in map(_day, one.uses))
     first = now - timedelta(days=days - 1)
     names = [iso(first + timedelta(days=day))[:10] for day in range(days)]
     live = sum(count for day, count in came.items() if day < names[0])
@@ -258,11 +276,35 @@ async def _growth(settings: Settings, *, days: int = 60, **ids: Unpack[Ids]) -> 
 growth = Operation(_growth)
 
 
+async def _briefs(settings: Settings, places: Sequence[Namespace], condition: Condition, now: datetime) -> list[Brief]:
+    """What is counted of the memories in some places that fulfill a condition."""
+    known = await settings.overview.briefs(places, condition, now) if settings.overview else None
+    if known is not None:
+        return known
+    rows, _ = await settings.repo.select(places, condition, now)
+    return list(map(brief, rows))
+
+
+async def _newest(
+    settings: Settings, places: Sequence[Namespace], condition: Condition, now: datetime, *, limit: int, offset: int = 0
+) -> tuple[list[Row], int]:
+    """A page of them, last changed first, and how many there are in all."""
+    found = (
+        await settings.overview.newest(places, condition, now, limit=limit, offset=offset)
+        if settings.overview
+        else None
+    )
+    if found is None:
+        return await page(settings, places, condition, now, limit=limit, offset=offset)
+    rows = await settings.repo.read(found[0], now)
+    return [row for row in rows if row is not None], found[1]
+
+
 def _sight(settings: Settings, row: Row, now: datetime) -> Sight:
     memory, touches = row.value, _touches(settings, row)
     return {
         "memory": public(memory),
-        "state": _state(memory, iso(now)),
+        "state": _state(memory["state"], memory["expiration_date"], iso(now)),
         "uses": [iso(touch) for touch in touches],
         "factor": _factor(settings, memory, touches, now),
         "cites": len(memory["cites"]),
@@ -320,17 +362,21 @@ def _in_states(states: Iterable[str], now: datetime) -> Condition:
     return conjunction(is_in("state", sorted(stored)), Not(conjunction(is_in("state", ("live",)), Not(ended))))
 
 
-def _state(memory: StoredMemory, now: str) -> str:
-    if memory["state"] != "live":
-        return memory["state"]
-    return "live" if is_live(memory, now) else "expired"
+def _state(state: str, expiration_date: str | None, now: str) -> str:
+    """The state that is shown: what is kept as live may have expired."""
+    return "expired" if state == "live" and expiration_date and expiration_date <= now else state
 
 
-def _gone_at(memory: StoredMemory, now: str) -> str | None:
+def _gone_at(known: Brief, now: str) -> str | None:
     """When a memory stopped being shown; `None` for one that is shown."""
-    if memory["state"] != "live":
-        return memory["updated_at"]
-    return None if is_live(memory, now) else memory["expiration_date"]
+    if known.state != "live":
+        return known.updated_at
+    return known.expiration_date if known.expiration_date and known.expiration_date <= now else None
+
+
+def _day(instant: datetime) -> str:
+    """The UTC day of an instant that is in UTC."""
+    return f"{instant:%Y-%m-%d}"
 
 
 def _turn(turn: StoredMemory) -> MemoryDict:
@@ -344,15 +390,15 @@ def _owner(memory: Mapping[str, Any]) -> dict[str, str]:
     return {name: memory[name] for name in IDS if memory[name]}
 
 
-def _owners(row: Row) -> list[tuple[str, str]]:
+def _owners(address: Address) -> list[tuple[str, str]]:
     """The owner of a memory, and the run it was noted in."""
-    kind, owner_id, run_id = owner_of(row.address.namespace)
+    kind, owner_id, run_id = owner_of(address.namespace)
     run = [("run", run_id)] if run_id is not None and kind != "run" else []
     return [(kind, owner_id), *run]
 
 
-def _counted(owner: tuple[str, str], memories: Sequence[StoredMemory], now: str) -> Census:
-    states = Counter(_state(memory, now) for memory in memories)
+def _counted(owner: tuple[str, str], briefs: Sequence[Brief], now: str) -> Census:
+    states = Counter(_state(one.state, one.expiration_date, now) for one in briefs)
     return {
         "type": owner[0],
         "id": owner[1],
@@ -360,6 +406,6 @@ def _counted(owner: tuple[str, str], memories: Sequence[StoredMemory], now: str)
         "expired": states["expired"],
         "superseded": states["superseded"],
         "deleted": states["deleted"],
-        "created_at": min(memory["created_at"] for memory in memories),
-        "updated_at": max(memory["updated_at"] for memory in memories),
+        "created_at": min(one.created_at for one in briefs),
+        "updated_at": max(one.updated_at for one in briefs),
     }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 from langchain_mem.backends.base import Row
 from langchain_mem.errors import InvalidRequest, shown
@@ -19,7 +21,7 @@ from langchain_mem.memory.settings import Settings, names
 from langchain_mem.model.history import changes
 from langchain_mem.model.instants import instant, iso
 from langchain_mem.model.kinds import KindName
-from langchain_mem.model.records import Change, MemoryDict, Page, StoredMemory, is_live, public
+from langchain_mem.model.records import Change, MemoryDict, Page, StoredMemory, public
 from langchain_mem.model.scopes import MEMORIES, Ids, Scope, owner_of
 
 
@@ -194,21 +196,39 @@ async def _stats(settings: Settings, **ids: Unpack[Ids]) -> Stats:
     now = settings.now()
     places, condition = await view(settings, Scope.of(ids), None, now)
     rows, _ = await settings.repo.select(places, condition, now)
-    memories = [row.value for row in rows]
-    shown = [memory for memory in memories if is_live(memory, iso(now))]
-    states = [memory["state"] for memory in memories]
-    return {
-        "memories": len(shown),
-        "expired": states.count("live") - len(shown),
-        "superseded": states.count("superseded"),
-        "deleted": states.count("deleted"),
-        "by_layer": _counted([[memory["layer"]] for memory in shown]),
-        "by_category": _counted([memory["categories"] for memory in shown]),
-        "by_kind": _counted([[memory["schema"]] for memory in shown if memory["schema"]]),
-    }
+    told = (row.value for row in rows)
+    return tallied(
+        ((one["state"], one["expiration_date"], one["layer"], one["categories"], one["schema"]) for one in told),
+        iso(now),
+    )
 
 
 stats, astats = operation(_stats)
+
+
+Counted: TypeAlias = tuple[str, str | None, str, Sequence[str], str | None]
+"""What is counted of a memory: its state, when it expires, its layer, its categories and its kind."""
+
+
+def tallied(memories: Iterable[Counted], now: str) -> Stats:
+    """How many there are, and of which kinds.
+
+    Args:
+        memories: What is counted of each.
+        now: Until when a memory that is not gone is shown, as ISO text.
+    """
+    every = list(memories)
+    shown = [one for one in every if one[0] == "live" and not (one[1] and one[1] <= now)]
+    states = Counter(one[0] for one in every)
+    return {
+        "memories": len(shown),
+        "expired": states["live"] - len(shown),
+        "superseded": states["superseded"],
+        "deleted": states["deleted"],
+        "by_layer": _counted([layer] for _, _, layer, _, _ in shown),
+        "by_category": _counted(categories for _, _, _, categories, _ in shown),
+        "by_kind": _counted([kind] for *_, kind in shown if kind),
+    }
 
 
 async def _events(
@@ -295,8 +315,5 @@ def _user(kind: str, owner_id: str, memories: Sequence[StoredMemory]) -> User:
     }
 
 
-def _counted(names: Sequence[Sequence[str]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in (name for several in names for name in several):
-        counts[name] = counts.get(name, 0) + 1
-    return dict(sorted(counts.items()))
+def _counted(names: Iterable[Sequence[str]]) -> dict[str, int]:
+    return dict(sorted(Counter(itertools.chain.from_iterable(names)).items()))

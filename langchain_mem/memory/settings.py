@@ -26,6 +26,7 @@ from langchain_mem.model.instants import iso, to_instant
 from langchain_mem.model.kinds import Kinds
 from langchain_mem.model.scopes import Scope
 from langchain_mem.repository.contract import Repository
+from langchain_mem.repository.overview import Overview
 from langchain_mem.repository.owners import Owners
 from langchain_mem.repository.touch_writer import TouchWriter
 from langchain_mem.watching import telemetry
@@ -82,6 +83,7 @@ class Settings:
     background: Background = field(default_factory=Background)
     noted: set[Address] = field(default_factory=set)
     owners: Owners | None = None
+    overview: Overview | None = None
     _order: itertools.count[int] = field(default_factory=itertools.count)
     _said_verbatim: bool = False
     _tidied: datetime | None = None

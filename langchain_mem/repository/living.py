@@ -44,7 +44,7 @@ _ASKED: Final = (
 """The fields that filters usually ask about; others get a column when they are asked about first."""
 
 _AGING: Final = tuple(Path((name,)) for name in ("event_date", "updated_at", "categories"))
-_BETWEEN: Final = "\x1f"  # stands in no label: `escape` writes it as something else
+BETWEEN: Final = "\x1f"  # stands in no label: `escape` writes it as something else
 _WORTH_KEEPING: Final = 1_000  # documents from which on reading an index is faster than making it
 _DRIFT: Final = 10  # of an index that is kept, the tenth part is renewed by what was written since
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -205,11 +205,7 @@ class Living:
 
     def shown(self, places: Sequence[Namespace], condition: Condition, now: datetime) -> Mask:
         """Which documents lie in these places, have not expired and fulfill a condition."""
-        columns, where = self.index.columns, tuple(places)
-        inside = columns[NAMESPACE].where(("in", where), lambda label: in_scope(tuple(label.split(_BETWEEN)), where))
-        expires = columns[EXPIRES].instants()
-        unexpired = (expires == 0) | (expires > (now - _EPOCH) // timedelta(microseconds=1))
-        return np.asarray(inside & unexpired & columns.mask(condition, len(inside)) & self.index.living)
+        return visible(self.index.columns, len(self.index.living), places, condition, now) & self.index.living
 
     def used(self, addresses: Sequence[Address]) -> list[Used] | None:
         """What decay asks of memories that are ranked; `None` where the backend does not tell of their uses."""
@@ -280,7 +276,7 @@ class Living:
 
         addresses = chosen(changes.addresses)
         memories, dates, _, groups, positions, cites = map(chosen, told[: len(_TOLD)])
-        homes = {home: _BETWEEN.join(home) for home in {address.namespace for address in addresses}}
+        homes = {home: BETWEEN.join(home) for home in {address.namespace for address in addresses}}
         self.index.put(
             [
                 Entry(address, address.key, group, position, cited or ())
@@ -321,7 +317,7 @@ class Living:
             return
         for address, uses in zip(changes.addresses, changes.uses, strict=True):
             before = self._uses.get(address)
-            self._uses[address] = _both(before, uses) if before else uses
+            self._uses[address] = both(before, uses) if before else uses
         for address in dead:
             self._uses.pop(address, None)
 
@@ -331,8 +327,17 @@ class Living:
         for address, instants, keep in changes.used:
             before = (self._uses or {}).get(address)
             if self._uses is not None and before is not None:
-                every = _both(before, instants) if address in written else sorted((*before, *instants))
+                every = both(before, instants) if address in written else sorted((*before, *instants))
                 self._uses[address] = every[-keep:]
+
+
+def visible(columns: Columns, size: int, places: Sequence[Namespace], condition: Condition, now: datetime) -> Mask:
+    """Which of so many documents lie in these places, are not hidden yet and fulfill a condition."""
+    where = tuple(places)
+    inside = columns[NAMESPACE].where(("in", where), lambda label: in_scope(tuple(label.split(BETWEEN)), where))
+    expires = columns[EXPIRES].instants()
+    unexpired = (expires == 0) | (expires > (now - _EPOCH) // timedelta(microseconds=1))
+    return np.asarray(inside & unexpired & columns.mask(condition, size))
 
 
 def locked(livings: Sequence[Living]) -> ExitStack:
@@ -343,7 +348,7 @@ def locked(livings: Sequence[Living]) -> ExitStack:
     return stack
 
 
-def _both(one: Sequence[datetime], other: Sequence[datetime]) -> list[datetime]:
+def both(one: Sequence[datetime], other: Sequence[datetime]) -> list[datetime]:
     """The uses that either has."""
     return sorted((Counter(one) | Counter(other)).elements())
 

@@ -10,10 +10,11 @@ from typing import Final
 from weakref import WeakKeyDictionary, ref
 
 from langchain_mem._flow import Body, gather, run
+from langchain_mem.backends.base import NamespaceQuery
 from langchain_mem.background.work import Background
 from langchain_mem.errors import StoreError
 from langchain_mem.filters.conditions import ALWAYS, Condition
-from langchain_mem.model.scopes import Namespace
+from langchain_mem.model.scopes import MEMORIES, TURNS, Namespace
 from langchain_mem.repository.living import Living
 from langchain_mem.store.items import Items
 from langchain_mem.watching import telemetry
@@ -26,6 +27,9 @@ LIVE: Final = frozenset({"live"})
 
 MOST_AT_ONCE: Final = 8
 """Owners that one search may name to be answered by their indexes."""
+
+EVERYONE: Final = 64
+"""Owners that a store may have for a search among everyone, such as an administrator's, to be answered so."""
 
 _LOG: Final = logging.getLogger("langchain_mem")
 _DEPTH: Final = 3  # labels that say whose a memory is: the root, the kind of owner and its id
@@ -105,11 +109,23 @@ class Owners:
             the store cannot tell what changed.
         """
         owners = list(dict.fromkeys(place[1:_DEPTH] for place in places))
-        if not owners or len(owners) > MOST_AT_ONCE or any(len(owner) < _DEPTH - 1 for owner in owners):
+        if owners == [()]:
+            owners = await self._everyone()
+        elif len(owners) > MOST_AT_ONCE or any(len(owner) < _DEPTH - 1 for owner in owners):
+            return None
+        if not owners:
             return None
         found = await gather(*(self._current((owner, states), condition) for owner in owners))
         livings: list[Living] = list(filter(None, found))
         return livings if len(livings) == len(found) else None
+
+    async def _everyone(self) -> list[Namespace]:
+        """All owners who have memories; none where they are too many to hold."""
+        found: dict[Namespace, None] = {}
+        for root in (MEMORIES, TURNS):
+            query = NamespaceQuery(now=self._items.now(), prefix=(root,), max_depth=_DEPTH, limit=EVERYONE + 1)
+            found |= {namespace[1:]: None for namespace in await self._items.namespaces(query)}
+        return list(found) if len(found) <= EVERYONE else []
 
     async def _current(self, key: Key, condition: Condition) -> Living | None:
         """The index of one owner; `None` where it cannot be known or held."""

@@ -29,6 +29,7 @@ IDS: Final = ("user_id", "agent_id", "app_id", "org_id", "run_id")
 """The names under which an address says whose memories are meant."""
 
 _SHOWN: Final = 50  # memories a page, results of a search, changes in the feed
+_WEIGHED: Final = 200  # candidates of a search whose outcome is told
 _STATES: Final = ("live", "expired", "superseded", "deleted")
 _SOON: Final = (1, 7, 30, 90)  # days ahead that the page of what expires offers
 
@@ -87,7 +88,7 @@ def owner(inspected: Inspected, asked: Asked) -> Shown:
         )
     )
     values = {
-        "stats": run(memory.operations.stats(**ids)),
+        "stats": run(memory.operations.counts(**ids)),
         "found": found,
         "next": page + 1 if page * _SHOWN < found["count"] else None,
         "previous": page - 1 if page > 1 else None,
@@ -118,13 +119,15 @@ def search(inspected: Inspected, asked: Asked) -> Shown:
     if not query:
         return Shown("search.html", "Search", {"found": None})
     with inspected.memory.activity.silent():  # looking leaves no trace in the feed
-        explained = run(inspected.memory.operations.explain(query, show_expired="expired" in asked, **ids))
+        explained = run(
+            inspected.memory.operations.explain(query, show_expired="expired" in asked, most=_WEIGHED, **ids)
+        )
     hits = [
         {"memory": each, "bar": scores.bar(details), "parts": scores.lanes(details["parts"])}
         for each in explained["results"][:_SHOWN]
         for details in [each["score_details"]]
     ]
-    values = {"found": hits, "count": len(explained["results"]), "legend": scores.legend()}
+    values = {"found": hits, "more": len(explained["results"]) > _SHOWN, "legend": scores.legend()}
     return Shown("search.html", f"Search: {query}", values)
 
 
@@ -162,7 +165,7 @@ def growth(inspected: Inspected, asked: Asked) -> Shown:
     """How the memories grew and were used, day by day."""
     ids = ids_of(asked)
     days = run(inspected.memory.operations.growth(**ids))
-    stats = run(inspected.memory.operations.stats(**ids))
+    stats = run(inspected.memory.operations.counts(**ids))
     values = {
         "days": days,
         "sizes": charts.sizes(days),

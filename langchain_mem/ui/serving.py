@@ -48,6 +48,7 @@ def serve(
     token = token or secrets.token_urlsafe(32)
     app = build_app(memory, token=token, editable=editable, checkpointers=checkpointers)
     check_readable(memory)
+    run(memory.operations.census())  # the first page asks for it: of many memories it takes a second, and later none
     with socket.create_server((HOST, port)) as listener:
         announce(_address(listener, token))
         try:
