@@ -316,7 +316,7 @@ def _shares(strengths: Floats, parts: Parts) -> tuple[Floats, Floats]:
     np.fmax.at(cited, parts.citing, found[parts.cited])
     lent = found + LENDING * np.nan_to_num(np.maximum(0.0, cited - found))
     best = lent[parts.eligible].max(initial=0.0) or 1.0
-    return np.minimum(lent / best, 1.0), np.minimum(cited / best, 1.0)
+    return np.minimum(lent, best) / best, np.minimum(cited, best) / best  # cut off first: by a tiny best it overflows
 
 
 def _confidence(parts: Parts) -> float:
