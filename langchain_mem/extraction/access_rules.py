@@ -19,7 +19,8 @@ _VALUE: Final = r"[\"'`]?(?P<secret>[^\s\"'`,;]{6,64}[^\s\"'`,;.:)])"
 SIGN_IN: Final = pattern(
     r"\b(?:log(?:ged|ging|s)?[ -]?in(?:to)?|sign(?:ed|ing|s)?[ -]?in(?:to)?|logged|einloggen|anmelden|iniciar sesión"
     r"|me connecte"
-    r"|accedo|entro|inloggen)\b[^\n.;]{0,40}?\b(?:with|using|mit|con|avec|com|met)[ \t]+" + _VALUE
+    r"|accedo|entro|inloggen|(?:en|de)crypt(?:s|ed)?|verschlüsselt|cifrado|chiffré|protected|unlock(?:s|ed)?"
+    r"|opens?)\b[^\n.;]{0,40}?\b(?:with|using|mit|con|avec|com|met)[ \t]+" + _VALUE
 )
 GETS_IN: Final = pattern(
     r"\b(?:use|enter|type|try)[ \t]+" + _VALUE + r"[\"'`]?[ \t]+to[ \t]+(?:get|log|sign|unlock|open|access|enter"
@@ -50,11 +51,19 @@ ANSWER: Final = re.compile(
     r"[\"'`]?(?P<secret>[A-Z][\w'’-]{2,30})[\"'`]?(?=[.!]?\s*(?:$|\n))"
 )
 LETTERED_CODE: Final = re.compile(
-    r"\b(?i:(?:guard|verification|log-?in|security|one-time|2fa|backup|access)[ -]code)(?i:[ \t]+(?:is|was)|:)[ \t]+"
+    r"\b(?i:steam guard(?:[ -]code)?|(?:guard|verification|log-?in|security|one-time|2fa|backup"
+    r"|access)[ -]code)(?i:[ \t]+(?:is|was)|:)[ \t]+"
     r"(?P<secret>(?=[A-Z]*\d)[A-Z\d]{5,8})(?![\w-])"
 )
 
 
+OPENS_WITH: Final = pattern(
+    r"\b(?:opens?|unlocks?)[ \t]+with[ \t]+(?P<secret>[*#]?\d{3,8}[*#]?)(?=[.,;!?]?[ \t]*(?:$|\n)|,)"
+)
+MAIL_AND: Final = re.compile(
+    r"[\w.+-]{1,40}@[\w-]{1,40}(?:\.[\w-]{1,20}){1,3}[ \t]+(?:and|und|y|et|e|with|mit)[ \t]+"
+    r"(?P<secret>[^\s\"'`,;]{6,64})"
+)
 LOCK: Final = pattern(
     r"\b(?:luggage|suitcase|bike|locker|gym)[ \t]+(?:pad)?lock[ \t]+(?:is[ \t]+)?(?P<secret>\d(?:-\d){2,5})(?![\w-])"
 )
@@ -72,7 +81,8 @@ TYPED: Final = pattern(
 DIGICODE: Final = pattern(
     r"\b(?:code de (?:la porte|l['’]immeuble)|digicode|kod do (?:domofonu|bramy|drzwi)|código (?:de la puerta"
     r"|da porta)|door code|gate code)"
-    r"[ \t]{0,2}(?:is|est|es|to|jest|:|=)?[ \t]{0,2}(?P<secret>\d{1,5}[A-Z]\d{1,5})(?![\w-])"
+    r"[ \t]{0,2}(?:is|est|es|to|jest|:|=)?[ \t]{0,2}(?P<secret>\d{1,5}[A-Z]\d{1,5}"
+    r"|[A-Z]\d{3,5}[A-Z]?|\d{3,5}[A-Z])(?![\w-])"
 )
 QUOTED_PHRASE: Final = pattern(r"\bpass[ -]?phrase\b[^\n\"'`]{0,30}[\"'`](?P<secret>[^\"'`\n]{8,80})[\"'`]")
 LICENSE: Final = re.compile(
@@ -99,18 +109,22 @@ def is_license(match: Match) -> bool:
     return any(map(str.isalpha, value)) and any(map(str.isdigit, value))
 
 
+_SIGNS: Final = "log,sign,einlog,anmeld,sesión,connecte,accedo,entro"
+
 ACCESS: Final = tuple(
     Rule(name=name, hints=tuple(hints.split(",")), find=find, group="secret", accepts=accepts)
     for name, hints, find, accepts in (
-        ("password", "log,sign,einlog,anmeld,sesión,connecte,accedo,entro", SIGN_IN, is_chosen),
+        ("password", f"{_SIGNS},crypt,schlüss,cifr,chiffr,protec,unlock,open", SIGN_IN, is_chosen),
         ("password", "use ,enter,type,try", GETS_IN, is_chosen),
         ("password", "' ,\" ,` ", QUOTED, has_letters_and_digits),
         ("password", "passw,kennw,contras,clave,passe,senha,wachtw,pw,mdp", NAMED_LABEL, has_letters_and_digits),
         ("password", "wifi,wi-fi,wlan", NETWORK, has_letters_and_digits),
         ("code", "keypad,door,gate,alarm,lock,safe,garage,tür,tor,tresor,puerta,porte,porta", KEYPAD, always),
         ("answer", "security,secret question,sicherheitsfrage,seguridad,secrète", ANSWER, always),
-        ("code", "code", LETTERED_CODE, always),
+        ("code", "code,guard", LETTERED_CODE, always),
         ("code", "lock", LOCK, always),
+        ("code", "open,unlock", OPENS_WITH, always),
+        ("password", "@", MAIL_AND, is_chosen),
         ("code", "combina,kombina", COMBINATION, always),
         ("code", "type,enter,press,tippe,gebe,tecleo,tape", TYPED, always),
         ("code", "code,kod,código,codice", DIGICODE, always),

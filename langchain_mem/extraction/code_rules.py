@@ -15,7 +15,7 @@ _LINK: Final = rf"(?:{FOR}?{SAID}|{IS}|{FOR}?[ \t]+)"
 _DIGITS: Final = r"(?P<secret>\d{2,4}[ -]\d{2,4}(?:[ -]\d{2,4})?|\d{3,8})(?![\w.,:/-]*\w)"
 
 PIN: Final = pattern(
-    r"(?<!\w)(?:PIN|PUK|geheimzahl|code pin)(?:[ -]?(?:code|number|nummer|zahl))?"
+    r"(?<!\w)(?:PIN|PUK|geheimzahl|code pin|пин|الرقم السري|رمز الدخول)(?:[ -]?(?:code|number|nummer|zahl))?"
     rf"(?:{FOR}?{SAID.replace('said', 'pin_said')}|{IS})(?P<secret>\d{{4,8}})(?![\w.,:/-]*\w)"
 )
 SPOKEN_PIN: Final = pattern(
@@ -76,8 +76,10 @@ CODE_OF_DOOR: Final = pattern(
 """Near: between a label and its digits there are other words, but no end of a sentence and no other number."""
 
 CARD_CODE: Final = pattern(
-    rf"\b(?:cvv2?|cvc2?|cid|csc|card security code|security code|prüfnummer|kartenprüfnummer|sicherheitscode"
-    rf"|código de seguridad|code de sécurité|cryptogramme|codice di sicurezza|código de segurança){_LINK}"
+    rf"\b(?:cvv2?|cvc2?|cid|csc|card security code|security code|prüf(?:nummer|ziffer|zahl)|kartenprüfnummer"
+    rf"|sicherheitscode"
+    rf"|código de seguridad|code de sécurité|cryptogramme|codice di sicurezza|código de segurança)"
+    rf"(?:[ \t]+(?:hinten|vorne|auf|on|at|en|au|sur|sul|no)(?:[ \t]+\w+){{1,4}}?)?{_LINK}"
     r"(?P<secret>\d{3,8})(?![\w.,:/-]*\w)"
 )
 ONE_TIME: Final = pattern(
@@ -170,7 +172,7 @@ def _codes() -> tuple[Rule, ...]:
     return tuple(
         Rule(name=name, hints=hints, find=find, group="secret", accepts=accepts)
         for name, hints, find, accepts in (
-            ("code", ("pin", "puk", "geheimzahl"), PIN, is_pin),
+            ("code", ("pin", "puk", "geheimzahl", "пин", "الرقم", "رمز"), PIN, is_pin),
             ("code", ("pin", "puk", "geheimzahl"), SPOKEN_PIN, always),
             (
                 "code",

@@ -13,7 +13,7 @@ import re
 from typing import Final
 
 from langchain_mem.extraction.password_rules import has, is_given_plainly, is_unlike_a_word
-from langchain_mem.extraction.secret_rule import IS, SAID, Match, Rule, detector, pattern
+from langchain_mem.extraction.secret_rule import FOR, IS, SAID, Match, Rule, detector, pattern
 
 # --- cards -----------------------------------------------------------------------------------------------------------
 
@@ -68,8 +68,8 @@ _TOKEN = pattern(
     r"[ _-]?(?:access[ _-]?)?(?:key|token|secret)|(?<=_)key|token|secret|credential|x-auth",
     r"|signature|(?:zugangs|api-?)(?:schlüssel|token)|clave (?:de )?api|cl[ée] (?:d['’])?api|chiave api|chave "
     r"(?:de )?api)",
-    r"(?:_[a-z]+)?",
-    rf"(?:{SAID}|{IS}|(?:[ \t]+[\w'’-]+){{1,6}}?[ \t]+(?:is|was|ist|lautet|es|est|è|é)[ \t]+|[ \t]+)[\"'`]?"
+    r"(?:_[a-z]+)?(?:[ \t]\([^)\n]{1,20}\))?",
+    rf"(?:{FOR}?{SAID}|{IS}|(?:[ \t]+[\w'’-]+){{1,6}}?[ \t]+(?:is|was|ist|lautet|es|est|è|é)[ \t]+|[ \t]+)[\"'`]?"
     rf"(?:bearer )?",
     r"|\bbearer[ \t]+)",
     r"(?P<secret>\w(?:[./+=~%-]*+\w)*+[=-]{0,2})(?![\w:@(\[])",
@@ -143,13 +143,17 @@ def _is_random(match: Match) -> bool:
 
 _PREFIXES = tuple(
     """sk- sk_ rk_ whsec_ github_pat_ hf_ gsk_ xai- pplx- tvly- r8_ lsv2_pt_ lsv2_sk_ npm_ dop_v1_ doo_v1_ dor_v1_
-    shpat_ shpss_ shpca_ shppa_ lin_api_ lin_oauth_ ntn_ secret_ hvs. hvb. ya29. GOCSPX- AIza xapp- xoxe- xoxe. xoxp-
-    xoxb- dapi PMAK- AKCp AGE-SECRET-KEY-1 ATTA cmVmdG ghp_ ghu_ ghs_ ghr_ glpat- gldt- gloas- dckr_pat_ dckr_oat_
-    glc_ glsa_ sntrys_ sntryu_ figd_ pul- pscale_tkn_ pscale_pw_ pscale_oauth_ xkeysib- xsmtpsib- nvapi- CFPAT-
-    HRKU- tfp_ ATATT3 ATBB ATCTT3 NRAK- NRII- dt0c01. LTAI rubygems_ cio sbp_ sb_secret_ nfp_ fo1_ FlyV1
-    duffel_live_ EZAK EZTK shippo_live_ shippo_test_ fio-u- aio_ pat- sl. dp.pt. dp.st. pnu_ rdme_ tgp_v1_ fw_
-    jina_ e2b_ wandb_v1_ pcsk_ tpuf_ napi_ key- sq0atp- sq0csp- EAAA EAAC SK. ops_ tskey- rnd_ vercel_ bb_live_
-    waka_ pypi- gho_ glrt- glptt- oy2 xprv zprv yprv nsec1 PuLuMi doppler_ cfut_ v1.0- 1//0""".split()
+    shpat_ shpss_ shpca_ shppa_ lin_api_ lin_oauth_ ntn_ secret_ hvs. hvb. ya29. GOCSPX- AIza xapp- xoxe- xoxe.
+    xoxp- xoxb- dapi PMAK- AKCp AGE-SECRET-KEY-1 ATTA cmVmdG ghp_ ghu_ ghs_ ghr_ glpat- gldt- gloas- dckr_pat_
+    dckr_oat_ glc_ glsa_ sntrys_ sntryu_ figd_ pul- pscale_tkn_ pscale_pw_ pscale_oauth_ xkeysib- xsmtpsib-
+    nvapi- CFPAT- HRKU- tfp_ ATATT3 ATBB ATCTT3 NRAK- NRII- dt0c01. LTAI rubygems_ cio sbp_ sb_secret_ nfp_ fo1_
+    FlyV1 duffel_live_ EZAK EZTK shippo_live_ shippo_test_ fio-u- aio_ pat- sl. dp.pt. dp.st. pnu_ rdme_ tgp_v1_
+    fw_ jina_ e2b_ wandb_v1_ pcsk_ tpuf_ napi_ key- sq0atp- sq0csp- EAAA EAAC SK. ops_ tskey- rnd_ vercel_
+    bb_live_ waka_ pypi- gho_ glrt- glptt- oy2 xprv zprv yprv nsec1 PuLuMi doppler_ cfut_ cfat_ v1.0- 1//0 fm2_
+    fm1r_ fm1a_ BSA csk- sk-or- vck_ vcp_ phx_ mlsn. apify_api_ cal_live_ re_ rpa_ npg_ mdb_sa_sk_ bkua_ CCIPAT_
+    sgp_ sqp_ squ_ sqa_ APP_USR- ory_at_ ory_pat_ CLOJARS_ FLWSECK access-production- access-sandbox-
+    access-development- ico- sm_aat_ sha256~ AQVN p8e- API- hooks_ ghv_ glffct- xoxd- ABSK ctx7sk ls__ voy_ pa-
+    fc- pul_ ldk_ api_org_ xau- dnkey- scauth_ authress_ tk-us-""".split()
 )
 """How the keys begin of vendors that `detect-secrets` does not know, or whose newer keys it does not."""
 
@@ -194,6 +198,14 @@ _KEY_BLOCK = re.compile(
 _URL_PASSWORD = re.compile(r"://[^\s:/?#@\"'<>]{0,100}:(?!\d{1,5}(?:/|$))([^\s\"'<>]{1,200})@(?=[\w\[])")
 
 
+_FORM = re.compile(r"(?:my|your)?[-_]?(?:password|passwd|pass|pwd|secret)|x{3,}|\*+|\.{3}|…|[<{\[$].*", re.IGNORECASE)
+
+
+def _is_filled_in(match: Match) -> bool:
+    """Whether an address has a password, and not the word for one as a form has it."""
+    return _FORM.fullmatch(match[1]) is None
+
+
 _TOKEN_HINTS = ("key", "token", "secret", "bearer", "signature", "credential", "schlüssel", "api", "access")
 
 
@@ -226,7 +238,7 @@ ISSUED: Final[tuple[Rule, ...]] = (
 """Keys that are known by how they begin, in any text."""
 
 LABELED: Final[tuple[Rule, ...]] = (
-    Rule(name="url-password", hints=("://",), find=_URL_PASSWORD, group=1),
+    Rule(name="url-password", hints=("://",), find=_URL_PASSWORD, group=1, accepts=_is_filled_in),
     Rule(name="token", hints=("key", "Key"), find=_KEY, group="secret"),
     Rule(name="token", hints=("=",), find=_VARIABLE, group="secret", accepts=_is_set),
     Rule(name="aws-key", hints=("AKIA", "ASIA"), find=_PAIRED_AWS, group="secret"),

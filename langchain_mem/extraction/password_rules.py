@@ -35,9 +35,13 @@ _LABEL: Final = any_of(
     "password passwords passwd pass_word pswd psw passwrd pass_code passkey pass_phrase passcode pwd pw passwort "
     "passwörter kennwort losungswort zugangscode "
     "contraseña contrasenya contraseñas mot_de_passe mots_de_passe mdp parola_d'ordine parola senha palavra_passe "
-    "wachtwoord hasło hasłem hasła lösenord lösenordet adgangskode kodeord passord passordet salasana heslo "
+    "wachtwoord hasło hasłem hasła lösenord lösenordet adgangskode kodeord passord passordet salasana salasanani "
+    "heslo "
     "şifre şifrem "
-    "jelszó jelszavam пароль пароля κωδικός clave secret_word code_word codeword safe_word losung"
+    "jelszó jelszavam пароль пароля парола лозинка lozinka geslo slaptažodis parool κωδικός κωδικός_πρόσβασης "
+    "كلمة_المرور "
+    "كلمة_السر الرقم_السري رمز_عبور پسورد סיסמה הסיסמה पासवर्ड mật_khẩu kata_sandi kata_sandi_saya clave "
+    "secret_word code_word codeword safe_word losung"
 )
 _GIVEN_LABEL: Final = rf"(?:{_LABEL}|pass|ww|psk|(?<=[_-])pass)(?:_[a-z]{{1,20}})?"
 _THINGS: Final = (
@@ -54,7 +58,9 @@ SPOKEN_PASSWORD: Final = pattern(
     rf"|[ \t]*\n[ \t]*){VALUE}"
 )
 XML: Final = re.compile(
-    r"<(?:\w{0,20}(?:password|passwd|pwd|passphrase|secret|token|apikey))>(?P<secret>[^<>\s$]{3,200})</", re.IGNORECASE
+    r"<(?:\w{0,20}(?:password|passwd|pwd|passphrase|secret|token"
+    r"|apikey))>(?P<secret>[^<>\s$]{3,200})</",
+    re.IGNORECASE,
 )
 PLAIN_PASSWORD: Final = pattern(
     rf"\b(?:my|our|the|her|his|mein|unser|das|mi|mon|mia|minha)[ \t]+(?:[\w'’-]+[ \t]+){{0,3}}?(?:{_LABEL}){IS}"
@@ -79,18 +85,36 @@ OTHER_PASSWORD: Final = pattern(
 """The second of two: "either x or y"."""
 
 BESIDE_NAME: Final = pattern(
-    r"\b(?:user|username|login|name|nutzer|usuario)\b[^\n]{1,40}?\bpass[ \t]+(?P<secret>[^\s\"'`,;]{6,64})"
+    r"\b(?:user|username|login|name|nutzer|usuario|wi-?fi|wlan|network|ssid"
+    r"|netz)\b[^\n]{1,40}?\bpass[ \t]+(?P<secret>[^\s\"'`,;]{6,64})"
 )
 """A `pass` beside a name."""
 
 TURNED_PASSWORD: Final = pattern(
-    r"(?<![^\s\"'`(])(?P<secret>[^\s\"'`]{6,64})[\"'`]?[ \t]+(?:as|is|for|als|ist|como|es|comme|est|come|è|é)[ \t]+"
+    r"(?<![^\s\"'`(])(?P<secret>[^\s\"'`]{6,64})[\"'`]?[ \t]+(?:as|is|for|als|ist|como|es|comme|est|come|è|é|je"
+    r"|jest|to|är|er|on)[ \t]+"
     rf"(?:[\w'’-]+[ \t]+){{0,3}}?(?:{_LABEL})(?!\w)"
+)
+BESIDE_LABEL: Final = pattern(
+    rf"(?<![1\w])(?:my|our|the|mein|mi|mon|mia|minha)[ \t]+(?:[\w'’-]+[ \t]+){{0,2}}?(?:{_LABEL})[ \t]+"
+    r"(?P<secret>[^\s\"'`,;:]{6,64})"
+)
+"""A value right after the word, whatever follows: "typed my password Falcon77 into the chat"."""
+
+QUOTED_BEFORE: Final = pattern(
+    rf"(?<![^\s(])[\"'`“„](?P<secret>[^\s\"'`“”]{{6,64}})[\"'`”“][^\n.;]{{0,30}}?(?<!\w)(?:{_LABEL})(?!\w){_THINGS}"
+)
+AFTER_MAIL: Final = pattern(
+    rf"(?<!\w)(?:{_LABEL}|pass|login)\b[^\n]{{0,40}}?:[ \t]*[\w.+-]{{1,40}}@[\w-]{{1,40}}(?:\.[\w-]{{1,20}})"
+    r"{1,3}[ \t]+(?P<secret>[^\s\"'`,;]{6,64})"
 )
 FLAG: Final = re.compile(
     r"(?<![\w-])--?(?:password|passwd|pass|pwd|passphrase)(?:=|[ \t]+)[\"']?(?P<secret>[^\s\"'-][^\s\"']{2,99})"
     r"|(?<![\w-])(?:-u|--user)[ \t]+[\"']?[^\s:\"']{1,60}:(?P<pair>[^\s\"']{3,99})"
-    r"|\b(?:sshpass|mysql|mysqldump|docker|podman|helm|redis-cli|smbclient|zip|7z)\b[^\n|;]{0,80}?[ \t]-[pPa]"
+    r"|\bopenssl\b[^\n|;]{0,80}?[ \t](?:-k[ \t]+|-pass(?:in"
+    r"|out)?[ \t]+pass:)[\"']?(?P<phrase>[^\s\"'-][^\s\"']{3,99})"
+    r"|\b(?:sshpass|mysql|mysqladmin|mysqldump|docker|podman|helm|redis-cli|smbclient|zip|7z|login"
+    r"|mongo\w{0,7})\b[^\n|;]{0,80}?[ \t]-[pPa]"
     r"(?![ \t]?\d+:)[ \t]?[\"']?(?P<short>[^\s\"'-][^\s\"']{3,99})"
 )
 """On a command line: `--password x`, `curl -u name:x`, `mysql -px`."""
@@ -111,7 +135,7 @@ SHORT_PAIR: Final = pattern(
 """A name and a password in one breath: "log in with name / x"."""
 
 WIFI: Final = pattern(
-    r"\b(?:wi-?fi|wlan|ssid|hotspot|router)\b(?:[ \t]+[\w'’/.-]+){0,7}?"
+    r"\b(?:wi-?fi|wlan|ssid|hotspot|router|wpa\d?|guest network|gästenetz)\b(?:[ \t]+[\w'’/.-]+){0,7}?"
     rf"(?:['’]s[ \t]+|[ \t,/|;-]{{1,4}}(?:(?P<key>key|pass(?:word)?|code|schlüssel|clave|clé|chiave|chave|psk)"
     rf"(?:{SAID}|[ \t]+(?:{VERBS})[ \t]+|[ \t]+)"
     rf"|(?:{VERBS})[ \t]+)|:[ \t]+){VALUE}"
@@ -127,13 +151,14 @@ NETWORK_NUMBER: Final = pattern(
 )
 
 IDEOGRAPHIC: Final = re.compile(
-    r"(?:パスワード|暗証番号|密码|密碼|口令|비밀번호|암호)[^!-~\n]{0,6}[ :=]{0,3}(?P<secret>[!-9;-~]{4,64})"
+    r"(?:パスワード|暗証番号|密码|密碼|口令|비밀번호|비번|암호"
+    r"|รหัสผ่าน)[^!-~\n]{0,6}[ :=]{0,3}(?P<secret>[!-9;-~]{4,64})"
 )
 """Where words are not set apart by blanks, the value is what is written in Latin letters."""
 
 PASSPHRASE: Final = pattern(
     r"\b(?:pass[ -]?phrase|passwortsatz|phrase de passe|frase de contraseña|frase segreta)"
-    rf"(?:{SAID}[\"'`]?(?P<secret>[^\n\"'`,.;]{{1,30}}(?:[ -][^\s\"'`,.;]{{1,20}}){{2,11}}))"
+    rf"(?:{FOR}?{SAID}[\"'`]?(?P<secret>[^\n\"'`,.;]{{1,30}}(?:[ -][^\s\"'`,.;]{{1,20}}){{2,11}}))"
 )
 """Several words after `passphrase:`, to the end of the clause."""
 
@@ -155,6 +180,7 @@ _NO_VALUE: Final = re.compile(
     r"|(?:\w*_)?(?:password|passwd|passphrase|pwd|secret|token)$"  # a variable of that name
     r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+$"  # an email address
     r"|(.)\1*$"  # dots, stars
+    r"|(?:change|replace)[-_]?(?:me|this)|your[-_]|<|x{4}|placeholder|dummy|todo\b"  # a form to fill in
     r"|\d+-[a-z]+$|\d+(?:st|nd|rd|th|s|x|h|m|min|am|pm|%|€|\+)$"  # 12-character, 2nd, 30s
     r"|[!=<>]=",  # a comparison
     re.ASCII | re.IGNORECASE,
@@ -172,7 +198,8 @@ _TERM: Final = re.compile(
 """What mixes letters and digits and is no secret: names of products, standards and versions."""
 
 _STATES: Final = frozenset(
-    """true false none null nil undefined string str text bytes secretstr optional required missing empty unknown hidden
+    """true false none null nil undefined string str text bytes secretstr optional required missing empty unknown "
+    "hidden
     masked redacted removed forgotten expired wrong incorrect invalid valid changed unchanged updated reset rotated weak
     strong safe secure here below above same incoming input yes done okay today tomorrow monthly yearly never vergessen
     falsch abgelaufen geändert olvidada incorrecta oublié perdu dimenticata scaduta errata esquecida verlopen""".split()
@@ -280,8 +307,10 @@ def _rules(hints: str, *found: tuple[re.Pattern[str], Callable[[Match], bool]], 
 
 
 _LABELED: Final = _rules(
-    "pass pw ww psk clave kennwort losung zugangs contras mdp parola senha palavra wachtwoord hasł lösen kodeord adgang"
-    " salasana heslo şifre jelsz пароль κωδ phrase secret code",
+    "pass pw ww psk clave kennwort losung zugangs contras mdp parola senha palavra wachtwoord hasł lösen kodeord "
+    "adgang"
+    " salasana heslo şifre jelsz пароль парола лозин lozin geslo slapta parool κωδ كلمة الرقم رمز پسورد סיסמ पासव "
+    "khẩu sandi phrase secret code",
     (PASSWORD, is_given),
     (SPOKEN_PASSWORD, is_said),
     (LATER_PASSWORD, is_said),
@@ -294,25 +323,32 @@ _LABELED: Final = _rules(
     (MIXED_PASSWORD, is_mixed),
     (OTHER_PASSWORD, is_said),
     (BESIDE_NAME, is_turned),
+    (BESIDE_LABEL, is_turned),
+    (QUOTED_BEFORE, is_turned),
+    (AFTER_MAIL, is_turned),
 )
 _LOGINS: Final = _rules("log sign cred account access zugang anmeld usuario user ident acesso", (PAIR, is_turned))
 _NETWORKS: Final = [
-    *_rules("wifi wi-fi wlan ssid hotspot router", (WIFI, is_network_key)),
+    *_rules("wifi wi-fi wlan ssid hotspot router wpa guest gäste", (WIFI, is_network_key)),
     *_rules("WIFI:", (NETWORK_CODE, always)),
     *_rules("wifi wi-fi wlan netz network", (NETWORK_NUMBER, always)),
 ]
 _FLAGS: Final = [
     Rule(
-        name="password", hints=("-p", "-P", "-a ", "-u ", "--user", "sshpass"), find=FLAG, group=part, accepts=has(part)
+        name="password",
+        hints=("-p", "-P", "-a ", "-u ", "-k ", "--user", "sshpass"),
+        find=FLAG,
+        group=part,
+        accepts=has(part),
     )
-    for part in ("secret", "pair", "short")
+    for part in ("secret", "pair", "short", "phrase")
 ]
 
 PASSWORDS: Final = (
     *_LABELED,
     *_LOGINS,
     *_rules("@", (SHORT_PAIR, is_turned)),
-    *_rules("パスワード 暗証番号 密码 密碼 口令 비밀번호 암호", (IDEOGRAPHIC, always)),
+    *_rules("パスワード 暗証番号 密码 密碼 口令 비밀번호 비번 암호 รหัสผ่าน", (IDEOGRAPHIC, always)),
     *_NETWORKS,
     *_FLAGS,
 )

@@ -108,7 +108,8 @@ SAID: Final = r"[\"'`\])*]{0,3}[ \t]{0,3}(?P<said>=>|->|→|:=|==?|:|：)[*]{0,2
 VERBS: Final = any_of(
     "is was are be reads says remains it's its's became becomes ist war lautet lautete heißt heisst bleibt es "
     "era será "
-    "sigue_siendo est était c'est sera reste è era rimane é foi continua_sendo era to jest är er on je luidt"
+    "sigue_siendo est était c'est sera reste è era rimane é foi continua_sendo era to jest är er on je luidt este "
+    "este_acum είναι هي هو היא הוא है là adalah yra"
 )
 TURNS: Final = any_of("to auf zu in a al à en para per por naar na til till into with mit con avec com met of being")
 STILL: Final = any_of(
@@ -117,14 +118,14 @@ STILL: Final = any_of(
 
 FOR: Final = (
     r"(?:[ \t]+(?:for|to|of|on|at|with|für|fürs|von|vom|zum|zur|der|des|meiner|meines|auf|de|del|della|do|da|du"
-    r"|van|voor|op|per|pour|para|em|en|im|in|do)"
+    r"|van|voor|op|per|pour|para|em|en|im|in|do|от|для|к|на)"
     r"(?:[ \t]+[\w'’.-]+){1,5}?)"
 )
 """What a secret is for: "for the wifi", "del bancomat"."""
 
 IS: Final = (
     rf"(?:['’]s|{FOR}?[ \t]+(?:is|was|are|were|ist|sind|lautet|lauten|es|son|est|sont|c['’]est|è|sono|é|são"
-    rf"|zijn|jest|są|är|er)"
+    rf"|zijn|jest|są|är|er|هو|هي|היא|הוא|है|là|adalah)"
     rf"(?:[ \t]+(?:{STILL}))?):?[ \t]+"
 )
 """The same in prose, close to its label: `is`, `for the wifi is`, `is now: `, `lautet`."""

@@ -280,12 +280,12 @@ def _gone(case: dict[str, Any]) -> bool:
     return not any(part in kept for part in case.get("parts") or [case["secret"]])
 
 
-@pytest.mark.parametrize(("split", "at_least"), [("dev", 0.98), ("dev_2", 0.93), ("held_out", 0.93)])
-def test_masks_the_secrets_of_the_set(split: str, at_least: float) -> None:
-    """Of the secrets that rules were not written against, nearly all are masked; of all of them, 95 % and more."""
+@pytest.mark.parametrize("split", sorted({case["split"] for case in CASES["secrets"]}))
+def test_masks_the_secrets_of_the_set(split: str) -> None:
+    """Of each round of the set, whichever year's vendors and whose way of saying it, 96 % and more is masked."""
     cases = [case for case in CASES["secrets"] if case["split"] == split]
-    assert sum(map(_gone, cases)) >= at_least * len(cases)
-    assert sum(map(_gone, CASES["secrets"])) >= 0.95 * len(CASES["secrets"])
+    kept = [case["text"] for case in cases if not _gone(case)]
+    assert len(kept) <= 0.04 * len(cases), kept
 
 
 @pytest.mark.parametrize("kind", ["innocent", "pii_innocent"])
