@@ -93,6 +93,7 @@ class DictionaryBackend:
                 _expect(write, row)
             for write, row in zip(batch, before, strict=True):
                 self._put(write.address, write.row and _merge(write.row, row))
+            self._log.changed([write.address for write in batch])
 
     async def search(self, query: Query) -> list[Match]:
         """The rows that the query describes, in its order."""
@@ -123,6 +124,7 @@ class DictionaryBackend:
                 row = self._find(address, now)
                 if row is not None and row.ttl is not None:
                     self._put(address, replace(row, expires_at=now + row.ttl))
+                    self._log.changed([address])
 
     async def purge(self, now: datetime, limit: int | None = None) -> int:
         """Removes rows that have expired by `now`, at most `limit` of them, and says how many."""
@@ -131,6 +133,7 @@ class DictionaryBackend:
             addresses = [row.address for row in itertools.islice(expired, limit)]
             for address in addresses:
                 self._put(address, None)
+            self._log.changed(addresses)
             return len(addresses)
 
     async def close(self) -> None:
@@ -216,7 +219,6 @@ class DictionaryBackend:
             path[-1].rows.pop(address.key, None)
         else:
             path[-1].rows[address.key] = row
-        self._log.changed([address])
         number = next(self._numbers)
         for node in path:
             node.stamp = number

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Final
 
 from langchain_mem.extraction.clauses import Clause
@@ -174,10 +175,14 @@ class Manner:
         for at, word in enumerate(said):
             if word in _MINE:
                 held |= {root(each, self._language) for each in said[at + 1 : at + 1 + _HELD]}
+        wanted = self._roots
+        return bool(held and wanted) and all(any(alike(each, one) for one in held) for each in wanted)
+
+    @cached_property
+    def _roots(self) -> list[str]:
+        """The roots of the words in which the fact tells something."""
         wanted = [word for word in telling(self._fact, self._language) if word not in FRAME]
-        return bool(held and wanted) and all(
-            any(alike(root(word, self._language), one) for one in held) for word in wanted
-        )
+        return [root(word, self._language) for word in wanted]
 
     def _belongs(self, clause: Clause) -> Iterator[str]:
         """What is somebody else's, or somebody's of whom the fact tells something itself: "my son's teacher"."""

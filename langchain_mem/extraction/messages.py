@@ -82,11 +82,13 @@ def turns_of(messages: Messages, redact: Callable[[str], str] | None = None) -> 
     several = [messages] if isinstance(messages, str | Mapping | BaseMessage) else messages
     if not isinstance(several, Iterable):
         raise _no_message(several)
-    turns = [replace(_turn(message), place=place) for place, message in enumerate(several)]
-    turns = [replace(turn, text=sound(turn.text)) for turn in turns]
-    if redact is not None:
-        turns = [replace(turn, text=redact(turn.text), name=turn.name and redact(turn.name)) for turn in turns]
-    return [turn for turn in turns if turn.text]
+    turns: list[Turn] = []
+    for place, turn in enumerate(list(map(_turn, several))):
+        text, name = sound(turn.text), turn.name
+        if redact is not None:
+            text, name = redact(text), name and redact(name)
+        turns += [replace(turn, text=text, name=name, place=place)] if text else []
+    return turns
 
 
 def text_of(content: Any) -> str:

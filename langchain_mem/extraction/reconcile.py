@@ -17,8 +17,11 @@ from langchain_mem.model.records import Importance, StoredMemory, fold
 SAME_MEANING: Final = 0.95
 """The cosine from which two facts are taken to be one, where their names, numbers and times agree."""
 
-Similarity: TypeAlias = Callable[["Operation", StoredMemory], float]
-"""The cosine of an operation's fact and a memory; 0 where it is not known."""
+Likeness: TypeAlias = Callable[["Operation"], Sequence[float | None]]
+"""How near an operation's fact is to each of the live memories, in their order.
+
+A cosine, 0 where it is not known; `None` for a memory that lies elsewhere than the fact would.
+"""
 
 
 class Action(StrEnum):
@@ -95,8 +98,7 @@ class Decision:
 def reconcile(
     operations: Sequence[Operation],
     live: Sequence[StoredMemory],
-    similarity: Similarity,
-    same_home: Callable[[Operation, StoredMemory], bool],
+    likeness: Likeness,
 ) -> list[Decision]:
     """Decides what each operation comes to.
 
@@ -106,14 +108,13 @@ def reconcile(
     Args:
         operations: As judged.
         live: The memories that are shown now.
-        similarity: How near a text is to a memory.
-        same_home: Whether a memory lies where an operation's fact would.
+        likeness: How near an operation's fact is to each of them.
     """
     decisions: list[Decision] = []
     settled: set[str] = set()
     written: set[str] = set()
     for operation in operations:
-        decision = _decide(operation, live, similarity, same_home)
+        decision = _decide(operation, live, likeness)
         if decision.target is not None and decision.action is not Action.KEEP:
             if decision.target["id"] in settled:
                 continue
@@ -129,27 +130,23 @@ def reconcile(
 def _decide(
     operation: Operation,
     live: Sequence[StoredMemory],
-    similarity: Similarity,
-    same_home: Callable[[Operation, StoredMemory], bool],
+    likeness: Likeness,
 ) -> Decision:
     target = operation.target
     if operation.action in (Action.KEEP, Action.CLOSE, Action.DELETE):
         return Decision(operation.action, operation, target)
     if target is not None and fold(target["memory"]) == fold(operation.text):
         return Decision(Action.KEEP, operation, target)
-    for memory in live:
-        if memory is not target and same_home(operation, memory) and _same(operation, memory, similarity):
+    for memory, cosine in zip(live, likeness(operation), strict=True):
+        if memory is not target and cosine is not None and _same(operation.text, memory["memory"], cosine):
             # a known statement that replaces another one still retires it
             retires = operation.action is Action.SUPERSEDE and target is not None
             return Decision(Action.SUPERSEDE if retires else Action.KEEP, operation, target if retires else memory)
     return Decision(operation.action, operation, target)
 
 
-def _same(operation: Operation, memory: StoredMemory, similarity: Similarity) -> bool:
-    text, known = operation.text, memory["memory"]
-    if fold(text) == fold(known):
-        return True
-    return similarity(operation, memory) >= SAME_MEANING and may_say_the_same(text, known)
+def _same(text: str, known: str, cosine: float) -> bool:
+    return fold(text) == fold(known) or (cosine >= SAME_MEANING and may_say_the_same(text, known))
 
 
 _CLAUSES: Final = re.compile(r",?\s+and\s+|;\s+")

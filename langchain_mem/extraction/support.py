@@ -59,6 +59,11 @@ class Said:
     observed: datetime
 
     @cached_property
+    def spoken(self) -> list[str]:
+        """The words of each turn, after its speaker's name where it is known."""
+        return [turn.spoken for turn in self.turns]
+
+    @cached_property
     def own(self) -> list[int]:
         """The numbers of the cited messages whose words count, with questions that one of them affirms."""
         wanted = [index for index in self.cited or range(len(self.turns)) if self._counts(index)]
@@ -90,7 +95,7 @@ class Said:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every word that was said or is known, by anybody: a name said anywhere is no invention."""
-        texts = [*(turn.spoken for turn in self.turns), *self.known]
+        texts = [*self.spoken, *self.known]
         return frozenset().union(*map(_mentioned, texts))
 
     @cached_property
@@ -104,7 +109,7 @@ class Said:
         for index in reversed(self.own):
             said = {each for clause in clauses(self.turns[index].text) for each in clause.roots}
             if any(alike(one, other) for one in wanted for other in said):
-                return self.turns[index].spoken[:_LONGEST]
+                return self.spoken[index][:_LONGEST]
         return None
 
 
@@ -140,7 +145,7 @@ class Weighing:
         self._language = language_of(fact) or language_of(said.text)
         self._words = words(fact)
         self._stated = {word: _forms(word, self._language) for word in telling(_undated(fact), self._language)}
-        self._manner = Manner(fact, self._language, said.clauses, [turn.spoken for turn in said.turns], said.known)
+        self._manner = Manner(fact, self._language, said.clauses, said.spoken, said.known)
 
     def findings(self) -> Iterator[Finding]:
         """Everything that speaks against the fact."""
@@ -164,8 +169,8 @@ class Weighing:
     def _stated_exactly(self) -> Iterator[Finding]:
         """What speaks against its names, numbers, times and dates."""
         said = self._said
-        cited = [said.turns[index].spoken for index in said.own]
-        others = [turn.spoken for index, turn in enumerate(said.turns) if index not in said.own]
+        cited = [said.spoken[index] for index in said.own]
+        others = [spoken for index, spoken in enumerate(said.spoken) if index not in said.own]
         yield from Figures(cited, [*others, *said.known], said.observed).findings(self._fact)
         yield from self._codes()
         yield from self._names()
@@ -185,7 +190,7 @@ class Weighing:
 
     def _codes(self) -> Iterator[Finding]:
         """Addresses, links and codes, which have to be said to the letter."""
-        texts = [*(turn.spoken for turn in self._said.turns), *self._said.known]
+        texts = [*self._said.spoken, *self._said.known]
         there = {_plain(code) for text in texts for code in claims(text).identifiers}
         for code in sorted(claims(self._fact).identifiers):
             if _CODE.fullmatch(code) and not any(_plain(code) in each for each in there):

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any, Unpack, cast
 
-from langchain_mem.backends.base import Address, Write
+from langchain_mem.backends.base import Address
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.messages import Messages, turns_of
 from langchain_mem.extraction.user_intent import asks_to_forget, wishes_to_forget
@@ -16,7 +16,7 @@ from langchain_mem.memory.learn import Learning
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_importance, check_names, check_texts
 from langchain_mem.memory.reading.queries import live
-from langchain_mem.memory.settings import Expiration, Settings, names
+from langchain_mem.memory.settings import Expiration, Settings
 from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.drafts import Addition
@@ -83,7 +83,7 @@ async def _add(
     addition = addition_of(
         settings,
         messages,
-        Scope.of(ids),
+        ids,
         metadata=metadata,
         categories=categories,
         importance=importance,
@@ -104,22 +104,22 @@ async def remember(
     """Does what `add` does with what was said, or says what it would do."""
     infers = settings.infers(infer)
     addition = replace(addition, selective=infer is None and not infers and not addition.plain)
-    former = await edited(settings, addition)
-    entry = None if former else await _standing(settings, addition)
+    former, entry = await _before(settings, addition) if addition.repeatable else ({}, None)
     if entry is not None and not await _deleted(settings, entry, addition.now):
         return {"results": entry["results"], "batch_id": entry["batch_id"]}
     if dry_run:
         return await _tried(settings, addition, former, infers)
     result = await _added(settings, addition, former, infers, entry)
-    settings.activity.record(
-        "add",
-        iso(addition.now),
-        addition.scope.ids(),
-        batch_id=result["batch_id"],
-        results=[dict(each) for each in result["results"]],
-        rejected=[dict(each) for each in result.get("rejected", ())],
-    )
+    results, rejected = map(dict, result["results"]), map(dict, result.get("rejected", ()))
+    told = {"batch_id": result["batch_id"], "results": list(results), "rejected": list(rejected)}
+    settings.activity.record("add", iso(addition.now), addition.scope.ids(), **told)
     return result
+
+
+async def _before(settings: Settings, addition: Addition) -> tuple[Words, Mapping[str, Any] | None]:
+    """The former words of messages that were edited; or, where none was, what the journal says of this very call."""
+    former = await edited(settings, addition)
+    return former, None if former else await _standing(settings, addition)
 
 
 async def _tried(settings: Settings, addition: Addition, former: Words, infers: bool) -> AddResult:
@@ -185,9 +185,10 @@ async def _write_portion(
     before = await _journal(settings, portion) if portion.batch is not None else earlier
     changes = changes_of(settings, portion, before)
     await (_keep(settings, portion, changes) if learning is None else learning.decide(changes))
-    here = {turn.id for turn in portion.turns}
-    await outdate(settings, portion, changes, {key: words for key, words in former.items() if key in here})
-    await changes.write(await writes_of(settings, portion, changes))
+    if former:
+        here = {turn.id for turn in portion.turns}
+        await outdate(settings, portion, changes, {key: words for key, words in former.items() if key in here})
+    await written(settings, portion, changes)
     return result_of(changes, [] if learning is None else learning.rejected)
 
 
@@ -211,7 +212,7 @@ async def _journal(settings: Settings, addition: Addition) -> Mapping[str, Any] 
 def addition_of(
     settings: Settings,
     messages: Messages,
-    scope: Scope,
+    ids: Ids,
     *,
     source: Mapping[str, Any] | None,
     metadata: Mapping[str, Any] | None = None,
@@ -222,7 +223,7 @@ def addition_of(
     timestamp: date | datetime | str | None = None,
 ) -> Addition:
     """The arguments of an `add`, checked, and without secrets."""
-    scope.owner()
+    scope = Scope.owned(ids)
     check_importance(importance)
     now = settings.now()
     at = now if timestamp is None else instant(timestamp)
@@ -235,25 +236,23 @@ def addition_of(
         at=at,
         now=now,
         metadata=settings.clean_metadata(metadata),
-        categories=[settings.clean(name) for name in names(categories)],
+        categories=settings.clean_names(categories),
         importance=importance,
         expiration_date=settings.expiration(expiration_date, scope, at),
         event_date=start,
         event_end=end,
-        source=_source(source),
-        positions=[settings.position(at) for _ in turns],
+        positions=settings.positions(at, len(turns)),
+        source=source_of() if source is None else _source(source),
         plain=isinstance(messages, str),
     )
 
 
-def _source(given: Mapping[str, Any] | None) -> Source:
+def _source(given: Mapping[str, Any]) -> Source:
     """A source as a caller gave it, complete.
 
     Raises:
         InvalidRequest: It has a key that a source has not.
     """
-    if given is None:
-        return source_of()
     if not isinstance(given, Mapping):
         raise InvalidRequest(f"source is a dict of thread_id, checkpoint_id and message_ids, not {shown(given)}.")
     unknown = given.keys() - {"thread_id", "checkpoint_id", "message_ids"}
@@ -266,7 +265,7 @@ def _source(given: Mapping[str, Any] | None) -> Source:
 
 async def _standing(settings: Settings, addition: Addition) -> Mapping[str, Any] | None:
     """What the journal says of this very call, where it was made before and not undone."""
-    entry = await _journal(settings, addition) if addition.repeatable else None
+    entry = await _journal(settings, addition)
     return None if entry is None or entry.get("unfinished") or entry.get("undone") else entry
 
 
@@ -298,10 +297,11 @@ def changes_of(settings: Settings, addition: Addition, before: Mapping[str, Any]
     )
 
 
-async def writes_of(settings: Settings, addition: Addition, changes: Changes) -> list[Write]:
-    """What an addition writes, with the note that its messages have been added."""
-    writes = await changes.batch(addition.scope)
-    return [*writes, *await marked(settings, addition)] if addition.repeatable else writes
+async def written(settings: Settings, addition: Addition, changes: Changes) -> None:
+    """Writes what an addition changes, with the note that its messages have been added."""
+    if addition.repeatable:
+        changes.also(await marked(settings, addition))
+    await changes.save(addition.scope)
 
 
 def result_of(changes: Changes, rejected: list[Rejected]) -> AddResult:

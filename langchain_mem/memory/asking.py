@@ -190,7 +190,7 @@ class Asking:
     def _elsewhere(self, operation: Operation) -> str | None:
         """Why a conversation must not change a document: others share it."""
         target = operation.target
-        if target is None or operation.action is Action.KEEP or self.same_home(operation, self._address(target)):
+        if target is None or operation.action is Action.KEEP or self._is_at_home(operation, target):
             return None
         return "the document belongs to somebody else"
 
@@ -213,19 +213,20 @@ class Asking:
         A conversation changes only what lies where its own facts go; what others share stays as it is.
         """
         target = operation.target
-        if target is None or operation.action is Action.KEEP or self.same_home(operation, self._address(target)):
+        if target is None or operation.action is Action.KEEP or self._is_at_home(operation, target):
             return operation
         if operation.action in (Action.DELETE, Action.CLOSE):
             return replace(operation, target=None)
         return replace(operation, action=Action.ADD, target=None)
 
-    def _address(self, memory: StoredMemory) -> Namespace:
-        return next(row.address.namespace for row in self.known if row.value["id"] == memory["id"])
+    def _is_at_home(self, operation: Operation, target: StoredMemory) -> bool:
+        place = next(row.address.namespace for row in self.known if row.value["id"] == target["id"])
+        return self.at_home(operation, [place])[0]
 
-    def same_home(self, operation: Operation, address: Namespace) -> bool:
-        """Whether a memory at an address lies where an operation's fact would."""
+    def at_home(self, operation: Operation, namespaces: Sequence[Namespace]) -> list[bool]:
+        """Whether what lies in each of these namespaces lies where an operation's fact would."""
         home = self.home(operation)
-        return address == home or (address[:3] == home[:3] and owner_of(address)[2] is None)
+        return [each == home or (each[:3] == home[:3] and owner_of(each)[2] is None) for each in namespaces]
 
     def home(self, operation: Operation) -> Namespace:
         """Where an operation's fact goes."""

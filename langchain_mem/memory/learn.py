@@ -148,17 +148,20 @@ class Learning:
         return replace(draft, metadata=metadata, schema=name)
 
     def _decisions(self, rows: Mapping[str, Row]) -> list[Decision]:
-        def similarity(operation: Operation, memory: StoredMemory) -> float:
-            stored = rows[memory["id"]].vector
-            other = self._vectors.get(content(memory)) if stored is None else stored
-            one = self._vectors.get(self._content(operation))
-            return 0.0 if one is None or other is None else float(one @ other)
+        vectors = [row.vector for row in rows.values()]
+        known = [
+            self._vectors.get(content(row.value)) if vector is None else vector
+            for row, vector in zip(rows.values(), vectors, strict=True)
+        ]
 
-        def same_home(operation: Operation, memory: StoredMemory) -> bool:
-            return self._asking.same_home(operation, rows[memory["id"]].address.namespace)
+        def likeness(operation: Operation) -> list[float | None]:
+            here = self._asking.at_home(operation, [row.address.namespace for row in rows.values()])
+            fact = self._vectors.get(self._content(operation))
+            cosines = [0.0 if fact is None or other is None else float(fact @ other) for other in known]
+            return [cosine if same else None for cosine, same in zip(cosines, here, strict=True)]
 
         current = [each for each in self._operations if each.kind is None and self._stands(each, rows)]
-        return reconcile(current, [row.value for row in rows.values()], similarity, same_home)
+        return reconcile(current, [row.value for row in rows.values()], likeness)
 
     def _stands(self, operation: Operation, rows: Mapping[str, Row]) -> bool:
         return operation.target is None or operation.target["id"] in rows
@@ -235,7 +238,7 @@ class Learning:
 
     def _may_keep(self, turn: Turn, home: Namespace) -> bool:
         """A user's words lie with the user alone, so that erasing the user leaves none with an agent."""
-        return turn.role != "user" or self._addition.scope.user_id is None or owner_of(home)[0] == "user"
+        return turn.role != "user" or self._addition.scope.user_id is None or home[1] == "user"
 
     def _expires(self, operation: Operation, home: Namespace) -> str | None:
         given = operation.expires or self._addition.expiration_date

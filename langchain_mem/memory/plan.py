@@ -10,11 +10,11 @@ from typing import Any, Unpack, cast
 from langchain_mem.backends.base import ANY, Address, Row, Write
 from langchain_mem.errors import Conflict, NotFound, shown
 from langchain_mem.extraction.messages import Messages, turns_of
-from langchain_mem.memory.add import addition_of, changes_of, learn, result_of, writes_of
+from langchain_mem.memory.add import addition_of, changes_of, learn, result_of
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_names, check_texts
 from langchain_mem.memory.settings import Settings
-from langchain_mem.memory.writing.marks import edited, new_among, outdate, words
+from langchain_mem.memory.writing.marks import edited, marked, new_among, outdate, words
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import AddResult
 from langchain_mem.model.scopes import EXTRACTED, PLANS, Ids, Namespace, Scope, escape
@@ -31,7 +31,7 @@ async def _plan(settings: Settings, messages: Messages, *, source: Mapping[str, 
     Returns:
         What would be done; `revised` says how often it was planned anew because memories had changed.
     """
-    addition = addition_of(settings, messages, Scope.of(ids), source=source)
+    addition = addition_of(settings, messages, ids, source=source)
     place = Address(_plans(addition.scope), addition.batch_id)
     (planned,) = await settings.repo.read([place], addition.now)
     before = planned.value if planned is not None else {}
@@ -40,7 +40,9 @@ async def _plan(settings: Settings, messages: Messages, *, source: Mapping[str, 
     changes = changes_of(settings, addition)
     rejected = await learn(settings, addition, changes)
     await outdate(settings, addition, changes, await edited(settings, addition))
-    writes = await writes_of(settings, addition, changes)
+    if addition.repeatable:
+        changes.also(await marked(settings, addition))
+    writes = await changes.batch(addition.scope)
     result = result_of(changes, rejected)
     if "revised" in before:
         result["revised"] = before["revised"]

@@ -8,7 +8,7 @@ from typing import Any, Final, Unpack
 
 from pydantic import BaseModel
 
-from langchain_mem.memory.add import addition_of, changes_of, result_of, writes_of
+from langchain_mem.memory.add import addition_of, changes_of, result_of, written
 from langchain_mem.memory.documents import drafts_of
 from langchain_mem.memory.operation import Operation
 from langchain_mem.memory.settings import Settings
@@ -33,13 +33,13 @@ async def _save(
         source: As for `add`.
         **ids: As for `add`.
     """
-    addition = addition_of(settings, text, Scope.of(ids), source=source)
+    addition = addition_of(settings, text, ids, source=source)
     told: dict[str, Any] = {} if doubt is None else {"doubt": doubt, "confidence": _DOUBTED}
 
     async def attempt() -> AddResult:
         changes = changes_of(settings, addition)
         await changes.enter([replace(draft, **told) for draft in addition.verbatim()])
-        await changes.write(await writes_of(settings, addition, changes))
+        await written(settings, addition, changes)
         return result_of(changes, [])
 
     result = await settled(settings.turnstile, attempt)

@@ -99,7 +99,12 @@ class Settings:
 
     def position(self, at: datetime) -> str:
         """A place after everything added so far by this process; sorts as text."""
-        return f"{iso(at)}|{next(self._order):09d}"
+        return self.positions(at, 1)[0]
+
+    def positions(self, at: datetime, count: int) -> list[str]:
+        """So many places, one after the other."""
+        told = iso(at)
+        return [f"{told}|{next(self._order):09d}" for _ in range(count)]
 
     def infers(self, infer: bool | None) -> bool:
         """Whether an `add` asks the model.
@@ -129,6 +134,14 @@ class Settings:
     def clean_error(self, error: MemError) -> None:
         """Takes secrets out of what an error says, though its message shows only a part of what was wrong."""
         error.args = tuple(self.clean(each) if isinstance(each, str) else each for each in error.args)
+
+    def clean_names(self, categories: Sequence[str] | None) -> list[str]:
+        """Category names, each once and without secrets.
+
+        Raises:
+            InvalidRequest: Something is no name.
+        """
+        return [self.clean(name) for name in names(categories)]
 
     def clean_metadata(self, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
         """Metadata, checked to be JSON and without secrets.

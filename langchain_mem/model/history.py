@@ -29,7 +29,7 @@ def changed(
     """A memory after a change, with the change in its log.
 
     Args:
-        memory: As it is; not altered.
+        memory: As it is, with every key; not altered.
         event: What happened, such as `"UPDATE"`.
         now: When, as ISO text.
         batch_id: The batch the change belongs to.
@@ -42,7 +42,7 @@ def changed(
         A new memory, one version on.
     """
     version = memory["log"][-1]["version"] + 1 if memory["log"] else 1
-    after = cast(StoredMemory, {**complete(memory), **fields, "updated_at": now, "version": version})
+    after = cast(StoredMemory, {**memory, **fields, "updated_at": now, "version": version})
     entry: LogEntry = {
         "event": event,
         "version": version,

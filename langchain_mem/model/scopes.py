@@ -140,6 +140,18 @@ class Scope:
         return cls(**named, run_id=run if session is None else session)
 
     @classmethod
+    def owned(cls, ids: Ids) -> Scope:
+        """The same, where the keywords have to name someone: something is about to be added.
+
+        Raises:
+            ScopeError: They name no one, or an id is not one.
+            UnknownOption: A keyword is no id.
+        """
+        scope = cls.of(ids)
+        scope.owner()
+        return scope
+
+    @classmethod
     def of_memory(cls, memory: Mapping[str, Any]) -> Scope:
         """The scope under which a memory was added, by the ids it carries."""
         return cls(**{name: memory[name] for name in IDS})

@@ -138,6 +138,11 @@ class Index(Generic[Handle]):
         """Those of all documents, in no order."""
         return list(self._numbers)
 
+    def having(self, path: Path, value: str) -> list[Handle]:
+        """The documents whose field, one that there is a column of, is this text."""
+        found = self.columns[path].equal(value)
+        return self.handles_of(found[self.living[found]])
+
     def number(self, handle: Handle) -> int | None:
         """The number of a document, `None` where there is no such document."""
         return self._numbers.get(handle)
@@ -175,10 +180,12 @@ class Index(Generic[Handle]):
             return
         for entry in entries:
             self._forget(entry.handle)
-        lengths, asks = self._postings.extend(texts, self.size), [is_question(text) for text in texts]
-        self._asks.add(len(entries), asks)
+        prefixes, lengths = _prefixes(entries), self._postings.extend(texts, self.size)
+        self._asks.add(len(entries), list(map(is_question, texts)))
         self._vectors.extend(vectors, len(entries), has)
         self.columns.extend(fields)
+        self._living.add(len(entries), True)
+        self._prefixes.add(len(entries), prefixes)
         self._number(entries, lengths)
 
     def remove(self, handles: Iterable[Handle]) -> None:
@@ -313,14 +320,14 @@ class Index(Generic[Handle]):
         self.columns.keep(living)
         self._numbers, self._by_key = {}, {}
         self._start()
+        self._living.add(len(entries), True)
+        self._prefixes.add(len(entries), _prefixes(entries))
         self._number(entries, lengths)
 
     def _number(self, entries: Sequence[Entry[Handle]], lengths: npt.NDArray[np.int64]) -> None:
         """Notes who documents are, where they stand and what they rest on."""
         first = self.size
         self._entries.extend(entries)
-        self._living.add(len(entries), True)
-        self._prefixes.add(len(entries), _prefixes([entry.key for entry in entries]))
         for number, entry in enumerate(entries, first):
             self._numbers[entry.handle] = number
             self._by_key.setdefault(entry.key, []).append(number)
@@ -354,7 +361,7 @@ class Index(Generic[Handle]):
         self._links += fresh
 
 
-def _prefixes(keys: Sequence[str]) -> npt.NDArray[np.uint64]:
+def _prefixes(entries: Sequence[Entry[Any]]) -> npt.NDArray[np.uint64]:
     """The first eight bytes of each key as a number, which sorts as the keys do."""
-    spelled = [key[:8].encode("utf-8", "surrogatepass")[:8] for key in keys]
+    spelled = [entry.key[:8].encode("utf-8", "surrogatepass")[:8] for entry in entries]
     return np.array(spelled, dtype="S8").view(">u8").astype(np.uint64)

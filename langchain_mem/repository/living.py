@@ -17,7 +17,7 @@ from langchain_mem._flow import arun, call, run
 from langchain_mem.backends.base import Address, Row, in_scope
 from langchain_mem.backends.changes import Changes, of_rows
 from langchain_mem.decay.policy import Used
-from langchain_mem.filters.conditions import Condition, Path
+from langchain_mem.filters.conditions import ALWAYS, Condition, Path
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import dated
 from langchain_mem.model.scopes import MEMORIES, TURNS, Namespace
@@ -97,11 +97,12 @@ class Living:
 
     @property
     def nbytes(self) -> int:
-        """About the memory it takes, measured anew when it has grown by a twentieth."""
+        """About the memory it takes: measured, and in proportion to its documents until it has grown by a half."""
         count = len(self.index.living)
-        if count > self._measured[0] * 1.05:
+        if count > self._measured[0] * 1.5:
             self._measured = count, self.index.nbytes + 200 * len(self._handles)
-        return self._measured[1]
+        measured, taken = self._measured
+        return taken * count // max(1, measured)
 
     async def follow(self, items: Items, condition: Condition, most: int) -> str | None:
         """Takes in what was written since the last look. One thread, or one task of a loop, looks at a time.
@@ -187,7 +188,7 @@ class Living:
 
     def ask_for(self, condition: Condition) -> None:
         """Has everything taken in anew, with columns for what a condition asks about, where it has no column yet."""
-        missing = self.index.columns.missing(condition)
+        missing = [] if condition is ALWAYS else self.index.columns.missing(condition)
         if missing:
             with self.lock:
                 self._asked, self.stamp = (*self._asked, *missing), None
@@ -214,15 +215,18 @@ class Living:
         uses = [self._uses.get(address, ()) for address in addresses]
         return list(map(Used, uses, *self.index.values(addresses, _AGING)))
 
-    def knows(self, address: Address) -> bool:
-        """Whether there is a memory at an address, in whatever state."""
-        return address in self.index or address in self._others
+    def like(self, first: Address, digest: str) -> list[Address]:
+        """The memories, in whatever state, that have an address, or that say a text in the same home.
 
-    def same_text(self, home: Namespace, digest: str) -> list[Address]:
-        """The memories in a home that say a text, in whatever state."""
-        found = self.index.columns[DIGEST].equal(digest)
-        said = [*self.index.handles_of(found[self.index.living[found]]), *self._saying.get(digest, ())]
-        return [address for address in said if address.namespace == home]
+        Args:
+            first: The address.
+            digest: Of the text.
+        """
+        like = [first] if first in self.index or first in self._others else []
+        for address in (*self.index.having(DIGEST, digest), *self._saying.get(digest, ())):
+            if address.namespace == first.namespace:
+                like.append(address)
+        return like
 
     def newest(self, mask: Mask, most: int) -> list[tuple[int, Address]]:
         """The documents of a mask that were updated last, unordered, at least `most` of them if there are so many.
@@ -253,7 +257,8 @@ class Living:
             )
             if not ranked
         }
-        self.index.remove([*dead, *others])
+        if dead or others:
+            self.index.remove([*dead, *others])
         self._put(changes, told, np.flatnonzero(is_ranked))
         self.index.tidy()
         self._set_aside([*dead, *changes.addresses], others)
@@ -346,6 +351,18 @@ def locked(livings: Sequence[Living]) -> ExitStack:
     for living in sorted(livings, key=id):
         stack.enter_context(living.lock)
     return stack
+
+
+def said_in(livings: Sequence[Living], said: Sequence[tuple[Address, str]]) -> list[Address]:
+    """What has one of these addresses, or says in the same home one of these texts, in whatever state.
+
+    Args:
+        livings: The indexes of those whose homes these are.
+        said: For each text the address that it has where it was the first to be there, and its digest.
+    """
+    with locked(livings):
+        found = [address for living in livings for first, digest in said for address in living.like(first, digest)]
+    return list(dict.fromkeys(found))
 
 
 def both(one: Sequence[datetime], other: Sequence[datetime]) -> list[datetime]:

@@ -260,10 +260,11 @@ class Items:
         """
         now = self.now(now)
         await self.ready()
-        writes = await self._looked_up(list({write.address: write for write in batch}.values()), now)
+        writes = list({write.address: write for write in batch}.values())
         if writes:
-            whole = await vectorized(writes, self._vectorizer)
-            self._check_whole(whole)
+            whole = await vectorized(writes, await self._continued(writes, now), self._vectorizer)
+            if self._vectorizer is None and self._recorded is not None:
+                _check_whole(whole, self._recorded)
             await self.backend.write(whole, now)
 
     async def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
@@ -319,34 +320,26 @@ class Items:
         await self.ready()
         return None if self._vectorizer is None else await self._vectorizer.query(text)
 
-    def _check_whole(self, writes: Sequence[Write]) -> None:
-        """Refuses a passage without a vector where the others have one: a search by meaning would never find it."""
-        if self._vectorizer is not None or self._recorded is None:
-            return
-        if any(map(_lacks_vectors, writes)):
-            raise EmbeddingMismatch(
-                f"This store was built with {self._recorded.name} ({self._recorded.dims} dimensions) and is open "
-                "without an embedder: it can be read, and memories can be removed. To write a text name the embedder, "
-                "as in Memory(place, embed=…)."
-            )
-
-    async def _looked_up(self, writes: list[Write], now: datetime) -> list[Write]:
-        """Writes that know the row they continue. Where one expects nothing, there is nothing to ask for."""
+    async def _continued(self, writes: Sequence[Write], now: datetime) -> Sequence[Row | None]:
+        """What lies where a write does not know it. Where one expects nothing, there is nothing to ask for."""
         asked = [
             write.address for write in writes if write.row and write.before is UNREAD and write.expects is not None
         ]
-        rows = await self.backend.get(asked, now) if asked else []
-        found = {row.address: row for row in rows if row is not None}
-        return [_continuing(write, found[write.address]) if write.address in found else write for write in writes]
+        return await self.backend.get(asked, now) if asked else ()
+
+
+def _check_whole(writes: Sequence[Write], recorded: Embedder) -> None:
+    """Refuses a passage without a vector where the others have one: a search by meaning would never find it."""
+    if any(map(_lacks_vectors, writes)):
+        raise EmbeddingMismatch(
+            f"This store was built with {recorded.name} ({recorded.dims} dimensions) and is open without an embedder: "
+            "it can be read, and memories can be removed. To write a text name the embedder, as in "
+            "Memory(place, embed=…)."
+        )
 
 
 def _lacks_vectors(write: Write) -> bool:
     return write.row is not None and len(write.row.digests) < sum(bool(text.strip()) for text in write.row.texts)
-
-
-def _continuing(write: Write, before: Row) -> Write:
-    """A write that replaces a row whose creation it keeps."""
-    return replace(write, before=before, row=write.row and replace(write.row, created_at=before.created_at))
 
 
 def _dot(vectors: Sequence[Vector | None], query: Vector) -> list[float | None]:

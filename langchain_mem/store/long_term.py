@@ -246,7 +246,7 @@ class LongTermStore(BaseStore):
             FilterError: A filter is wrong; nothing was written.
             StoreError: The backend failed.
         """
-        return run(operations.batch(self.items, list(ops)))
+        return run(operations.batch(self.items, list(ops), self.items.now()))
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Does several operations, the searches concurrently, with what else this tick asks for; see `batch`."""
@@ -401,7 +401,7 @@ class LongTermStore(BaseStore):
 
 
 async def _abatch(items: Items, ops: Sequence[Op]) -> list[Result]:
-    return await arun(operations.batch(items, ops))
+    return await arun(operations.batch(items, ops, items.now()))
 
 
 def _embedder(index: IndexConfig | None, embed: Embed | None) -> Embed:

@@ -43,12 +43,13 @@ AT_ONCE: Final = 1000  # rows deleted in one write
 _LONGEST: Final = 500_000_000  # minutes, some 950 years: what a `timedelta` from now surely holds
 
 
-async def batch(items: Items, ops: Sequence[Op]) -> list[Result]:
+async def batch(items: Items, ops: Sequence[Op], now: datetime) -> list[Result]:
     """Does several operations: reads first, searches side by side under an event loop, then the writes at once.
 
     Args:
         items: What the store keeps.
         ops: The operations. Of several puts to one address the last one counts.
+        now: The present.
 
     Returns:
         A result for each operation, in order.
@@ -58,12 +59,14 @@ async def batch(items: Items, ops: Sequence[Op]) -> list[Result]:
         InvalidRequest: An operation asks for what cannot be.
         FilterError: A filter is wrong.
     """
-    now = items.now()
     kinds = [_kind(op) for op in ops]
     gets = [(op, Address(_namespace(op.namespace), str(op.key))) for op in ops if isinstance(op, GetOp)]
     searches = [(op, _query(op, now)) for op in ops if isinstance(op, SearchOp)]
     listings = [_listing(op, now) for op in ops if isinstance(op, ListNamespacesOp)]
     writes = [_write(items, op, now) for op in ops if isinstance(op, PutOp)]
+    if writes and len(writes) == len(ops):
+        await items.write(writes, now)
+        return [None] * len(writes)
     results: dict[type, Iterator[Any]] = {
         GetOp: iter(await _get(items, gets, now)),
         SearchOp: iter(await _search(items, searches)),

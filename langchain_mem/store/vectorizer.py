@@ -194,17 +194,22 @@ def embedder_name(embeddings: Embeddings) -> str:
     return f"{name}:{detail}" if detail else name
 
 
-async def vectorized(writes: Sequence[Write], vectorizer: Vectorizer | None) -> list[Write]:
-    """Writes whose rows have a vector for each passage.
+async def vectorized(
+    writes: Sequence[Write], there: Sequence[Row | None], vectorizer: Vectorizer | None
+) -> list[Write]:
+    """Writes whose rows have a vector for each passage, and go on from the row that is there.
 
     Args:
-        writes: Those whose `before` has been read.
+        writes: Some of them know the row that they continue.
+        there: What lies where the others write.
         vectorizer: Embeds what nobody has embedded yet, in one call; `None` where there is no embedder.
 
     Raises:
         EmbeddingMismatch: A vector has another length than the embedder's.
         StoreError: A row came with more or fewer vectors than passages.
     """
+    if found := {row.address: row for row in there if row is not None}:
+        writes = [_continuing(write, found[write.address]) if write.address in found else write for write in writes]
     rows = [write.row for write in writes if write.row is not None]
     known = {name: vector for write in writes for name, vector in _known(write.before)}
     for row in rows:
@@ -213,7 +218,12 @@ async def vectorized(writes: Sequence[Write], vectorizer: Vectorizer | None) -> 
     fresh = {name: text for name, text in passages.items() if name not in known}
     if fresh and vectorizer is not None:
         known |= zip(fresh, await vectorizer.documents(list(fresh.values())), strict=True)
-    return [write if write.row is None else replace(write, row=_with_vectors(write.row, known)) for write in writes]
+    return [replace(write, row=_with_vectors(write.row, known)) if write.row else write for write in writes]
+
+
+def _continuing(write: Write, before: Row) -> Write:
+    """A write that replaces a row whose creation it keeps."""
+    return replace(write, before=before, row=write.row and replace(write.row, created_at=before.created_at))
 
 
 def _known(before: Row | Unread | None) -> Iterable[tuple[str, Vector]]:
@@ -228,6 +238,8 @@ def _given(row: Row, vectorizer: Vectorizer | None) -> Iterable[tuple[str, Vecto
 
 
 def _with_vectors(row: Row, known: Mapping[str, Vector]) -> Row:
+    if not (row.texts or row.digests or len(row.vectors)):
+        return row
     names = [name for name in map(passage_digest, row.texts) if name in known and known[name].any()]
     return replace(
         row, digests=tuple(names), vectors=np.stack([known[name] for name in names]) if names else no_vectors()

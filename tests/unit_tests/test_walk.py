@@ -10,9 +10,9 @@ from benchmarks.walk import walk
 @pytest.mark.parametrize(
     ("way", "files", "moves"),
     [
-        ("search", 34, 90),
-        ("add", 37, 165),
-        ("put", 8, 15),
+        ("search", 33, 85),
+        ("add", 35, 91),
+        ("put", 8, 10),
         ("checkpoint", 2, 2),
         ("where", 3, 14),
         ("sql", 4, 20),

@@ -89,8 +89,10 @@ class Changes:
         self.source = source or source_of()
         self.results: list[AddedMemory] = []
         self.vectors: Mapping[str, Vector] = {}
-        self._at, self._now = iso(self.at), iso(self.now)
         self._settings = settings
+        self._at, self._now = iso(self.at), iso(self.now)
+        grace = settings.purge_after
+        self._noted_until = None if grace is None else later(self.at, grace)
         self._journal = before
         self._more = more
         self._rows: dict[Address, Row] = {}
@@ -252,13 +254,13 @@ class Changes:
         self._settings.activity.record(event, self._now, ids, batch_id=self.batch_id, results=self.results)
 
     async def save(self, owner: Scope | None) -> None:
-        """Writes all of it; the operation reports it itself."""
-        writes = await self.batch(owner)
-        if writes:
-            await self.write(writes)
+        """Writes all of it, notes which memories it used, and removes a little of what may go.
 
-    async def write(self, writes: Sequence[Write]) -> None:
-        """Writes a batch, notes which memories it used, and removes a little of what may go."""
+        The operation reports it itself.
+        """
+        writes = await self.batch(owner)
+        if not writes:
+            return
         await self._settings.repo.write(writes, self.now)
         await self._settings.tidy(self.now)
         if used := self._used.keys() - self._after.keys():
@@ -308,13 +310,11 @@ class Changes:
 
     async def _put_journal(self, owner: Scope) -> None:
         """Notes the batch under each owner whose memories it changes."""
-        grace = self._settings.purge_after
-        ends = None if grace is None else later(self.at, grace)
         parts = by_owner(owner.home(), self.source, self._after)
         before = {} if self._journal is None else await self._noted(self._journal, list(parts))
         done = Done(self.batch_id, self._at, self.source, self._after, self._moved, self.results)
         for place, entry in done.entries(parts, before, more=self._more).items():
-            self.put(place, entry, expires_at=ends)
+            self.put(place, entry, expires_at=self._noted_until)
 
     async def _noted(self, first: Mapping[str, Any], places: Sequence[Namespace]) -> dict[Namespace, Mapping[str, Any]]:
         """What the portions before this one noted, by place: what they noted at the first is known."""
@@ -408,7 +408,7 @@ class Changes:
         if "memory" in fields:
             fields["digest"] = digest(fields["memory"])
         memory = changed(
-            before,
+            complete(before),
             event,
             now=max(self._at, before["updated_at"]),  # an import tells of the past, and a history goes forward
             batch_id=self.batch_id,

@@ -253,7 +253,6 @@ class Addition:
     def _verbatim(self, turn: Turn, home: Namespace, position: str) -> Draft:
         return Draft(
             home=home,
-            text=turn.spoken,
             metadata=self.metadata,
             categories=self.categories,
             importance=self.importance,
@@ -263,4 +262,5 @@ class Addition:
             position=position,
             role=turn.role,
             said_to=self.scope.user_id if home[1] == "agent" else None,
+            text=turn.spoken,
         )

@@ -7,7 +7,7 @@ there are, and only rows that are there are read.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,9 +16,9 @@ from langchain_mem.memory.reading.queries import is_in
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.model.instants import iso
-from langchain_mem.model.records import digest, id_for, is_live
+from langchain_mem.model.records import id_for, is_live
 from langchain_mem.model.scopes import MEMORIES, Namespace, without_session
-from langchain_mem.repository.living import Living, locked
+from langchain_mem.repository.living import said_in
 
 
 class Place(NamedTuple):
@@ -32,64 +32,78 @@ async def find_places(settings: Settings, drafts: Sequence[Draft], now: datetime
     """For each draft the memory that says the same in the same home, live before dead, or a free id."""
     if not drafts:
         return []
-    homes = list(dict.fromkeys(draft.home for draft in drafts))
-    livings = None if settings.owners is None else await settings.owners.current(homes)
-    rows = await (_asked(settings, drafts, now) if livings is None else _known(settings, livings, drafts, now))
+    digests = [draft.digest for draft in drafts]
+    firsts = [Address(draft.home, id_for(draft.home, draft.text)) for draft in drafts]
+    rows = await _there(settings, list(zip(firsts, digests, strict=True)), now)
     known: dict[tuple[Namespace, str], Row] = {}
-    for row in sorted(rows.values(), key=lambda one: is_live(one.value, iso(now))):
+    for row in _live_last(rows.values(), now) if rows else ():
         known[row.address.namespace, row.value["digest"]] = row
-    ids = await _free_ids(settings, drafts, rows, now)
-    return [Place(known.get((draft.home, digest(draft.text))), free) for draft, free in zip(drafts, ids, strict=True)]
+    ids = await _free_ids(settings, drafts, [first.key for first in firsts], rows, now)
+    return [Place(known.get((draft.home, draft.digest)), free) for draft, free in zip(drafts, ids, strict=True)]
 
 
-async def _known(
-    settings: Settings, livings: Sequence[Living], drafts: Sequence[Draft], now: datetime
-) -> dict[Address, Row]:
-    """What has a draft's text or its first id, by the index."""
-    with locked(livings):
-        addresses = [address for living in livings for draft in drafts for address in _same(living, draft)]
-    rows = await settings.repo.read(list(dict.fromkeys(addresses)), now) if addresses else []
-    return {row.address: row for row in rows if row is not None}
+async def _there(settings: Settings, said: Sequence[tuple[Address, str]], now: datetime) -> dict[Address, Row]:
+    """What has a draft's first id or, in its home, its text.
+
+    Args:
+        settings: Parts and policies.
+        said: Of each draft the address of its first id, and its digest.
+        now: The present.
+    """
+    homes = list(dict.fromkeys(first.namespace for first, _ in said))
+    livings = None if settings.owners is None else await settings.owners.current(homes)
+    if livings is not None:
+        addresses = said_in(livings, said)
+        found = await settings.repo.read(addresses, now) if addresses else []
+        return {row.address: row for row in found if row is not None} if found else {}
+    found = await settings.repo.read(list(dict.fromkeys(first for first, _ in said)), now)
+    for home in homes:
+        same = sorted({digest for first, digest in said if first.namespace == home})
+        found += (await settings.repo.select([home], is_in("digest", same), now))[0]
+    return {row.address: row for row in found if row is not None}
 
 
-def _same(living: Living, draft: Draft) -> list[Address]:
-    first = Address(draft.home, id_for(draft.home, draft.text))
-    return [*living.same_text(draft.home, digest(draft.text)), *([first] if living.knows(first) else ())]
+def _live_last(rows: Iterable[Row], now: datetime) -> list[Row]:
+    told = iso(now)
+    return sorted(rows, key=lambda row: is_live(row.value, told))
 
 
-async def _asked(settings: Settings, drafts: Sequence[Draft], now: datetime) -> dict[Address, Row]:
-    """The same by asking the store, once a home and once for all ids."""
-    firsts = {Address(draft.home, id_for(draft.home, draft.text)): None for draft in drafts}
-    found = [row for row in await settings.repo.read(list(firsts), now) if row is not None]
-    for home in dict.fromkeys(draft.home for draft in drafts):
-        said = sorted({digest(draft.text) for draft in drafts if draft.home == home})
-        found += (await settings.repo.select([home], is_in("digest", said), now))[0]
-    return {row.address: row for row in found}
+async def _free_ids(
+    settings: Settings, drafts: Sequence[Draft], firsts: Sequence[str], rows: dict[Address, Row], now: datetime
+) -> list[str]:
+    """For each draft the first id of its text that is not held by a memory which says something else by now.
 
-
-async def _free_ids(settings: Settings, drafts: Sequence[Draft], rows: dict[Address, Row], now: datetime) -> list[str]:
-    """For each draft the first id of its text that is not held by a memory which says something else by now."""
+    Args:
+        settings: Parts and policies.
+        drafts: The drafts.
+        firsts: The first id of each.
+        rows: What is there with these ids, or with the same texts.
+        now: The present.
+    """
     free: dict[int, str] = {}
-    for attempt in itertools.count():
-        left = [number for number in range(len(drafts)) if number not in free]
-        ids = {number: id_for(drafts[number].home, drafts[number].text, attempt) for number in left}
-        if attempt:  # the first ids have been read already
-            addresses = [Address(drafts[number].home, ids[number]) for number in left]
-            rows = {row.address: row for row in await settings.repo.read(addresses, now) if row is not None}
-        gone = await _moved_away(settings, [(drafts[number].home, ids[number]) for number in left], now)
-        for number in left:
-            row = rows.get(Address(drafts[number].home, ids[number]))
-            if ids[number] not in gone and (row is None or row.value["digest"] == digest(drafts[number].text)):
-                free[number] = ids[number]
-        if len(free) == len(drafts):
+    ids = dict(enumerate(firsts))
+    for attempt in itertools.count(1):
+        gone = await _moved_away(settings, [(drafts[number].home, ids[number]) for number in ids], now)
+        for number, id_ in ids.items():
+            row = rows.get(Address(drafts[number].home, id_))
+            if id_ not in gone and (row is None or row.value["digest"] == drafts[number].digest):
+                free[number] = id_
+        left = [number for number in ids if number not in free]
+        if not left:
             break
+        ids = {number: id_for(drafts[number].home, drafts[number].text, attempt) for number in left}
+        found = await settings.repo.read([Address(drafts[number].home, id_) for number, id_ in ids.items()], now)
+        rows = {row.address: row for row in found if row is not None}
     return [free[number] for number in range(len(drafts))]
 
 
 async def _moved_away(settings: Settings, ids: Sequence[tuple[Namespace, str]], now: datetime) -> set[str]:
     """Those ids of session notes whose memory was promoted meanwhile, and has taken its id along."""
-    owned = [Address(without_session(home), key) for home, key in ids if len(home) > len(without_session(home))]
-    alone = [key for home, key in ids if home[1] == "run"]  # the note of a run alone may have moved to anyone
+    notes = [(home, key) for home, key in ids if home[1] == "run" or home[3] == "run"]
+    if not notes:
+        return set()
+    owned = [Address(without_session(home), key) for home, key in notes if home[3] == "run"]
+    alone = [key for home, key in notes if home[1] == "run"]  # the note of a run alone may have moved to anyone
     rows = await settings.repo.read(list(dict.fromkeys(owned)), now) if owned else []
     found = await settings.repo.find(alone, [(MEMORIES,)], now) if alone else {}
     moved = {key for key, row in found.items() if row.address.namespace[1] != "run"}

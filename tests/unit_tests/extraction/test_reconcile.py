@@ -23,7 +23,7 @@ def known(text: str) -> StoredMemory:
 
 
 def decide(operations: Sequence[Operation], live: Sequence[StoredMemory] = (), cosine: float = 0.0) -> list[Decision]:
-    return reconcile(operations, live, lambda *_: cosine, lambda *_: True)
+    return reconcile(operations, live, lambda _: [cosine] * len(live))
 
 
 class TestDeciding:
