@@ -10,8 +10,8 @@ from benchmarks.walk import walk
 @pytest.mark.parametrize(
     ("way", "files", "moves"),
     [
-        ("search", 33, 85),
-        ("add", 35, 91),
+        ("search", 34, 87),
+        ("add", 36, 93),
         ("put", 8, 10),
         ("checkpoint", 2, 2),
         ("where", 3, 14),
