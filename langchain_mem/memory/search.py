@@ -42,6 +42,7 @@ from langchain_mem.ranking.relevance import (
     prefer_newer,
 )
 from langchain_mem.ranking.scale import Scale
+from langchain_mem.repository.touch_writer import Touches
 
 _EQUAL: Final = (
     1e-6  # products that differ by no more are put in order by id: cosines' last digits depend on the engine
@@ -161,17 +162,18 @@ search, asearch = operation(_search, run_name="search_memories")
 
 async def _ranked(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:
     """The best memories, and after them the best kept turns where history was asked for."""
+    noted = settings.touches.noted()  # before the index is read: what is written meanwhile is in one of both
     facts, turns = await candidates(settings, search, as_of)
     ready = not search.rerank and (search.decay is None or all(hit.used for hit in facts))
     if ready:
-        _decay(settings, search, facts)
+        _decay(settings, search, facts, noted)
         facts.sort(key=_place)
     reach = len(facts) if search.rerank else search.top_k if ready else 2 * search.top_k
     while True:
         read = await read_rows(settings, search, [*facts[:reach], *turns])  # in one call
         read, said = [hit for hit in read if not _is_turn(hit)], [hit for hit in read if _is_turn(hit)]
         if not ready:
-            await _score(settings, search, read)
+            await _score(settings, search, read, noted)
         fresh, repeats = _repeats_apart(read)
         needed = 0 if search.rerank else _within_reach(facts, fresh, search, ready=ready)
         if needed <= reach or reach >= len(facts):
@@ -201,11 +203,11 @@ def _within_reach(facts: Sequence[Hit], fresh: Sequence[Hit], search: Search, *,
     return sum(hit.score >= least for hit in facts)
 
 
-async def _score(settings: Settings, search: Search, hits: list[Hit]) -> None:
+async def _score(settings: Settings, search: Search, hits: list[Hit], noted: Touches) -> None:
     """Asks the reranker where one is wanted, applies decay, and puts memories that were read in their order."""
     if search.rerank:
         await _rerank(settings, search.query, hits)
-    _decay(settings, search, hits)
+    _decay(settings, search, hits, noted)
     hits.sort(key=_place)
 
 
@@ -222,15 +224,15 @@ async def _rerank(settings: Settings, query: str, hits: Sequence[Hit]) -> None:
         hit.reranked = hit.score = _logistic(score) if squash else float(score)
 
 
-def _decay(settings: Settings, search: Search, hits: Sequence[Hit]) -> None:
+def _decay(settings: Settings, search: Search, hits: Sequence[Hit], noted: Touches) -> None:
     """Multiplies scores by the factor of decay, where decay is on."""
     if search.decay is None:
         _undecayed(hits)
         return
     uses = [hit.used or _used(hit) for hit in hits]
-    unwritten = settings.touches.waiting([hit.address for hit in hits])
-    for at, more in enumerate(unwritten):
-        uses[at] = uses[at]._replace(touches=[*uses[at].touches, *more]) if more else uses[at]
+    for at, hit in enumerate(hits):
+        every = settings.touches.counted(hit.address, uses[at].touches, noted)
+        uses[at] = uses[at] if every is uses[at].touches else uses[at]._replace(touches=every)
     for hit, decayed in zip(hits, search.decay.explain_all(uses, search.now), strict=True):
         hit.decayed, hit.product = decayed, hit.score * decayed["factor"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -53,9 +54,25 @@ class TouchWriter:
         """Uses of a memory that are not written yet."""
         return self._pending.get(address, ())
 
-    def waiting(self, addresses: Sequence[Address]) -> list[Sequence[datetime]]:
-        """Uses of each of some memories that are not written yet."""
-        return [self._pending.get(address, ()) for address in addresses]
+    def noted(self) -> Touches:
+        """All uses that are not written yet. Whoever reads what is written takes this first; see `counted`."""
+        with self._lock:
+            return {address: tuple(instants) for address, instants in self._pending.items()}
+
+    def counted(self, address: Address, written: Sequence[datetime], noted: Touches) -> Sequence[datetime]:
+        """Every use of a memory, once.
+
+        Args:
+            address: Where the memory is.
+            written: The uses that were read from the store.
+            noted: What was not written yet before they were read. Some of it may have been written meanwhile, before
+                the reading or after it.
+        """
+        waiting = self._pending.get(address, ())
+        landed = Counter(noted.get(address, ())) - Counter(waiting)
+        if not landed:
+            return [*written, *waiting] if waiting else written
+        return [*sorted((Counter(written) | landed).elements()), *waiting]
 
     def drop(self, *, user_id: str | None = None) -> None:
         """Forgets uses that are not written yet: all, or those of one user's memories, given as a label."""

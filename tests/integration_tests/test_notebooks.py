@@ -80,8 +80,10 @@ def test_a_fresh_run_prints_what_is_kept(path: Path, run: Callable[[str], Shown]
 
 @pytest.mark.soak
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_kernel_prints_what_is_kept(path: Path, tmp_path: Path):
-    """The same in a process of its own, as a reader runs it."""
+def test_a_kernel_prints_what_is_kept(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The same in a process of its own, as a reader runs it, whose log lines are seen too."""
+    (tmp_path / "runtime").mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))  # elsewhere platformdirs warns about it
     notebook = nbformat.read(path, as_version=4)
     kept = [_shown(cell.outputs) for cell in _code(notebook)]
     NotebookClient(notebook, timeout=180, resources={"metadata": {"path": str(tmp_path)}}).execute()

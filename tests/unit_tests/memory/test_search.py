@@ -51,6 +51,36 @@ def test_the_same_is_found_where_a_backend_does_not_tell_of_uses(top_k: int) -> 
     assert len(answers[0]) == top_k
 
 
+class Interrupted(DictionaryBackend):
+    """A backend that lets something happen right after it has told of changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    async def changes(self, *asked: Any) -> Changes | None:
+        found = await super().changes(*asked)
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        return found
+
+
+def test_uses_that_are_written_during_a_search_count() -> None:
+    """What is written between the look at the index and the look at what waits is lost by neither, and counts once."""
+    factors = []
+    for interrupts in (False, True):
+        clock, backend = FakeClock(), Interrupted()
+        with Memory(LongTermStore(backend, embed=FakeEmbeddings(), clock=clock), clock=clock) as memory:
+            memory.add("Drinks green tea", user_id="alex")
+            for _ in range(9):
+                clock.advance(timedelta(days=1))
+                memory.search("green tea", user_id="alex")
+            backend.meanwhile = memory.flush if interrupts else backend.meanwhile
+            (found,) = memory.search("green tea", user_id="alex", explain=True)["results"]
+            factors.append((found["score_details"]["factor"], found["score_details"]["touches"]))
+    assert factors[0] == factors[1]
+
+
 class TestShapes:
     def test_every_key_and_a_score(self, bench: Open) -> None:
         """A result has a memory's keys and a score from 0 to 1; details come when asked for."""
