@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from langchain_core.messages import BaseMessage
 
 from langchain_mem import Memory
+from langchain_mem.extraction import prompts
 from langchain_mem.testing import FakeClock, ScriptedModel
 
 OWNERS = ("alex", "sam.o")
@@ -172,12 +173,25 @@ class Life(RuleBasedStateMachine):
         (result,) = added["results"]
         self._enters(added["batch_id"], result["id"], owner, session, text, result["event"])
 
-    @rule(owner=st.sampled_from(OWNERS), thread=st.sampled_from(("t1", "t2")), text=st.sampled_from(TEXTS))
-    def add_from_a_thread(self, owner: str, thread: str, text: str) -> None:
+    @rule(
+        owner=st.sampled_from(OWNERS),
+        thread=st.sampled_from(("t1", "t2")),
+        text=st.sampled_from(TEXTS),
+        learned=st.booleans(),
+    )
+    def add_from_a_thread(self, owner: str, thread: str, text: str, learned: bool) -> None:
+        """What a thread says is kept as it is, or learned by a model."""
         self.messages += 1
         self.checkpoint += 1
         self.said.append(
-            {"owner": owner, "thread": thread, "text": text, "id": f"m{self.messages}", "at": f"{self.checkpoint:06d}"}
+            {
+                "owner": owner,
+                "thread": thread,
+                "text": text,
+                "id": f"m{self.messages}",
+                "at": f"{self.checkpoint:06d}",
+                "learned": learned,
+            }
         )
         self._say(self.said[-1])
 
@@ -195,7 +209,8 @@ class Life(RuleBasedStateMachine):
         if known and self.batches[done[message["id"]]]["at"] + PURGE_AFTER <= self.clock.now:
             return  # the batch was purged: whether it was this very call is known no more
         assert self.call("pending", [message["id"]], thread, user_id=owner) == ([] if known else [message["id"]])
-        added = self.call("add", message["text"], infer=False, user_id=owner, source=source)
+        self.reply = _adding(message["text"])
+        added = self.call("add", message["text"], infer=message["learned"], user_id=owner, source=source)
         if known and not self._deleted(done[message["id"]]):
             return
         (result,) = added["results"]
@@ -210,6 +225,18 @@ class Life(RuleBasedStateMachine):
         """Whether what a batch added was deleted since: the same call then adds it again."""
         fact = self.facts.get(self.batches[batch].get("added") or "")
         return fact is not None and fact.now.state == "deleted" and not fact.gone(self.clock.now)
+
+    @rule(owner=st.sampled_from(OWNERS), session=st.sampled_from((None, *SESSIONS)), text=st.sampled_from(TEXTS))
+    def learn(self, owner: str, session: str | None, text: str) -> None:
+        """A model finds a fact; a session's is none where its owner knows as much."""
+        ids = {"user_id": owner} | ({"run_id": session} if session else {})
+        self.reply = _adding(text)
+        added = self.call("add", text, infer=True, **ids)
+        (result,) = added["results"]
+        if result["event"] == "NONE" and result["id"] in self._live(owner):
+            assert self.facts[result["id"]].now.text == text
+            return
+        self._enters(added["batch_id"], result["id"], owner, session, text, result["event"])
 
     @rule(owner=st.sampled_from(OWNERS), text=st.sampled_from(TEXTS), data=st.data())
     def learn_what_supersedes(self, owner: str, text: str, data: st.DataObject) -> None:
@@ -388,16 +415,48 @@ class Life(RuleBasedStateMachine):
         self.call("promote", ids=sorted(notes), run_id=session, user_id=owner)
         event = self.memory.events(types=["promote"], limit=None)[0]
         assert len(self.memory.events(types=["promote"], limit=None)) == len(before) + 1
-        at, batch = self.clock.now, event["details"]["batch_id"]
-        for key in sorted(notes):
+        self._move(sorted(notes), owner, session, event["details"]["batch_id"])
+
+    def _move(self, notes: Iterable[str], owner: str, session: str, batch: str) -> None:
+        """Notes become their owner's; one that the owner knows already gives way to what is known."""
+        for key in notes:
             fact = self.facts[key]
             known = [k for k, other in self._live(owner).items() if other.now.text == fact.now.text]
             if known:
                 was = fact.now
-                fact.change(at, batch, Version(was.text, "superseded", session, was.expires, known[0]))
+                fact.change(self.clock.now, batch, Version(was.text, "superseded", session, was.expires, known[0]))
             else:
-                fact.change(at, batch, Version(fact.now.text, "live", None, None))
+                fact.change(self.clock.now, batch, Version(fact.now.text, "live", None, None))
             self._note(batch, key, owner)
+
+    @rule(
+        owner=st.sampled_from(OWNERS),
+        session=st.sampled_from(SESSIONS),
+        summary=st.sampled_from(TEXTS),
+        lasting=st.none() | st.sets(st.sampled_from(TEXTS)),
+    )
+    def end_session(self, owner: str, session: str, summary: str, lasting: set[str] | None) -> None:
+        """A model sums the notes up and says which of them last; those move to the owner, the others go."""
+        notes = self._live(owner, session)
+        self.reply = _ending(summary, lasting or set())
+        before = len(self._steps_of_an_end())
+        ended = self.call("end_session", session, user_id=owner, promote=lasting is not None)
+        steps = [step["details"]["batch_id"] for step in reversed(self._steps_of_an_end()[: -before or None])]
+        if not notes:
+            assert (ended["summary"], ended["promoted"], ended["cleared"]) == (None, [], 0)
+            return
+        known = [key for key, fact in self._live(owner).items() if fact.now.text == summary]
+        self._enters(steps[0], ended["summary"]["id"], owner, None, summary, "NONE" if known else "ADD")
+        if lasting is not None:
+            moved = [key for key, fact in notes.items() if fact.now.text in lasting]
+            self._move(sorted(moved), owner, session, steps[1])
+        left = [key for key, fact in notes.items() if fact.now.session == session]
+        assert ended["cleared"] == len(left)
+        for key in left:
+            self._delete(key, steps[-1])
+
+    def _steps_of_an_end(self) -> list[Any]:
+        return self.memory.events(types=["end_session", "promote"], limit=None)
 
     # time and place
 
@@ -481,6 +540,23 @@ class Life(RuleBasedStateMachine):
         for memories in shown.values():
             assert len({key for key, _, _ in memories}) == len(memories)
             assert len({(text, session) for _, text, session in memories}) == len(memories)
+
+
+def _adding(text: str) -> Callable[[list[BaseMessage]], dict[str, Any]]:
+    """A model's answer: one new fact."""
+    return lambda messages: {"operations": [{"action": "add", "text": text, "evidence": [0]}]}
+
+
+def _ending(summary: str, lasting: set[str]) -> Callable[[list[BaseMessage]], str]:
+    """A model's answers at the end of a session: its summary, and the numbers of the notes that last."""
+
+    def reply(messages: list[BaseMessage]) -> str:
+        if messages[0].text == prompts.SESSION_SUMMARY:
+            return summary
+        listed = messages[-1].text.partition("</known>")[0].splitlines()[1:]
+        return ", ".join(str(number) for number, line in enumerate(listed) if line.split()[-1] in lasting) or "none"
+
+    return reply
 
 
 def _superseding(replaced: str, text: str) -> Callable[[list[BaseMessage]], dict[str, Any]]:
