@@ -14,7 +14,7 @@ from langchain_mem.extraction.messages import Messages, turns_of
 from langchain_mem.extraction.user_intent import asks_to_forget, wishes_to_forget
 from langchain_mem.memory.learn import Learning
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.options import check_importance, check_names, check_texts
+from langchain_mem.memory.options import check_ids, check_importance, check_names
 from langchain_mem.memory.reading.queries import live
 from langchain_mem.memory.settings import Expiration, Settings
 from langchain_mem.memory.writing.changes import Changes
@@ -258,8 +258,10 @@ def _source(given: Mapping[str, Any]) -> Source:
     unknown = given.keys() - {"thread_id", "checkpoint_id", "message_ids"}
     if unknown:
         raise InvalidRequest(f"source has thread_id, checkpoint_id and message_ids, not {shown(list(unknown))}.")
-    check_texts(thread_id=given.get("thread_id"), checkpoint_id=given.get("checkpoint_id"))
+    check_ids(thread_id=given.get("thread_id"), checkpoint_id=given.get("checkpoint_id"))
     check_names(message_ids=given.get("message_ids"))
+    for message_id in given.get("message_ids") or ():
+        check_ids(message_ids=message_id or None)
     return source_of(given.get("thread_id"), given.get("checkpoint_id"), given.get("message_ids") or ())
 
 

@@ -39,6 +39,18 @@ def check_texts(**named: Any) -> None:
             raise InvalidRequest(f"{name} must be a text that is not empty, not {shown(text)}.")
 
 
+def check_ids(**named: Any) -> None:
+    """Refuses what cannot be the id of a thread, a checkpoint, a message or a batch; `None` is none at all.
+
+    Raises:
+        InvalidRequest: One is no text, is empty, or holds half a character, which no database can store.
+    """
+    check_texts(**named)
+    for name, value in named.items():
+        if value is not None and any("\ud800" <= character <= "\udfff" for character in value):
+            raise InvalidRequest(f"{name} holds a lone surrogate, which is no character and cannot be stored.")
+
+
 def check_limit(limit: Any) -> None:
     """Refuses what is no whole number above 0; `None` is no limit.
 

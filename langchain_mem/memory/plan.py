@@ -12,7 +12,7 @@ from langchain_mem.errors import Conflict, NotFound, shown
 from langchain_mem.extraction.messages import Messages, turns_of
 from langchain_mem.memory.add import addition_of, changes_of, learn, result_of
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.options import check_names, check_texts
+from langchain_mem.memory.options import check_ids, check_names
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.marks import edited, marked, new_among, outdate, words
 from langchain_mem.model.instants import iso, parse_iso
@@ -70,7 +70,7 @@ async def _commit(settings: Settings, batch_id: str, *, approve: bool = True, **
         NotFound: There is no such plan.
         Conflict: A memory it would change has changed since; nothing was written, and `plan` makes another one.
     """
-    check_texts(batch_id=batch_id)
+    check_ids(batch_id=batch_id)
     scope, now = Scope.of(ids), settings.now()
     place = Address(_plans(scope), batch_id)
     (planned,) = await settings.repo.read([place], now)
@@ -111,7 +111,7 @@ async def _pending(
         messages: The messages themselves: one that was added in other words, and edited since, counts as new.
         **ids: Whose memories they were added to.
     """
-    check_texts(thread_id=thread_id)
+    check_ids(thread_id=thread_id)
     check_names(message_ids=message_ids or [])
     said = words(turns_of([] if messages is None else messages, settings.redact))
     return await new_among(settings, message_ids or [], said, Scope.of(ids), thread_id, settings.now())

@@ -10,7 +10,7 @@ from langchain_mem.backends.base import Address, Row
 from langchain_mem.errors import InvalidRequest, NotFound, shown
 from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.options import check_texts
+from langchain_mem.memory.options import check_ids
 from langchain_mem.memory.reading.queries import by_id, places
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.waiting import take_back
@@ -91,7 +91,7 @@ async def _undo(
     scope = Scope.of(ids)
     if (batch_id is None) == (thread_id is None):
         raise InvalidRequest("undo takes a batch_id, or a thread_id and after_checkpoint.")
-    check_texts(batch_id=batch_id, thread_id=thread_id, after_checkpoint=after_checkpoint)
+    check_ids(batch_id=batch_id, thread_id=thread_id, after_checkpoint=after_checkpoint)
 
     async def attempt() -> Undone:
         now = settings.now()

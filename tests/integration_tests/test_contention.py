@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from langchain_mem import LongTermStore, Memory
+from langchain_mem import Decay, LongTermStore, Memory
 from langchain_mem.testing import FakeEmbeddings
 
 COROUTINES = 100
+MANY = 500
 THREADS = 8
 
 
@@ -27,7 +28,7 @@ def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
     else:
         dsn, schema = request.getfixturevalue("postgres_dsn"), f"contention_{uuid.uuid4().hex[:12]}"
         store = LongTermStore.postgres(dsn, schema=schema, embed=FakeEmbeddings())
-    with Memory(store) as memory:
+    with Memory(store, decay=Decay(max_touches=1_000)) as memory:
         yield memory
     store.close()
 
@@ -65,3 +66,39 @@ def test_identical_additions_are_one_memory(memory: Memory) -> None:
 
     assert sorted(asyncio.run(add_all())) == ["ADD"] + ["NONE"] * (COROUTINES - 1)
     assert memory.get_all(user_id="alex")["count"] == 1
+
+
+def _uses(memory: Memory) -> int:
+    memory.flush()
+    (found,) = memory.explain("Likes tea", user_id="alex")["results"]
+    return int(found["score_details"]["touches"])
+
+
+def test_threads_that_find_one_memory(memory: Memory) -> None:
+    """Each of forty searches on eight threads is counted as a use."""
+    memory.add("Likes tea", user_id="alex")
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(lambda _: memory.search("tea", user_id="alex"), range(5 * THREADS)))
+    assert _uses(memory) == 1 + 5 * THREADS
+
+
+@pytest.mark.soak
+def test_five_hundred_coroutines(memory: Memory) -> None:
+    """Five hundred that say the same add one memory, five hundred that find it are counted, and updates all land."""
+
+    async def at_once() -> tuple[list[str], int]:
+        added = await asyncio.gather(*(memory.aadd("Likes tea", user_id="alex") for _ in range(MANY)))
+        await asyncio.gather(*(memory.asearch("tea", user_id="alex") for _ in range(MANY)))
+        uses = _uses(memory)
+        key = added[0]["results"][0]["id"]
+        mixed = [memory.aupdate(key, f"Likes tea {number}") for number in range(COROUTINES)]
+        mixed += [memory.asearch("tea", user_id="alex") for _ in range(COROUTINES)]
+        mixed += [memory.aadd(f"Fact {number}", user_id="alex") for number in range(COROUTINES)]
+        await asyncio.gather(*mixed)
+        assert _versions(memory, key) == {"Likes tea", *(f"Likes tea {number}" for number in range(COROUTINES))}
+        return sorted(each["results"][0]["event"] for each in added), uses
+
+    events, uses = asyncio.run(at_once())
+    assert events == ["ADD"] + ["NONE"] * (MANY - 1)
+    assert uses >= 1 + MANY  # an addition that finds its memory is a use, too
+    assert memory.get_all(user_id="alex")["count"] == 1 + COROUTINES

@@ -16,7 +16,7 @@ import chromadb
 import pytest
 from chromadb.config import Settings
 
-from langchain_mem import LongTermStore, Memory
+from langchain_mem import Decay, LongTermStore, Memory
 from langchain_mem.testing import FakeEmbeddings
 
 PROCESSES = 4
@@ -25,16 +25,17 @@ UPDATES = 5
 # Adds what the others add and what only it adds, updates the one memory, and searches in between.
 WORK = """
 import json, sys
-from langchain_mem import Memory
+from langchain_mem import Decay, Memory
 from tests.integration_tests.test_processes import UPDATES, opened
 engine, place, name, me, shared = sys.argv[1:]
-memory = Memory(opened(engine, place, name))
+memory = Memory(opened(engine, place, name), decay=Decay(max_touches=1_000))
 sys.stdin.readline()
 for n in range(UPDATES):
     memory.add(f"common {n}", infer=False, user_id="alex")
     memory.add(f"own {me} {n}", infer=False, user_id="alex")
     memory.update(shared, f"update {me} {n}")
     assert memory.search("common own", user_id="alex", top_k=3)["results"]
+    memory.search("zebra", user_id="sam")
 memory.close()
 memory.store.close()
 """
@@ -51,10 +52,11 @@ def opened(engine: str, place: str, name: str) -> LongTermStore:
 @pytest.mark.soak
 @pytest.mark.parametrize("engine", ["chroma", "postgres"])
 def test_four_processes(engine: str, request: pytest.FixtureRequest) -> None:
-    """No call is refused, what several add is one memory, and on Postgres no update and no use is lost."""
+    """No call is refused, what several add is one memory, no use is lost, and on Postgres no update."""
     place = str(request.getfixturevalue("postgres_dsn" if engine == "postgres" else "chroma_port"))
     name = f"four_{uuid.uuid4().hex[:12]}"
-    memory = Memory(opened(engine, place, name))
+    memory = Memory(opened(engine, place, name), decay=Decay(max_touches=1_000))
+    memory.add("Saw a zebra", infer=False, user_id="sam")
     shared = memory.add("at first", infer=False, user_id="alex")["results"][0]["id"]
     command = [sys.executable, "-c", WORK, engine, place, name]
     root = Path(__file__).parent.parent.parent
@@ -76,6 +78,8 @@ def test_four_processes(engine: str, request: pytest.FixtureRequest) -> None:
     changes = {change["new_memory"] for change in memory.history(shared)}
     everything = {"at first"} | {f"update {me} {n}" for me in range(PROCESSES) for n in range(UPDATES)}
     assert changes == everything if engine == "postgres" else changes <= everything
+    (zebra,) = memory.explain("zebra", user_id="sam")["results"]
+    assert zebra["score_details"]["touches"] == 1 + PROCESSES * UPDATES
     memory.close()
     memory.store.close()  # type: ignore[attr-defined]
 
@@ -148,3 +152,12 @@ def test_searches_beside_compaction(memory: Memory) -> None:
     """A store that is rewritten answers, too, a little later."""
     _filled(memory)
     _beside(memory, memory.compact)
+
+
+def test_searches_of_a_hundred_owners_beside_erasure() -> None:
+    """Searches of all owners are answered while each of more owners than are kept as indexes at once is erased."""
+    with LongTermStore.in_memory(embed=FakeEmbeddings()) as store, Memory(store, all_owners=True) as memory:
+        owners = [f"owner {n}" for n in range(100)]
+        for owner in [*owners, *["stays"] * 3]:
+            memory.add(f"{owner} likes tea number {uuid.uuid4()}", infer=False, user_id=owner)
+        _beside(memory, lambda: [memory.erase(owner) for owner in owners])

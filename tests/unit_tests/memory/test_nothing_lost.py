@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from langchain_mem.errors import InvalidRequest
-from tests.memories import Bench, events, facts, memory_id, texts
+from langchain_mem.errors import InvalidRequest, MemError
+from tests.memories import Bench, against, events, facts, memory_id, op, texts
 
 SAID = {"thread_id": "t1", "message_ids": ["m1"]}
 
@@ -42,6 +42,85 @@ class TestTwoIds:
         here.add("Likes tea", user_id="alex")
         here.delete_all(user_id="alex", org_id="acme")
         assert texts(here.get_all(org_id="acme")) == ["We close at six"]
+
+
+class TestShared:
+    """What several people share is changed by nobody's chat."""
+
+    @pytest.mark.parametrize("action", ["supersede", "update", "delete"])
+    @pytest.mark.parametrize("layer", [{"org_id": "acme"}, {"app_id": "desk"}, {"agent_id": "bot"}])
+    def test_a_chat_leaves_what_is_shared(self, bench, layer, action):
+        """A model that is shown an organization's, an application's or an agent's memory changes none of them."""
+        here = bench(against(op(action, "Office hours are 8 to 4", memory="Office hours are 9 to 5")))
+        said = {"role": "assistant", "content": "Office hours are 9 to 5"}
+        here.add([said] if "agent_id" in layer else "Office hours are 9 to 5", infer=False, **layer)
+        before = here.export(**layer)
+        here.add("Forget it, office hours are 8 to 4", user_id="alex", **layer)
+        assert here.export(**layer) == before
+
+
+class TestPurge:
+    """A purge takes what is past its grace period, and nothing that lives."""
+
+    def test_a_time_before_now_is_refused(self, bench):
+        """A negative age would reach into the future: it is a wrong argument, and nothing goes."""
+        here = bench()
+        here.add("Likes tea", user_id="alex")
+        with pytest.raises(InvalidRequest):
+            here.purge_expired(older_than=timedelta(days=-2))
+        assert texts(here.get_all(user_id="alex")) == ["Likes tea"]
+
+
+class TestInput:
+    """What cannot be meant is refused at once."""
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"source": "t"},
+            {"source": {"thread_id": "t", "message_ids": "abc"}},
+            {"source": {"thread_id": "\ud800", "message_ids": ["m"]}},
+            {"source": {"thread_id": "t", "message_ids": ["\ud800"]}},
+            {"expiration_date": 5},
+        ],
+    )
+    def test_of_an_addition(self, bench, wrong):
+        """A text is no list of ids, and half a character is no name."""
+        here = bench()
+        with pytest.raises(MemError):
+            here.add("Likes tea", user_id="alex", **wrong)
+        assert texts(here.get_all(user_id="alex")) == []
+
+    def test_of_a_thread(self, bench):
+        """A thread whose name holds half a character is refused wherever it is named."""
+        here = bench()
+        with pytest.raises(InvalidRequest, match="surrogate"):
+            here.pending(["m"], "\ud800", user_id="alex")
+        with pytest.raises(InvalidRequest, match="surrogate"):
+            here.undo(thread_id="\ud800", after_checkpoint="1", user_id="alex")
+
+    @pytest.mark.parametrize("wrong", [{"page": 2**70}, {"page": 0}, {"page_size": -1}, {"cursor": "x"}])
+    def test_of_a_page(self, bench, wrong):
+        """A page that no store could count to is refused."""
+        here = bench()
+        with pytest.raises(MemError):
+            here.get_all(user_id="alex", **wrong)
+
+    def test_an_output_format_that_is_none(self, bench):
+        """The bare list of older code is refused, not silently another shape."""
+        here = bench()
+        with pytest.raises(InvalidRequest, match="output_format"):
+            here.get_all(user_id="alex", output_format="v1.0")
+
+
+class TestTwice:
+    """A text may be said twice in one batch."""
+
+    def test_a_fact_that_equals_its_message(self, bench):
+        """Fact and turn are written together; LangGraph's `InMemoryStore` refuses a batch of equal texts."""
+        here = bench(facts("I like tea"))
+        assert texts(here.add("I like tea", user_id="alex")["results"]) == ["I like tea"]
+        assert texts(here.search("tea", user_id="alex")) == ["I like tea"]
 
 
 class TestEndSession:
@@ -170,8 +249,6 @@ class TestUndo:
 
     def test_a_supersede_whose_successor_was_edited(self, bench):
         """Undoing a supersede never leaves the old and the new live beside each other."""
-        from tests.memories import against, op
-
         here = bench(facts("Lives in Berlin"), against(op("supersede", "Lives in Paris", memory="Lives in Berlin")))
         here.add("I live in Berlin", user_id="alex")
         moved = here.add("I live in Paris now", user_id="alex")
@@ -189,8 +266,6 @@ class TestImport:
 
     def test_a_superseded_fact_stays_superseded(self, bench):
         """By default an import does not bring back what was replaced since the export."""
-        from tests.memories import against, op
-
         here = bench(facts("Lives in Berlin"), against(op("supersede", "Lives in Paris", memory="Lives in Berlin")))
         here.add("I live in Berlin", user_id="alex")
         lines = list(here.export(user_id="alex"))
@@ -314,8 +389,6 @@ class TestReading:
 
     def test_a_supersede_names_its_successor(self, bench):
         """The history's SUPERSEDE entry shows what replaced the memory."""
-        from tests.memories import against, op
-
         here = bench(facts("Lives in Berlin"), against(op("supersede", "Lives in Paris", memory="Lives in Berlin")))
         old = memory_id(here.add("I live in Berlin", user_id="alex"))
         new = memory_id(here.add("I live in Paris now", user_id="alex"))
