@@ -18,6 +18,7 @@ from langchain_mem.memory.reading.queries import is_in, places
 from langchain_mem.memory.sessions import Threads
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.waiting import read_now
+from langchain_mem.memory.writing.journal import journals_of
 from langchain_mem.model.instants import iso
 from langchain_mem.model.scopes import (
     BATCHES,
@@ -94,7 +95,9 @@ async def _erase(settings: Settings, user_id: str, *, checkpointer: Threads | No
     settings.touches.drop(user_id=escape(user_id))
     await offload(settings.activity.forget, {"user_id": user_id})
     heard, _ = await settings.repo.select([(HEARD, "user", escape(user_id))], ALWAYS, now)
-    erased = await _remove(settings, [(root, "user", escape(user_id)) for root in ROOTS], now)
+    unnoted = await _said_before_it_was_noted(settings, scope, threads, now)
+    await _delete(settings, unnoted, now)
+    erased = len(unnoted) + await _remove(settings, [(root, "user", escape(user_id)) for root in ROOTS], now)
     for agent in [row.address.key for row in heard]:
         erased += await _remove(settings, [(root, "agent", agent) for root in ROOTS], now, is_in("said_to", [user_id]))
     settings.activity.forget({"user_id": user_id})
@@ -199,6 +202,37 @@ async def _threads(settings: Settings, scope: Scope, now: datetime) -> set[str]:
     noted = await _everything(settings, (THREADS, kind, escape(owner_id)), now)
     extracted = await _everything(settings, (EXTRACTED, kind, escape(owner_id)), now)
     return {row.address.key for row in [*noted, *extracted]}
+
+
+async def _said_before_it_was_noted(
+    settings: Settings, scope: Scope, threads: set[str], now: datetime
+) -> list[Address]:
+    """What agents keep verbatim of what they said to a user, from releases that did not note to whom.
+
+    It is found by the user's batches, which changed it too, and by the user's threads, in which it was said. With row
+    security nobody may look through all agents, so there only the batches tell.
+    """
+    batches = await _everything(settings, journals_of(scope), now)
+    changed = [Address(tuple(home), key) for row in batches for home, key in row.value["memories"]]
+    by_batch = await settings.repo.read([address for address in changed if address.namespace[1] == "agent"], now)
+    said = [row for row in [*by_batch, *await _verbatim_of_threads(settings, threads, now)] if row is not None]
+    old = {row.address for row in said if row.value.get("role") and "said_to" not in row.value}
+    turns = {Address(reroot(address.namespace, TURNS), address.key) for address in old}
+    agents = {address.namespace[2] for address in old}
+    notes = [row for agent in agents for row in await _everything(settings, (BATCHES, "agent", agent), now)]
+    quoting = {row.address for row in notes if {key for _, key in row.value["memories"]} & {each.key for each in old}}
+    return sorted(old | turns | quoting)
+
+
+async def _verbatim_of_threads(settings: Settings, threads: set[str], now: datetime) -> list[Row]:
+    if not threads:
+        return []
+    in_them = Test(Path(("source", "thread_id")), Operator.in_, tuple(sorted(threads)), Kind.text)
+    try:
+        rows, _ = await settings.repo.select([(MEMORIES, "agent"), (TURNS, "agent")], in_them, now)
+    except InvalidRequest:  # row security
+        return []
+    return rows
 
 
 async def _delete_threads(checkpointer: Threads, user_id: str, threads: set[str]) -> set[str]:

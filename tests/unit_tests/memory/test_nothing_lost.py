@@ -343,6 +343,24 @@ class TestOwners:
         assert texts(here.get_all(agent_id="bot")) == ["I speak French"]
         assert "uinces" not in _everything(here)
 
+    @pytest.mark.parametrize("told_by", ["its batch", "its thread"])
+    def test_replies_kept_by_an_earlier_release_are_erased_too(self, bench, told_by: str) -> None:
+        """Where an agent's reply does not say to whom it was given, the person's batches and threads tell."""
+        here = bench()
+        said = [{"role": "user", "content": "I like quinces"}, {"role": "assistant", "content": "Quinces it is!"}]
+        here.add(said, user_id="alex", agent_id="bot", source={"thread_id": "t1", "message_ids": ["m1", "m2"]})
+        here.add([{"role": "assistant", "content": "I speak French"}], agent_id="bot")
+        store = here.memory.store
+        for item in store.search((), limit=10_000):
+            kept = {name: value for name, value in item.value.items() if name != "said_to"}
+            if item.namespace[0] == "heard" or (item.namespace[0] == "batches" and told_by == "its thread"):
+                store.delete(item.namespace, item.key)
+            elif item.namespace[1:2] == ("agent",):
+                store.put(item.namespace, item.key, kept)
+        here.erase("alex")
+        assert texts(here.get_all(agent_id="bot")) == ["I speak French"]
+        assert "uinces" not in _everything(here)
+
     def test_a_batch_over_two_owners_is_undone_whole(self, bench):
         """One batch id takes back both owners' changes."""
         here = bench()
