@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,14 +14,19 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
-from langchain_mem.backends.postgres.row_security import MOST, grants
+from langchain_mem._flow import run
+from langchain_mem.backends.postgres.row_security import MOST, TABLES, grants
 from langchain_mem.backends.sealing import Encryption
+from langchain_mem.background.waiting import Patience
 from langchain_mem.errors import InvalidRequest, MemError, StoreError
 from langchain_mem.memory import Memory
 from langchain_mem.model.scopes import escape
+from langchain_mem.repository import living
+from langchain_mem.repository.owners import owners_of
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing.clock import FakeClock
 from langchain_mem.testing.embeddings import FakeEmbeddings
+from langchain_mem.testing.model import ScriptedModel
 
 USERS = ("alex", "bo", "alexa", "al%x", "alex'; --", "ALEX", "álex", "a/b")
 
@@ -243,3 +249,64 @@ def test_events_are_kept_for_their_owner(place: Place) -> None:
         assert 5 <= len(later.events(user_id="alex")) <= 6
         assert [event["ids"] for event in later.events(user_id="bo")] == [{"user_id": "bo"}]
     assert _raw(place.app, f"SELECT count(*) FROM {place.schema}.items") == [(0,)]
+
+
+def test_every_table_shows_one_owner(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever tables there are, now or in a later release: raw SQL of the application sees one owner's rows in each.
+
+    Memories, turns, uses, journals, plans, events, messages that wait, removals and kept indexes are there to be seen.
+    """
+    monkeypatch.setattr(living, "_WORTH_KEEPING", 1)
+    some = USERS[:4]
+    with place.store() as store:
+        memory = Memory(store, keep_events=9, model=ScriptedModel(otherwise=lambda _: {"operations": []}))
+        for n, user in enumerate(some):
+            _everything_of(memory, user, f"mark{n}x")
+        memory.close()
+    with place.store() as store:  # where nothing was removed, an index is kept
+        for n, user in enumerate(some):
+            Memory(store).search(f"mark{n}x tea", user_id=user)
+        owners_of(store.items)._behind.wait()  # type: ignore[attr-defined]
+    tables = [
+        name for (name,) in _raw(place.setup, f"SELECT tablename FROM pg_tables WHERE schemaname = '{place.schema}'")
+    ]
+    assert {*TABLES, "meta"} <= set(tables)
+    marks = {f"mark{n}x" for n in range(len(some))}
+    seen: dict[str, set[str]] = {user: set() for user in some}
+    for table in tables:
+        every = f"SELECT t::text FROM {place.schema}.{table} t"
+        held = [row for (row,) in _raw(place.setup, every)]
+        assert held, f"nothing in {table} to be seen"
+        if table != "meta":
+            assert _raw(place.app, every) == []
+        for n, user in enumerate(some):
+            mine = [row for (row,) in _raw(place.app, every, json.dumps([("memories", "user", escape(user))]))]
+            assert not _marks_in(mine) & (marks - {f"mark{n}x"})
+            assert table == "meta" or len(mine) < len(held)
+            seen[user] |= _marks_in(mine)
+    assert seen == {user: {f"mark{n}x"} for n, user in enumerate(some)}
+
+
+def _marks_in(rows: list[str]) -> set[str]:
+    """Whose words are in some rows, be they text or bytes."""
+    held = [row + "".join(_bytes_in(row)) for row in rows]
+    return {mark for row in held for mark in re.findall(r"mark\d+x", row)}
+
+
+def _bytes_in(row: str) -> list[str]:
+    return [bytes.fromhex(run).decode("latin-1") for run in re.findall(r"\\x((?:[0-9a-f]{2})+)", row)]
+
+
+def _everything_of(memory: Memory, user: str, mark: str) -> None:
+    """What an owner may have in the store, each with the owner's mark in it."""
+    memory.add([f"Likes {mark} tea", f"Drinks {mark}"], user_id=user, infer=False)
+    (gone,) = memory.add(f"Hates {mark}", user_id=user, infer=False)["results"]
+    memory.plan(f"I said {mark}", user_id=user, source={"thread_id": mark, "message_ids": [mark]})
+    waits = [{"role": "user", "content": f"wait {mark}", "id": mark}]
+    patience = Patience(after=timedelta(days=1))
+    run(memory.operations.wait(waits, message_ids=[mark], thread_id=mark, patience=patience, user_id=user))
+    memory.search(f"{mark} tea", user_id=user)
+    memory.delete(gone["id"], user_id=user)
+    memory.add(f"Short {mark}", user_id=user, run_id="s", infer=False)
+    memory.delete_all(user_id=user, run_id="s")
+    memory.purge_expired(user_id=user)
