@@ -83,6 +83,7 @@ class Living:
         self._turn = threading.Lock()
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._begun = False
+        self._looks = self._followed = 0  # how many looks at the store have begun, and which one ended well last
         self._drift = 0  # rows taken in, or gone, since it was kept
         self._begin()
 
@@ -107,6 +108,8 @@ class Living:
     async def follow(self, items: Items, condition: Condition, most: int) -> str | None:
         """Takes in what was written since the last look. One thread, or one task of a loop, looks at a time.
 
+        Those who waited for their turn share the next look, which began after all of them had asked.
+
         Args:
             items: The store.
             condition: What will be asked: fields that there is no column of yet are taken in as well.
@@ -119,12 +122,22 @@ class Living:
         return await call(self._follow_here, self._follow_there, items, condition, most)
 
     def _follow_here(self, items: Items, condition: Condition, most: int) -> str | None:
+        looks = self._looks
         with self._turn:
+            if self._was_followed(looks, condition):
+                return "hit"
             return run(self._follow(items, condition, most))
 
     async def _follow_there(self, items: Items, condition: Condition, most: int) -> str | None:
+        looks = self._looks
         async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            if self._was_followed(looks, condition):
+                return "hit"
             return await arun(self._follow(items, condition, most))
+
+    def _was_followed(self, looks: int, condition: Condition) -> bool:
+        """Whether a look has ended well that began when so many had begun before it, and took in what is asked."""
+        return self._followed > looks and not self.index.columns.missing(condition)
 
     async def _follow(self, items: Items, condition: Condition, most: int) -> str | None:
         if not self._begun:
@@ -132,13 +145,16 @@ class Living:
             await self._resume(items)
         self.ask_for(condition)
         while True:
-            since, paths = self.stamp, self.paths
+            with self.lock:
+                self._looks += 1
+                look, since, paths = self._looks, self.stamp, self.paths
             changes = await items.changes(self._scopes, paths, since, most)
             if changes is None:
                 return None
             with self.lock:
                 if self.stamp is since and self.paths is paths:  # else somebody has taken in others meanwhile
                     self.take(changes)
+                    self._followed = look
                     return "miss" if changes.whole else "stale" if changes.addresses or changes.gone else "hit"
 
     async def keep(self, items: Items) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import uuid
 from collections.abc import Callable, Iterator
@@ -121,6 +122,29 @@ def test_only_what_changed_travels(fresh_postgres_dsn: str, monkeypatch: pytest.
     for memory in (one, other):
         memory.close()
         memory.store.close()  # type: ignore[attr-defined]
+
+
+async def test_searches_that_wait_share_one_look(fresh_postgres_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty searches of one owner at once ask the store a few times what changed, and all find what was just added."""
+    async with LongTermStore.postgres(fresh_postgres_dsn, embed=FakeEmbeddings()) as store:
+        memory = Memory(store, reinforce="none")
+        await memory.aadd("Alex plays the cello", user_id="alex", infer=False)
+        await memory.asearch("cello", user_id="alex")
+        looks = 0
+        changes = store.items.backend.changes  # type: ignore[attr-defined]
+
+        async def counted(*given: Any) -> Any:
+            nonlocal looks
+            looks += 1
+            return await changes(*given)
+
+        monkeypatch.setattr(store.items.backend, "changes", counted)
+        monkeypatch.setattr(store.items, "_following", store.items.backend)
+        await memory.aadd("Alex sold the cello", user_id="alex", infer=False)
+        looks = 0
+        found = await asyncio.gather(*(memory.asearch("sold cello", user_id="alex") for _ in range(20)))
+        assert all("Alex sold the cello" in [each["memory"] for each in one["results"]] for one in found)
+        assert 1 <= looks <= 4
 
 
 def test_an_owner_who_outgrows_the_budget_is_let_go(opened: Open) -> None:

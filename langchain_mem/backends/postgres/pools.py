@@ -11,7 +11,7 @@ import itertools
 import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 
@@ -25,13 +25,21 @@ from langchain_mem.errors import InvalidRequest, MissingDependency, StoreError
 try:
     import psycopg
     from psycopg.abc import Buffer
-    from psycopg.adapt import Dumper, Loader
+    from psycopg.adapt import AdaptersMap, Dumper, Loader
     from psycopg.errors import DeadlockDetected, SerializationFailure
-    from psycopg.pq import Format
+    from psycopg.pq import Format, PipelineStatus
     from psycopg.rows import tuple_row
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-    from langchain_mem.backends.postgres.connections import LoopPool, ThreadsPool, in_time, is_fit, unhurried
+    from langchain_mem.backends.postgres.connections import (
+        AsyncPatient,
+        LoopPool,
+        Patient,
+        ThreadsPool,
+        in_time,
+        is_fit,
+        unhurried,
+    )
 except ImportError as error:
     raise MissingDependency('Postgres needs psycopg: pip install "langchain-mem[postgres]"') from error
 
@@ -43,7 +51,6 @@ Pool: TypeAlias = "ConnectionPool[Any] | AsyncConnectionPool[Any]"
 SqlRow: TypeAlias = tuple[Any, ...]
 """One row as Postgres answers it."""
 
-_OPTIONS: Final[dict[str, Any]] = {"autocommit": True}  # a read is its own transaction, and costs one round trip
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # where Postgres counts from
 _ELEMENT = np.dtype([("size", ">i4"), ("value", ">f4")])  # of an array on the wire
 _FLOAT4, _FLOAT4_ARRAY = 700, 1021  # Postgres' own numbers of these types
@@ -81,6 +88,28 @@ class _Instant(Loader):
         return _EPOCH + timedelta(microseconds=self._value.unpack(data)[0])
 
 
+def _adapt(adapters: AdaptersMap) -> None:
+    """Has our own formats used."""
+    adapters.register_dumper(np.ndarray, _FloatArray)
+    adapters.register_loader("timestamptz", _Instant)
+
+
+class _Formats:
+    """What connections that we open take their formats from, so that no cursor has to be told of them."""
+
+    connection = None
+
+    def __init__(self) -> None:
+        self.adapters = AdaptersMap(psycopg.adapters)
+        _adapt(self.adapters)
+
+
+_OPTIONS: Final[dict[str, Any]] = {
+    "autocommit": True,  # a read is its own transaction, and costs one round trip
+    "context": _Formats(),
+}
+
+
 class Session:
     """A connection on which to say things."""
 
@@ -93,7 +122,7 @@ class Session:
 
     def _send(self, statements: Sequence[Statement]) -> list[list[SqlRow]]:
         batches = [(self._cursor(), batch) for batch in _alike(statements)]
-        with self._connection.pipeline():
+        with nullcontext() if self._is_alone(statements) else self._connection.pipeline():
             for cursor, batch in batches:
                 if len(batch) == 1:
                     cursor.execute(batch[0].query.encode(), batch[0].parameters)
@@ -108,7 +137,7 @@ class Session:
 
     async def _asend(self, statements: Sequence[Statement]) -> list[list[SqlRow]]:
         batches = [(self._cursor(), batch) for batch in _alike(statements)]
-        async with self._connection.pipeline():
+        async with nullcontext() if self._is_alone(statements) else self._connection.pipeline():
             for cursor, batch in batches:
                 if len(batch) == 1:
                     await cursor.execute(batch[0].query.encode(), batch[0].parameters)
@@ -122,15 +151,19 @@ class Session:
                 cursor.nextset()
         return answers
 
+    def _is_alone(self, statements: Sequence[Statement]) -> bool:
+        """Whether a pipeline would only cost: there is one statement, and no transaction gathers more."""
+        return len(statements) == 1 and self._connection.pgconn.pipeline_status == PipelineStatus.OFF
+
     def unhurried(self) -> AbstractContextManager[None]:
         """Lets what is said meanwhile take as long as it does."""
         return unhurried(self._connection)
 
     def _cursor(self) -> Any:
-        """A cursor with our own formats; the connection, which may be a user's, keeps its."""
+        """A cursor with our own formats; a connection that is a user's keeps its own."""
         cursor = self._connection.cursor(binary=True, row_factory=tuple_row)
-        cursor.adapters.register_dumper(np.ndarray, _FloatArray)
-        cursor.adapters.register_loader("timestamptz", _Instant)
+        if not isinstance(self._connection, Patient | AsyncPatient):
+            _adapt(cursor.adapters)
         return cursor
 
 
