@@ -7,12 +7,13 @@ done fails alone: where a batch fails, what each caller asked is done by itself.
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from langgraph.store.base import GetOp, ListNamespacesOp, Op, Result, SearchOp
+from langgraph.store.base import GetOp, Item, ListNamespacesOp, Op, Result, SearchItem, SearchOp
+
+from langchain_mem.model.json_values import copied
 
 
 class _Asked(NamedTuple):
@@ -107,6 +108,23 @@ def _handed_out(results: Sequence[Result], places: Sequence[int]) -> list[Result
     given: set[int] = set()
     answers = []
     for place in places:
-        answers.append(copy.deepcopy(results[place]) if place in given else results[place])
+        answers.append(_own(results[place]) if place in given else results[place])
         given.add(place)
     return answers
+
+
+def _own(result: Result) -> Result:
+    """A copy of a result for one caller: items with their values; namespaces are tuples, which nobody changes."""
+    if isinstance(result, list):
+        return [_own_item(each) if isinstance(each, Item) else each for each in result]  # type: ignore[return-value]
+    return _own_item(result) if isinstance(result, Item) else result
+
+
+def _own_item(item: Item) -> Item:
+    """A copy of an item. It is made without `__init__`, which looks at every field once more."""
+    own = object.__new__(type(item))
+    own.namespace, own.key, own.value = item.namespace, item.key, copied(item.value)
+    own.created_at, own.updated_at = item.created_at, item.updated_at
+    if isinstance(own, SearchItem) and isinstance(item, SearchItem):
+        own.score = item.score
+    return own
