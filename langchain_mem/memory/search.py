@@ -148,12 +148,12 @@ async def _search(
     )
     details = _details([*hits, *turns])
     told = [{"id": hit.address.key, **each} for hit, each in zip(hits, details, strict=False)]
-    if as_of is None and (reinforce or settings.reinforce) == "returned":
-        settings.touches.record([hit.address for hit in hits], now)
-    settings.activity.record("search", iso(then), scope.ids(), query=query[:QUOTED], results=told)
     found = _found([*hits, *turns], details if explain else None)
     memories = found[: len(hits)]
     results = (sorted(memories, key=_layer) if order == "layer" else memories) + found[len(hits) :]
+    if as_of is None and (reinforce or settings.reinforce) == "returned":
+        settings.touches.record([hit.address for hit in hits], now)
+    settings.activity.record("search", iso(then), scope.ids(), query=query[:QUOTED], results=told)
     return {"results": [*results, *(raw_history(history) if isinstance(history, Sequence) else ())]}
 
 

@@ -115,12 +115,12 @@ def rank(
     chosen[citing[chosen[cited]]] = True
     chosen[cited[chosen[citing]]] = True
     numbers = np.flatnonzero(chosen)
-    parts, ranks = _among(found, numbers), documents.ranks(numbers)
+    parts, sorts = _among(found, numbers), [mask[numbers] for mask in wanted]
+    ranks = documents.ranks(numbers)
     scores = Scores(formula(query, parts), ranks=ranks, results=parts.eligible)
-    order = np.array(scores.best(threshold=threshold), dtype=np.intp)
-    each = [order[mask[numbers[order]]][:limit] for mask in wanted]
-    evidence = scores.of(np.concatenate(each))
-    handles = documents.handles_of(numbers[np.concatenate(each)])
+    each = scores.best_of(sorts, limit, threshold=threshold)
+    best = np.concatenate(each)
+    evidence, handles = scores.of(best), documents.handles_of(numbers[best])
     every = list(map(Ranked, handles, evidence))
     ends = np.cumsum([0, *map(len, each)])
     return [every[start:end] for start, end in itertools.pairwise(ends)]

@@ -161,6 +161,17 @@ class Scores(Sequence[Evidence]):
         kept = order[self._results[order] & (self.relevance[order] >= threshold)]
         return [int(i) for i in kept[:limit]]
 
+    def best_of(self, sorts: Sequence[Mask], limit: int, *, threshold: float = 0.0) -> list[Places]:
+        """Of each sort of documents the most relevant, as `best` has them.
+
+        Args:
+            sorts: Which documents are of each sort.
+            limit: How many of each at most.
+            threshold: The least relevance.
+        """
+        order = np.array(self.best(threshold=threshold), dtype=np.intp)
+        return [order[sort[order]][:limit] for sort in sorts]
+
 
 class Corpus:
     """An immutable index of documents, to be kept for as long as they do not change.

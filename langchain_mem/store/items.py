@@ -310,10 +310,10 @@ class Items:
     async def question(self, text: str) -> tuple[Vector | None, Scale | None]:
         """The embedding of a query and the scale of the embedder; `None` twice where there is no embedder."""
         await self.ready()
-        now = self.now()
         if self._vectorizer is None:
             return None, None
-        return await self._vectorizer.query(text), await self._vectorizer.scale(self.backend, now)
+        scale = await self._vectorizer.scale(self.backend, self.now())
+        return await self._vectorizer.query(text), scale
 
     async def embed_query(self, text: str) -> Vector | None:
         """Shape (dims,); `None` where there is no embedder. See `Vectorizer.query`."""

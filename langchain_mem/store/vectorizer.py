@@ -81,13 +81,14 @@ class Vectorizer:
 
     async def query(self, text: str) -> Vector:
         """Shape (dims,): what `embed_query` gives; raises as `documents`. The last query is remembered."""
-        hit = self._asked is not None and self._asked[0] == text
-        telemetry.count("cache", 1, {"cache": "query", "outcome": "hit" if hit else "miss"})
-        if self._asked is None or not hit:
+        asked, outcome = self._asked, "hit"
+        if asked is None or asked[0] != text:
             embedder = await self.identify()
             given = await call(self._embeddings.embed_query, self._embeddings.aembed_query, text)
-            self._asked = (text, unit([given], 1, embedder)[0])
-        return self._asked[1]
+            asked, outcome = (text, unit([given], 1, embedder)[0]), "miss"
+            self._asked = asked
+        telemetry.count("cache", 1, {"cache": "query", "outcome": outcome})
+        return asked[1]
 
     async def scale(self, backend: Backend, now: datetime) -> Scale:
         """The embedder's scale: as it states it, as the store remembers it, or as measured now and remembered.

@@ -10,8 +10,8 @@ from benchmarks.walk import walk
 @pytest.mark.parametrize(
     ("way", "files", "moves"),
     [
-        ("search", 34, 87),
-        ("add", 36, 93),
+        ("search", 36, 86),
+        ("add", 38, 97),
         ("put", 8, 10),
         ("checkpoint", 2, 2),
         ("where", 3, 14),

@@ -131,8 +131,9 @@ async def read_rows(settings: Settings, search: Search, hits: Sequence[Hit]) -> 
 
 
 def _by_index(livings: Sequence[Living], search: Search, asked_for: _AskedFor) -> tuple[list[Hit], list[Hit]]:
+    views = _views(search)
     with locked(livings):
-        wanted = shown_in(livings, _views(search), search.now)
+        wanted = shown_in(livings, views, search.now)
         documents: Documents = livings[0].index
         if len(livings) > 1:
             documents = Together([living.index for living in livings])
