@@ -5,8 +5,8 @@ set. A backend therefore sees no clock, no embedder and no model; `now` is an ar
 an `async def` that awaits only others of its kind and `call(sync_form, async_form)` (see `langchain_mem._flow`): so it
 serves threads and event loops. A backend with nothing to wait for simply awaits nothing.
 
-`Backend` is what every backend does. `Scanning`, `Lexical`, `Touching` and `Compacting` are abilities of their own; the
-store asks with `isinstance` and does without where one is missing.
+`Backend` is what every backend does. `Scanning`, `Lexical`, `Touching`, `Listing` and `Compacting` are abilities of
+their own; the store asks with `isinstance` and does without where one is missing.
 """
 
 from __future__ import annotations
@@ -303,6 +303,14 @@ class Touching(Protocol):
 
         Changes neither `updated_at` nor `revision` nor a `stamp`. Concurrent touches all count.
         """
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A backend that tells where rows are without reading them, so that a large store is walked batch by batch."""
+
+    async def addresses(self, prefixes: tuple[Namespace, ...], now: datetime) -> list[Address]:
+        """Where every unexpired row in scope is, in order."""
 
 
 @runtime_checkable

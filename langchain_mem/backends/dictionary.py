@@ -145,6 +145,11 @@ class DictionaryBackend:
             rows = list(itertools.islice(self._scope(prefixes, now), limit + 1))
             return None if len(rows) > limit else sorted(rows, key=_address)
 
+    async def addresses(self, prefixes: tuple[Namespace, ...], now: datetime) -> list[Address]:
+        """Where every unexpired row in scope is, in order."""
+        with self._lock:
+            return sorted(row.address for row in self._scope(prefixes, now))
+
     async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
         """The numbers that the last writes left on these namespaces."""
         with self._lock:

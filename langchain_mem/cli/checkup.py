@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from langchain_mem._flow import run
-from langchain_mem.backends.base import Address, Backend, Embedder, NamespaceQuery, Query, Row
-from langchain_mem.model.scopes import BATCHES, MEMORIES, TOUCHES, Namespace
+from langchain_mem.backends.base import Address, Backend, Embedder, Listing, Query, Row
+from langchain_mem.model.scopes import BATCHES, MEMORIES, TOUCHES
 
 PROBES: Final = 100
 """Memories whose own vectors are searched for, spread over the store."""
+
+AT_ONCE: Final = 500
+"""Rows that are held at a time."""
 
 _NEAR: Final = 20  # among so many nearest a memory must find itself, however many say nearly the same
 
@@ -32,65 +36,90 @@ class Finding:
     repair: str | None = None
 
 
+class _Kind(NamedTuple):
+    """What can be wrong, and how it is mended."""
+
+    problem: str
+    repair: str | None = None
+
+
+_MISFILED: Final = _Kind("no memory of this package, or stored under another id")
+_TWINS: Final = _Kind("stored at two places under one id")
+_BARE: Final = _Kind("without a vector: a search by meaning does not find it", "embed")
+_UNLINKED: Final = _Kind("superseded by a memory that is not there")
+_UNINDEXED: Final = _Kind("not found by its own vector: the index and the rows differ", "rebuild")
+_USES: Final = _Kind("uses of a memory that is not there", "remove")
+_BATCHES: Final = _Kind("changes of memories that are all gone", "remove")
+_KINDS: Final = (_MISFILED, _TWINS, _BARE, _UNLINKED, _UNINDEXED, _USES, _BATCHES)
+
+
 class Checkup:
-    """One pass over the rows of a store; nothing is changed.
+    """One pass over the rows of a store, so many at a time; nothing is changed.
 
     Args:
         backend: The store's backend, ready.
         recorded: Whose vectors it holds.
         now: What has expired by then is not looked at: a purge will remove it.
+        progress: Told how many rows have been looked at, and of how many.
     """
 
-    def __init__(self, backend: Backend, recorded: Embedder | None, now: datetime) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        recorded: Embedder | None,
+        now: datetime,
+        *,
+        progress: Callable[[int, int], object] = lambda done, total: None,
+    ) -> None:
         self._backend = backend
         self._recorded = recorded
         self._now = now
-        self._places: dict[str, list[Address]] = {}
-        self._probes: list[Row] = []
+        self._progress = progress
+        self._keys: Counter[str] = Counter()
         self.memories = 0
 
-    def findings(self) -> Iterator[Finding]:
-        """What is not right, check by check."""
-        rows = list(self._under(MEMORIES))
-        self.memories = len(rows)
-        for row in rows:
-            self._places.setdefault(row.address.key, []).append(row.address)
-        checks = (self._misfiled, self._doubled, self._unembedded, self._unlinked, self._unindexed)
-        found = (Finding(problem=problem, addresses=addresses, repair=repair)
-                 for check in checks for problem, addresses, repair in [check(rows)])  # fmt: skip
-        yield from (finding for finding in (*found, *self._orphans()) if finding.addresses)
+    def findings(self) -> Sequence[Finding]:
+        """What is not right, by what it is."""
+        memories, batches = self._addresses(MEMORIES), self._addresses(BATCHES)
+        self.memories, total = len(memories), len(memories) + len(batches)
+        self._keys = Counter(address.key for address in memories)
+        found: dict[_Kind, list[Address]] = {kind: [] for kind in _KINDS}
+        found[_TWINS] = [address for address in memories if self._keys[address.key] > 1]
+        every = max(1, len(memories) // PROBES)
+        for place, row in enumerate(self._rows(memories)):
+            for kind in self._wrong_with(row, probe=place % every == 0):
+                found[kind].append(row.address)
+            self._progress(place + 1, total)
+        for place, row in enumerate(self._rows(batches), len(memories)):
+            if not self._concerns_any(row.value):
+                found[_BATCHES].append(row.address)
+            self._progress(place + 1, total)
+        found[_USES] = [address for address in self._addresses(TOUCHES) if address.key not in self._keys]
+        return [Finding(problem=kind.problem, addresses=where, repair=kind.repair)
+                for kind, where in found.items() if where]  # fmt: skip
 
-    def _under(self, root: str) -> Iterator[Row]:
-        query = NamespaceQuery(now=self._now, prefix=(root,))
-        for namespace in run(self._backend.namespaces(query)):
-            yield from self._in(namespace)
+    def _addresses(self, root: str) -> list[Address]:
+        if isinstance(self._backend, Listing):
+            return run(self._backend.addresses(((root,),), self._now))
+        return [match.row.address for match in run(self._backend.search(Query(now=self._now, prefixes=((root,),))))]
 
-    def _in(self, namespace: Namespace) -> list[Row]:
-        found = run(self._backend.search(Query(now=self._now, prefixes=(namespace,))))
-        return [match.row for match in found if match.row.address.namespace == namespace]
+    def _rows(self, addresses: Sequence[Address]) -> Iterator[Row]:
+        """The rows at these addresses, of which few are held at a time."""
+        for start in range(0, len(addresses), AT_ONCE):
+            found = run(self._backend.get(addresses[start : start + AT_ONCE], self._now))
+            yield from (row for row in found if row is not None)
 
-    def _misfiled(self, rows: Sequence[Row]) -> tuple[str, list[Address], None]:
-        wrong = [row.address for row in rows if row.value.get("id") != row.address.key or not _is_memory(row.value)]
-        return "no memory of this package, or stored under another id", wrong, None
-
-    def _doubled(self, rows: Sequence[Row]) -> tuple[str, list[Address], None]:
-        twins = [address for places in self._places.values() if len(places) > 1 for address in places]
-        return "stored at two places under one id", twins, None
-
-    def _unembedded(self, rows: Sequence[Row]) -> tuple[str, list[Address], str]:
-        live = [row for row in rows if row.value.get("state") == "live" and row.value.get("memory")]
-        bare = [row.address for row in live if self._recorded and not len(row.vectors)]
-        return "without a vector: a search by meaning does not find it", bare, "embed"
-
-    def _unlinked(self, rows: Sequence[Row]) -> tuple[str, list[Address], None]:
-        lost = [row.address for row in rows if row.value.get("superseded_by") not in (None, *self._places)]
-        return "superseded by a memory that is not there", lost, None
-
-    def _unindexed(self, rows: Sequence[Row]) -> tuple[str, list[Address], str]:
-        embedded = [row for row in rows if len(row.vectors)]
-        probes = embedded[:: max(1, len(embedded) // PROBES)]
-        lost = [row.address for row in probes if not self._finds(row)]
-        return "not found by its own vector: the index and the rows differ", lost, "rebuild"
+    def _wrong_with(self, row: Row, *, probe: bool) -> Iterator[_Kind]:
+        value = row.value
+        if value.get("id") != row.address.key or not _is_memory(value):
+            yield _MISFILED
+        live = value.get("state") == "live" and value.get("memory")
+        if live and self._recorded and not len(row.vectors):
+            yield _BARE
+        if value.get("superseded_by") is not None and value["superseded_by"] not in self._keys:
+            yield _UNLINKED
+        if probe and len(row.vectors) and not self._finds(row):
+            yield _UNINDEXED
 
     def _finds(self, row: Row) -> bool:
         query = Query(now=self._now, prefixes=(row.address.namespace,), vector=row.vectors[0], limit=_NEAR)
@@ -98,15 +127,9 @@ class Checkup:
         same = len(found) == _NEAR and (found[-1].score or 0) > 0.9999  # more twins than were asked for
         return same or any(match.row.address == row.address for match in found)
 
-    def _orphans(self) -> Iterator[Finding]:
-        uses = [row.address for row in self._under(TOUCHES) if row.address.key not in self._places]
-        yield Finding(problem="uses of a memory that is not there", addresses=uses, repair="remove")
-        batches = [row.address for row in self._under(BATCHES) if not self._concerns_any(row.value)]
-        yield Finding(problem="changes of memories that are all gone", addresses=batches, repair="remove")
-
     def _concerns_any(self, batch: Mapping[str, Any]) -> bool:
         named = batch.get("memories") or ()
-        return not named or any(key in self._places for _, key in named)
+        return not named or any(key in self._keys for _, key in named)
 
 
 def _is_memory(value: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +12,10 @@ import typer
 
 from langchain_mem.cli.opening import opened
 from langchain_mem.cli.options import EmbedderName, Json, Store
-from langchain_mem.cli.printing import INCOMPLETE, busy, one_line, saying_errors, show
+from langchain_mem.cli.printing import INCOMPLETE, counting, one_line, saying_errors, show
 
 if TYPE_CHECKING:
+    from langchain_mem.backends.base import Address
     from langchain_mem.cli.checkup import Finding
     from langchain_mem.memory.facade import Memory
     from langchain_mem.store.long_term import LongTermStore
@@ -42,27 +43,29 @@ def doctor(
     with saying_errors(), opened(store, embedder, tell=True) as place:
         from langchain_mem.memory.facade import Memory
 
-        with Memory(place, all_owners=True) as memory, busy("Checking"):
-            report, findings = _examined(memory, place, store)
+        with Memory(place, all_owners=True) as memory, counting("Checking") as told:
+            report, findings = _examined(memory, place, store, told)
             if repair and findings:
                 for finding in findings:
                     _mend(memory, place, finding)
                 report["repaired"] = [_told(finding) for finding in findings if finding.repair]
-                again, findings = _examined(memory, place, store)
+                again, findings = _examined(memory, place, store, told)
                 report |= {name: again[name] for name in ("memories", "findings")}
         show(report, lambda: _lines(report), json=json)
     if findings:
         raise typer.Exit(INCOMPLETE)
 
 
-def _examined(memory: Memory, place: LongTermStore, store: str | None) -> tuple[dict[str, Any], Sequence[Finding]]:
+def _examined(
+    memory: Memory, place: LongTermStore, store: str | None, told: Callable[[int, int], None]
+) -> tuple[dict[str, Any], Sequence[Finding]]:
     from langchain_mem._flow import run
     from langchain_mem.cli.checkup import Checkup
     from langchain_mem.store.place import default_place, without_password
 
     recorded = run(place.items.backend.setup(None))
-    checkup = Checkup(place.items.backend, recorded, memory.clock())
-    findings = list(checkup.findings())
+    checkup = Checkup(place.items.backend, recorded, memory.clock(), progress=told)
+    findings = checkup.findings()
     report = {
         "place": without_password(store or default_place()),
         "embedder": recorded and {"name": recorded.name, "dims": recorded.dims},
@@ -87,19 +90,27 @@ def _told(finding: Finding) -> dict[str, Any]:
 
 
 def _mend(memory: Memory, place: LongTermStore, finding: Finding) -> None:
+    from langgraph.store.base import PutOp
+
+    from langchain_mem.cli.checkup import AT_ONCE
+
     if finding.repair == "remove":
-        for address in finding.addresses:
-            place.delete(address.namespace, address.key)
+        for start in range(0, len(finding.addresses), AT_ONCE):
+            place.batch([PutOp(*address, None) for address in finding.addresses[start : start + AT_ONCE]])
     elif finding.repair == "rebuild":
         memory.compact()
     elif finding.repair == "embed":
-        _embed(memory, [address.key for address in finding.addresses])
+        _embed(memory, finding.addresses)
 
 
-def _embed(memory: Memory, ids: Sequence[str]) -> None:
-    """Writes memories again as they are, history included, so that their texts are embedded."""
-    wanted = set(ids)
-    memory.import_([line for line in memory.export() if _id_of(line) in wanted], on_conflict="replace")
+def _embed(memory: Memory, addresses: Sequence[Address]) -> None:
+    """Writes memories again as they are, history included, so that their texts are embedded; owner by owner."""
+    from langchain_mem.model.scopes import ids_of
+
+    wanted = {address.key for address in addresses}
+    for owner in dict.fromkeys(address.namespace[:3] for address in addresses):
+        mine: Any = ids_of(owner)
+        memory.import_([line for line in memory.export(**mine) if _id_of(line) in wanted], on_conflict="replace")
 
 
 def _id_of(line: str) -> str | None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from langgraph.store.base import IndexConfig, PutOp
 
-from langchain_mem.backends.base import ANY, Address, NamespaceQuery, Query, Row, Unconditional, Write, fits
+from langchain_mem.backends.base import ANY, Address, Listing, NamespaceQuery, Query, Row, Unconditional, Write, fits
 from langchain_mem.errors import Conflict, EmbeddingMismatch
 from langchain_mem.filters.language import matches, parse_store
 from langchain_mem.store.items import Items
@@ -300,6 +300,20 @@ class LongTermStoreConformance(StoreConformance):
         assert [row.address.key for row in rows] == ["a", "b", "c", "d"]
         assert [len(row.vectors) for row in rows] == [1, 1, 1, 0]
         assert store.do(store.store.items.scan([NS], limit=3)) is None
+
+    def test_addresses_are_where_rows_are(self, store: Forms, clock: FakeClock) -> None:
+        """Every live row in scope is listed, however its labels and its key are spelled, and none that went."""
+        backend = store.store.items.backend
+        if not isinstance(backend, Listing):
+            pytest.skip("This backend does not list addresses.")
+        long = (*NS, "long " * 40)
+        here = [Address(NS, "a/b=c#1"), Address((*NS, "b%=ü"), "k"), Address(long, "k")]
+        store.batch([PutOp(*address, {"text": "tea"}) for address in here])
+        store.batch([PutOp(("notes", "alexander"), "f", {"text": "tea"}), PutOp(NS, "gone", {"text": "tea"})])
+        store.delete(NS, "gone")
+        store.put(NS, "e", {"text": "tea"}, ttl=1)
+        clock.advance(minutes=1)
+        assert store.do(backend.addresses((NS,), clock.now)) == sorted(here)
 
     def test_stamp_changes_with_writes(self, store: Forms, clock: FakeClock) -> None:
         """A scope's stamp changes with each put, delete, refresh and purge in it, not with time or touches."""

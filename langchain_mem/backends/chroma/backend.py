@@ -107,6 +107,7 @@ class ChromaBackend:
     refresh = _offloaded(SharedCollection.refresh)
     purge = _offloaded(SharedCollection.purge)
     scan = _offloaded(SharedCollection.scan)
+    addresses = _offloaded(SharedCollection.addresses)
     stamp = _offloaded(SharedCollection.stamp)
     changes = _offloaded(SharedCollection.changes)
     keep = _offloaded(SharedCollection.keep)

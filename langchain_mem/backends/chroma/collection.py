@@ -178,6 +178,15 @@ class SharedCollection:
                 loaded = _dictionary(rows.rows_of(self.table.find(_scopes(prefixes))))
             return run(loaded.scan(prefixes, now, limit))
 
+    def addresses(self, prefixes: tuple[Namespace, ...], now: datetime) -> list[Address]:
+        """Where every unexpired row in scope is, in order: as the ids say, unless they are digests."""
+        with self.mutex:
+            ids = self._live(prefixes, now)
+            told = {identifier: rows.address_of(identifier) for identifier in ids}
+            digested = [identifier for identifier, address in told.items() if address is None]
+            read = [row.address for row in rows.rows_of(self.table.read(digested, vectors=False))] if digested else []
+            return sorted([*filter(None, told.values()), *read])
+
     def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
         """What changes with each write in scope; `None` over HTTP, and for scopes too large to be held in memory."""
         if self._cache is None:

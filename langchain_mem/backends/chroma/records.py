@@ -106,6 +106,17 @@ def namespace_of(identifier: str) -> Namespace | None:
     return tuple(unquote(each, errors="surrogatepass") for each in identifier.split("/")[:-1])
 
 
+def address_of(identifier: str) -> Address | None:
+    """Where the row of an id is, `None` where it is a digest.
+
+    >>> address_of(record_id(Address(("memories", "user", "a=b"), "7/8")))
+    Address(namespace=('memories', 'user', 'a=b'), key='7/8')
+    """
+    namespace = namespace_of(identifier)
+    key = identifier.rpartition("/")[2].removeprefix("=")
+    return None if namespace is None else Address(namespace, unquote(key, errors="surrogatepass"))
+
+
 def part_ids(identifier: str, count: int) -> list[str]:
     """The ids of the records that hold a row's vectors after its first."""
     return [f"{identifier}#{number}" for number in range(1, count)]

@@ -179,6 +179,11 @@ class PostgresBackend:
             return None
         return self._rows([record[1:] for record in records]) if total else []
 
+    async def addresses(self, prefixes: tuple[Namespace, ...], now: datetime) -> list[Address]:
+        """Where every unexpired row in scope is, in order."""
+        records = await self._pools.read(self._reading.addresses(prefixes, now))
+        return sorted(Address(tuple(map(decode, labels)), decode(key)) for labels, key in records)
+
     async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable:
         """How many rows are in scope, and their writes hashed together."""
         return (await self._pools.read(self._reading.stamp(prefixes)))[0]

@@ -169,6 +169,12 @@ class Reading:
         """
         return Statement(query, {**parameters, "now": now, "limit": limit})
 
+    def addresses(self, prefixes: Sequence[Namespace], now: datetime) -> Statement:
+        """The namespace and key of each row in scope, in no order."""
+        scope, parameters = within(prefixes)
+        text = f"SELECT i.namespace, i.key FROM {self._tables.items} i WHERE {scope} AND {ALIVE}"
+        return Statement(text, {**parameters, "now": now})
+
     def stamp(self, prefixes: Sequence[Namespace]) -> Statement:
         """How many rows are in scope, and their last writes hashed together: out of the index alone."""
         scope, parameters = within(prefixes)

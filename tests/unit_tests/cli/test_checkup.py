@@ -117,6 +117,35 @@ def test_something_else_among_memories(backend: Forgetting):
     assert [(finding.problem[:9], finding.repair) for finding in _found(backend)] == [("no memory", None)]
 
 
+class Measured(Forgetting):
+    """Notes how many rows it hands over at once."""
+
+    most = 0
+
+    async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
+        self.most = max(self.most, len(addresses))
+        return await super().get(addresses, now)
+
+    async def search(self, query: Query) -> list[Match]:
+        found = await super().search(query)
+        self.most = max(self.most, len(found))
+        return found
+
+
+def test_few_rows_are_held_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    """However many there are, they come batch by batch; and whoever watches is told how many are done."""
+    monkeypatch.setattr("langchain_mem.cli.checkup.AT_ONCE", 30)
+    backend, told = Measured(), []
+    memory = Memory(LongTermStore(backend, embed=FakeEmbeddings()), all_owners=True)
+    for owner in ("alex", "bea"):
+        memory.add([{"role": "user", "content": f"Fact {number} of {owner}"} for number in range(60)], user_id=owner)
+    backend.most = 0
+    embedder, now = run(backend.setup(None)), datetime.now(UTC)
+    checkup = Checkup(backend, embedder, now, progress=lambda done, total: told.append((done, total)))
+    assert checkup.findings() == []
+    assert (checkup.memories, backend.most, told[-1]) == (120, 30, (122, 122))
+
+
 @pytest.mark.usefixtures("memory")
 def test_changes_of_what_is_gone(backend: Forgetting):
     """A batch whose memories are all gone can be removed; one that keeps a memory stays."""
