@@ -34,6 +34,7 @@ from langchain_mem.backends.chroma import records as rows
 from langchain_mem.backends.chroma.client import CollectionClient
 from langchain_mem.backends.chroma.journal import ABANDONED, Journal
 from langchain_mem.backends.chroma.kept import KeptFiles
+from langchain_mem.backends.chroma.recent import RecentRecords
 from langchain_mem.backends.chroma.records import Record, record_id
 from langchain_mem.backends.chroma.scope_cache import EVER, ScopeCache
 from langchain_mem.backends.chroma.where import Where, both, either, in_text, keys_where, where
@@ -71,6 +72,7 @@ class SharedCollection:
         self._kept = kept
         self._small = small
         self._cache = ScopeCache() if exclusive else None
+        self._recent = RecentRecords() if exclusive else None
         self._log = Log() if exclusive else None
         self._broad: dict[Namespace, int] = {}  # at least so many records
         self._lane = rows.lane(shared=not exclusive)
@@ -79,6 +81,8 @@ class SharedCollection:
     def bind(self, table: CollectionClient) -> None:
         """Goes on with this collection: the same rows, freshly opened."""
         self.table = table
+        if self._recent is not None:
+            self._recent.clear()
         self._marks = table.metadata.get("tokens") == "text"
         self._journal = Journal(table)
         if self._cache is not None:
@@ -102,12 +106,17 @@ class SharedCollection:
 
     def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         """The unexpired rows at these addresses, in order; `None` where there is none."""
+        ids = list(dict.fromkeys(map(record_id, addresses)))
+        recent = None if self._recent is None else self._recent.read(ids)
+        known = None if recent is None else rows.single_rows(recent)
+        if known is not None:
+            return _shown(known, addresses, now)
         with self._loaded({address.namespace for address in addresses}, load=False) as loaded:
             if loaded is not None:
                 return run(loaded.get(addresses, now))
-            ids = list(dict.fromkeys(map(record_id, addresses)))
-            found = {row.address: row for row in self._rows(self.table.read(ids)) if not row.hidden(now)}
-            return [found.get(address) for address in addresses]
+            records = self.table.read(ids)
+            self._remember(records)
+            return _shown(self._rows(records), addresses, now)
 
     def write(self, batch: Sequence[Write], now: datetime) -> None:
         """Does all of the batch or none of it, also where the process is killed meanwhile."""
@@ -153,7 +162,7 @@ class SharedCollection:
             sliding = [row for row in self.get(addresses, now) if row is not None and row.ttl is not None]
             self._unkeep(row.address for row in sliding)
             expiries = {record_id(row.address): {"expires": rows.micros(now + row.ttl)} for row in sliding if row.ttl}
-            self.table.update(expiries)
+            self._update(expiries)
             if self._log is not None:
                 self._log.changed(row.address for row in sliding)
             if self._cache is not None:
@@ -165,7 +174,10 @@ class SharedCollection:
             self._journal.repair(now - ABANDONED)
             expired = [each for each in self.table.find(_expired(now), vectors=False, limit=limit) if rows.is_row(each)]
             self._unkeep(row.address for row in rows.rows_of(expired))
-            self.table.delete([id_ for record in expired for id_ in (*rows.parts_of(record), record.id)])
+            dead = [id_ for record in expired for id_ in (*rows.parts_of(record), record.id)]
+            self.table.delete(dead)
+            if self._recent is not None:
+                self._recent.repeat((), dead)
             self._repeat([Write(address=row.address, row=None) for row in rows.rows_of(expired)], now)
             return len(expired)
 
@@ -206,6 +218,7 @@ class SharedCollection:
         if written is None:
             with self.mutex:
                 records = self.table.find(_scopes(scopes), limit=limit + 1)
+                self._remember(records)
             return None if len(records) > limit else rows.changes_of(records, paths, stamp=stamp)
         found = self._written(self._log, written)
         gone = [address for address in written if found.get(address) is None]
@@ -242,8 +255,8 @@ class SharedCollection:
         with self.mutex:
             self._unkeep(touches)
             by_id = {record_id(address): instants for address, instants in touches.items()}
-            records = filter(rows.is_row, self.table.read(list(by_id), vectors=False))
-            self.table.update(
+            records = filter(rows.is_row, self._bare(list(by_id)))
+            self._update(
                 {each.id: rows.touch(each.metadata, by_id[each.id], keep, lane=self._lane) for each in records}
             )
             if self._cache is not None:
@@ -351,7 +364,7 @@ class SharedCollection:
         held = [write.address for write in batch if self._holds(write.address)]
         if self._cache is not None:
             asked += [each for each, row in zip(held, self._cache.at(held), strict=True) if row is not None]
-        records = self.table.read([record_id(address) for address in asked], vectors=False)
+        records = self._bare([record_id(address) for address in asked])
         return {record.id: record for record in records if rows.is_row(record)}
 
     def _measure(self, row: Row | None) -> None:
@@ -389,11 +402,39 @@ class SharedCollection:
         try:
             self._journal.apply(puts, dead, dims=self.dims, now=now)
         except StoreError:
-            if self._cache is not None:  # how far the engine got is not known
-                self._cache.clear()
-            if self._log is not None:
-                self._log.lose()
+            self._forget()  # how far the engine got is not known
             raise
+        if self._recent is not None:
+            self._recent.repeat(puts, dead)
+
+    def _update(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Changes metadata, here as well as there."""
+        try:
+            self.table.update(changes)
+        except StoreError:
+            self._forget()
+            raise
+        if self._recent is not None:
+            self._recent.update(changes)
+
+    def _forget(self) -> None:
+        """Drops what is held in memory of the collection."""
+        if self._cache is not None:
+            self._cache.clear()
+        if self._recent is not None:
+            self._recent.clear()
+        if self._log is not None:
+            self._log.lose()
+
+    def _remember(self, records: Sequence[Record]) -> None:
+        """Holds records that were read with their vectors, for who asks for them next."""
+        if self._recent is not None:
+            self._recent.put(records)
+
+    def _bare(self, ids: Sequence[str]) -> list[Record]:
+        """The records with these ids, whose vectors are not asked for."""
+        recent = None if self._recent is None else self._recent.read(ids)
+        return self.table.read(ids, vectors=False) if recent is None else recent
 
     def _repeat(self, batch: Sequence[Write], now: datetime) -> None:
         """Keeps what is held in memory, and known of broad scopes, in step with a batch."""
@@ -489,6 +530,12 @@ def _expect(write: Write, there: Record | None, now: datetime) -> None:
         raise Conflict(
             f"{shown(write.address.key)} has changed since it was read. Nothing was written; read again and retry."
         )
+
+
+def _shown(found: Iterable[Row], addresses: Sequence[Address], now: datetime) -> list[Row | None]:
+    """The rows at these addresses, in order; `None` where there is none that has not expired."""
+    rows_by_address = {row.address: row for row in found if not row.hidden(now)}
+    return [rows_by_address.get(address) for address in addresses]
 
 
 def _dictionary(loaded: Iterable[Row]) -> DictionaryBackend:

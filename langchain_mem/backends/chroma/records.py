@@ -184,12 +184,25 @@ def rows_of(records: Sequence[Record], fetch: Callable[[list[str]], Sequence[Rec
         fetch: Reads the records of those further vectors that are not among them, where they are wanted.
     """
     by_id = {record.id: record for record in records}
-    told = [(record, _read(record.metadata["data"])) for record in records if is_row(record)]
+    told = _told(records)
     parts = [part_ids(record.id, stored["vectors"]) for record, stored in told if stored["vectors"] > 1]
     missing = [part for some in parts for part in some if part not in by_id]
     if missing and fetch is not None:
         by_id |= {record.id: record for record in fetch(missing)}
     return [_row(record, stored, by_id) for record, stored in told]
+
+
+def single_rows(records: Sequence[Record]) -> list[Row] | None:
+    """The rows that these records are; `None` where one of them has further vectors, in records of their own."""
+    told = _told(records)
+    if any(stored["vectors"] > 1 for _, stored in told):
+        return None
+    return [_row(record, stored, {}) for record, stored in told]
+
+
+def _told(records: Sequence[Record]) -> list[tuple[Record, Any]]:
+    """Those of the records that stand for rows, each with what its `data` says."""
+    return [(record, _read(record.metadata["data"])) for record in records if is_row(record)]
 
 
 def changes_of(records: Sequence[Record], paths: Sequence[Path], *, stamp: Hashable) -> Changes:
