@@ -7,6 +7,7 @@ value of a field once, and for each document the number of its value. A test is 
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
@@ -260,8 +261,21 @@ class Column:
         return self._micros.all[self._codes.all]
 
     def keep(self, which: Mask) -> None:
-        """Drops the other documents."""
+        """Drops the other documents, and their values where most of all values are no document's any more."""
         self._codes.keep(which)
+        used = np.unique(self._codes.all)
+        if len(used) < len(self._values) // 2:
+            self._renumber(used)
+
+    def _renumber(self, used: npt.NDArray[np.int32]) -> None:
+        """Gives the values that have these numbers new ones, and drops the others."""
+        fresh = dict(zip(used.tolist(), itertools.count(), strict=False))
+        numbers = {name: fresh[code] for name, code in self._numbers.items() if code in fresh}
+        self._values = [self._values[code] for code in fresh]
+        self._numbers = _Numbers(self._values)
+        self._numbers.update(numbers)
+        self._codes.all[:] = np.searchsorted(used, self._codes.all)
+        self._texts, self._micros, self._answers = None, Growing(np.int64), {}
 
     def _code(self, value: Any) -> int:
         if type(value) in _PLAIN:
