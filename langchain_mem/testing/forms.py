@@ -91,7 +91,7 @@ class Suite:
     """The fixtures that every suite shares; a subclass brings `open_store`.
 
     Attributes:
-        forms: Which forms the store has. A test in another is skipped.
+        forms: Which forms the store has. Each test is collected once for each.
         expected_failures: What the store is known to lack: from a test's name, or `name[case]`, to the reason. Such a
             test must fail.
     """
@@ -130,13 +130,10 @@ class Suite:
         """An index over the field `text`."""
         return {"dims": embeddings.dims, "embed": embeddings, "fields": ["text"]}
 
-    @pytest.fixture(params=["sync", "async"])
-    def form(self, request: pytest.FixtureRequest) -> str:
-        """The form in which the store is called."""
-        form: str = request.param
-        if form not in self.forms:
-            pytest.skip(f"This store has no {form} form.")
-        return form
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Has each test collected once for each form that the store has."""
+        if "form" in metafunc.fixturenames:
+            metafunc.parametrize("form", self.forms)
 
     @pytest.fixture
     def runner(self) -> Iterator[asyncio.Runner]:
