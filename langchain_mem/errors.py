@@ -22,6 +22,7 @@ nearly right, `meant` says which one is.
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable
 from typing import Any, Final
@@ -53,6 +54,29 @@ def shown(value: Any) -> str:
     except Exception:  # noqa: BLE001 - a `__repr__` of the caller's own; the error to report is another one
         return f"a {type(value).__name__}"
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]}…{text[-19:]}"
+
+
+_QUOTED: Final = re.compile(
+    r"(?<!\w)(['\"`]).*?\1(?!\w)|\[[^\]]*\]|\{[^}]*\}|\([^)]*\)=\(.*?\)|(?<=duplicates of: ).*", re.DOTALL
+)
+_ID: Final = re.compile(r"(?<!\S)(?!\d{1,5}[.,;:]?(?!\S))\S*(?:[\d_@~/|\\]|[^\x00-\x7f])\S*")
+_READ: Final = 2_000
+_SAID: Final = 160
+
+
+def unquoted(error: BaseException) -> str:
+    """What another library's error says, without what it quotes of the call: ids, texts and values of somebody's rows.
+
+    The error itself says no more afterwards, so that a traceback that shows the cause does not either.
+
+    >>> error = ValueError("Key (prefix, key)=(memories.alex, 1) already exists in 'items'.")
+    >>> unquoted(error), str(error)
+    ('Key … already exists in …', 'Key … already exists in …')
+    """
+    said = _ID.sub("…", _QUOTED.sub("…", str(error)[:_READ])).strip()[:_SAID] or type(error).__name__
+    if error.args and isinstance(error.args[0], str):
+        error.args = (said, *error.args[1:])
+    return said
 
 
 def meant(name: object, known: Iterable[str]) -> str:

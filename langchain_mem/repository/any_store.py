@@ -34,7 +34,7 @@ from typing_extensions import override
 from langchain_mem._flow import Body, call, gather
 from langchain_mem.backends.base import ANY, Address, NamespaceQuery, Row, Vectors, Write, in_scope, no_vectors
 from langchain_mem.decay.policy import with_touch
-from langchain_mem.errors import Conflict, InvalidRequest, MemError, StoreError, shown
+from langchain_mem.errors import Conflict, InvalidRequest, MemError, StoreError, shown, unquoted
 from langchain_mem.filters.conditions import Condition, matches
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.scopes import ROOTS, TOUCHES, Namespace, reroot
@@ -261,7 +261,7 @@ class AnyStore(Repository):
         except MemError:
             raise
         except Exception as error:
-            raise StoreError(f"{type(self.store).__name__} failed: {error}") from error
+            raise StoreError(f"{type(self.store).__name__} failed: {unquoted(error)}") from error
 
 
 def _unit(vector: Sequence[float]) -> NDArray[np.float32]:

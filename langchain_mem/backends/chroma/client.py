@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from langchain_mem.backends.chroma.records import Record, placeholder
 from langchain_mem.backends.chroma.where import Where
-from langchain_mem.errors import StoreError
+from langchain_mem.errors import StoreError, unquoted
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ def engine_errors() -> Iterator[None]:
     try:
         yield
     except (ChromaError, httpx.HTTPError, ValueError, OSError) as error:
-        raise StoreError(f"Chroma failed: {error}") from error
+        raise StoreError(f"Chroma failed: {unquoted(error)}") from error
 
 
 def persistent_client(path: Path) -> Client:

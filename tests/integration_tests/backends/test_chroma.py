@@ -36,7 +36,7 @@ from langchain_mem.backends.base import (
     Write,
 )
 from langchain_mem.backends.chroma.backend import ChromaBackend
-from langchain_mem.backends.chroma.client import CLOUD_BATCH, CollectionClient, persistent_client
+from langchain_mem.backends.chroma.client import CLOUD_BATCH, CollectionClient, engine_errors, persistent_client
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.compaction import scrub
 from langchain_mem.backends.chroma.folder import Folder
@@ -204,6 +204,15 @@ def test_engine_errors_keep_their_cause() -> None:
     with pytest.raises(StoreError, match="Chroma failed") as raised:
         put(backend, row("a"))
     assert raised.value.__cause__ is not None
+
+
+def test_engine_errors_quote_nobody() -> None:
+    """Chroma names the ids that it refuses; neither our message nor the cause does."""
+    client = chromadb.EphemeralClient(settings=Settings(anonymized_telemetry=False))
+    table = client.create_collection(f"test-{uuid.uuid4().hex}")
+    with pytest.raises(StoreError, match="Chroma failed: Expected IDs to be unique") as raised, engine_errors():
+        table.add(ids=["alex", "bo", "alex"], documents=["a", "b", "c"], embeddings=[[1.0], [1.0], [1.0]])
+    assert "alex" not in f"{raised.value} {raised.value.__cause__!r}"
 
 
 async def test_loop_is_not_blocked(backend: ChromaBackend) -> None:

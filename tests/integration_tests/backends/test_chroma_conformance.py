@@ -15,7 +15,10 @@ import pytest
 from chromadb.api import ClientAPI
 
 from langchain_mem._flow import run
+from langchain_mem.backends.base import Backend
 from langchain_mem.backends.chroma.backend import ChromaBackend
+from langchain_mem.backends.encrypted import EncryptedBackend
+from langchain_mem.backends.sealing import Encryption
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing.backends import LongTermStoreConformance
 from langchain_mem.testing.clock import FakeClock
@@ -39,7 +42,7 @@ def place() -> dict[str, Any]:
     return {"collection": f"test-{uuid.uuid4().hex}"}
 
 
-def opener(backend: Callable[[], ChromaBackend], clock: FakeClock) -> Opener:
+def opener(backend: Callable[[], Backend], clock: FakeClock) -> Opener:
     return lambda **config: LongTermStore(backend(), clock=clock, **config)
 
 
@@ -69,3 +72,31 @@ class TestOverHttp(LongTermStoreConformance):
     @pytest.fixture
     def open_store(self, clock: FakeClock, chroma_client: ClientAPI, place: dict[str, Any]) -> Opener:
         return opener(partial(ChromaBackend, client=chroma_client, **place), clock)
+
+
+def sealed(**place: Any) -> EncryptedBackend:
+    """A backend, and before it what seals its rows."""
+    return EncryptedBackend(ChromaBackend(**place), Encryption(key=b"sixteen bytes or more"))
+
+
+class TestEncrypted(LongTermStoreConformance):
+    """The folder holds nothing but sealed values and hashed words."""
+
+    examples: ClassVar[int] = 2
+    forms = ("sync",)
+
+    @pytest.fixture
+    def open_store(self, clock: FakeClock, folder: Path, place: dict[str, Any]) -> Opener:
+        return opener(partial(sealed, path=folder, **place), clock)
+
+
+@pytest.mark.soak
+class TestEncryptedOverHttp(LongTermStoreConformance):
+    """So does the server."""
+
+    examples: ClassVar[int] = 2
+    forms = ("sync",)
+
+    @pytest.fixture
+    def open_store(self, clock: FakeClock, chroma_client: ClientAPI, place: dict[str, Any]) -> Opener:
+        return opener(partial(sealed, client=chroma_client, **place), clock)

@@ -138,6 +138,18 @@ class TestAnyStore:
             drive(repo.write([_put(TEA, "x", texts=("x",))], NOW))
         assert isinstance(raised.value.__cause__, ConnectionError)
 
+    def test_its_errors_quote_nobody(self, drive: Callable[..., object]) -> None:
+        """Ids and texts that a store quotes are neither in the message nor in the cause that a traceback shows."""
+        embeddings = FakeEmbeddings()
+        repo = AnyStore(InMemoryStore(index={"dims": 64, "embed": embeddings}))
+        embeddings.fail_with = ValueError(
+            "duplicate key 'alex' in (memories.user.alex~40x, 17) with {'text': 'my debt'}"
+        )
+        with pytest.raises(StoreError, match="duplicate key") as raised:
+            drive(repo.write([_put(TEA, "x", texts=("x",))], NOW))
+        shown = f"{raised.value} {raised.value.__cause__!r}"
+        assert not [word for word in ("alex", "debt", "17") if word in shown]
+
     def test_wildcards_are_whole_labels(self, repo: AnyStore, drive: Callable[..., object]) -> None:
         """A star stands for exactly one label, whatever the store takes it for."""
         for namespace in (("memories", "user", "a", "run", "r"), ("memories", "user", "run", "run", "r2", "run", "r")):
