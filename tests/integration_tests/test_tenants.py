@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ import psycopg
 import pytest
 from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
+from pydantic import BaseModel
 
 from langchain_mem import LongTermStore, Memory
+from langchain_mem._flow import run
+from langchain_mem.background.waiting import Patience
 from langchain_mem.errors import NotFound
-from langchain_mem.testing import FakeClock, FakeEmbeddings
+from langchain_mem.testing import FakeClock, FakeEmbeddings, ScriptedModel
+from tests.memories import facts
 
 TRICKY = (
     "a", "A", "\xe1", "a\u0301", "aa", "a_", "a_b", "axb", "a%", "a%b", "%", "_", "a.b", "a.", ".a", "..", ".",
@@ -141,3 +146,81 @@ def test_owners_are_apart(memory: Memory, caplog: pytest.LogCaptureFixture) -> N
         memory.delete_all(user_id=owner) if n % 2 else memory.erase(user_id=owner)
     for n, owner in enumerate(TRICKY):
         assert _marks(memory.get_all(user_id=owner)) == (set() if n < 40 else {f"mark{n}x"})
+
+
+class Diet(BaseModel):
+    """What somebody eats."""
+
+    kind: str
+
+
+def _remember(memory: Memory, owner: str, mark: str) -> dict[str, Any]:
+    """What the operations beside adding and searching tell one owner, each of whose texts has the owner's mark."""
+    ids = {"user_id": owner}
+    memory.add(f"Compares {mark} trains", **ids, run_id="s", infer=False)
+    ended = memory.end_session("s", **ids)
+    memory.add(f"Books {mark} hotels", **ids, run_id="t", infer=False)
+    promoted = memory.promote(run_id="t", **ids)
+    (first, *_) = memory.get_all(**ids)["results"]
+    batch = memory.batch_update([{"memory_id": first["id"], "text": f"Loves {mark}"}], **ids)
+    undone = memory.undo(batch["batch_id"], **ids)
+    source = {"thread_id": "one thread", "message_ids": ["m"]}
+    plan = memory.plan(f"I like {mark} jam", **ids, source=source)
+    memory.set_document(Diet(kind=mark), **ids)
+    said = [{"role": "user", "content": f"wait for {mark}", "id": "w"}]
+    patience = Patience(after=timedelta(days=1))
+    run(memory.operations.wait(said, message_ids=["w"], thread_id="one thread", patience=patience, **ids))
+    return {"ended": ended, "promoted": promoted, "undone": undone, "plan": plan}
+
+
+def _tell(memory: Memory, owner: str) -> dict[str, Any]:
+    """What an owner is told afterwards."""
+    ids = {"user_id": owner}
+    return {
+        "explained": memory.explain("trains, hotels, jam", **ids),
+        "document": memory.get_document(Diet, **ids).model_dump(),  # type: ignore[union-attr]
+        "summary": memory.summary(**ids),
+        "context": memory.context(memory.search("trains", **ids)),
+        "exported": memory.export(**ids),
+        "copied": memory.get_all(**ids, page_size=100),
+    }
+
+
+def _are_apart(memory: Memory, owners: Sequence[str], caplog: pytest.LogCaptureFixture) -> None:
+    answers = ScriptedModel(otherwise=lambda _: facts("Likes jam"))
+    memory = Memory(memory.store, clock=memory.clock, model=answers, schemas=[Diet], log_text=True)
+    plans = {}
+    for n, owner in enumerate(owners):
+        told = _remember(memory, owner, f"mark{n}x")
+        assert _marks(told) <= {f"mark{n}x"}
+        plans[owner] = told["plan"]["batch_id"]
+    for n, owner in enumerate(owners):
+        caplog.clear()
+        with caplog.at_level(logging.DEBUG, "langchain_mem"):
+            told = _tell(memory, owner)
+        assert {name: _marks(each) for name, each in told.items() if _marks(each) != {f"mark{n}x"}} in (
+            {},
+            {"summary": set()},
+        )
+        assert _marks([record.getMessage() for record in caplog.records]) <= {f"mark{n}x"}
+        with pytest.raises(NotFound):
+            memory.commit(plans[owners[n - 1]], user_id=owner)
+        assert memory.pending(["w"], "one thread", user_id=owner) == ["w"]
+    for n, owner in enumerate(owners):
+        memory.commit(plans[owner], user_id=owner)
+        memory.delete_users(user_id=owner) if n % 2 else memory.erase(owner)
+        assert memory.get_all(user_id=owner)["results"] == []
+        left = [each for each in owners[n + 1 :] if _marks(memory.get_all(user_id=each)) == set()]
+        assert left == []
+    memory.close()
+
+
+def test_every_operation_keeps_owners_apart(memory: Memory, caplog: pytest.LogCaptureFixture) -> None:
+    """Sessions, promotion, plans, documents, undoing, what waits, summaries and deletion, for some of the ids."""
+    _are_apart(memory, TRICKY[3::16], caplog)
+
+
+@pytest.mark.soak
+def test_every_operation_keeps_all_owners_apart(memory: Memory, caplog: pytest.LogCaptureFixture) -> None:
+    """The same for all eighty."""
+    _are_apart(memory, TRICKY, caplog)
