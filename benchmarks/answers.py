@@ -4,13 +4,16 @@
     python benchmarks/answers.py PATH --replies FOLDER      # whoever plays the model answers prompts as files
 
 PATH is a LoCoMo file (Maharana et al., ACL 2024; CC BY-NC 4.0, and so not in this repository). A conversation is
-ingested session by session; each question is answered by a chat model from what `Memory.search` returns, cut to a token
-budget by `Memory.context`; and another call judges the answer against the reference, as papers on LoCoMo do. Three
-forms of memory are compared:
+ingested session by session; each question is answered by a chat model from what `retrieval_node` puts into a prompt
+at its defaults; and another call judges the answer against the reference, as papers on LoCoMo do. Three forms of
+memory are compared:
 
-    facts     what the model extracted from each session (`infer=True`)
-    both      the same facts, with the turns they rest on (`history=True`)
+    facts     what the model extracted from each session (`infer=True`, and `history=False` at the node)
+    both      the same facts, with the turns they rest on: the node's default
     turns     every turn verbatim, without a model (`infer=False`)
+
+`--wide` asks for the 30 nearest memories in place of the node's eight, `--sessions 10` reads no more of a conversation,
+and `--memory FILE` loads what `Memory.export` wrote of its facts, so that they need not be extracted again.
 
 Questions whose answer is not in the conversation (category 5) are left out, as those papers do. With `--replies`, each
 prompt is written to `FOLDER/PART/q/KEY.txt` and its reply awaited in `FOLDER/PART/a/KEY.txt` (write it under another
@@ -27,7 +30,8 @@ import re
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,14 +47,16 @@ from rich.table import Table
 
 from benchmarks.locomo import CATEGORIES, CachedEmbeddings, session_time, spoken
 from langchain_mem.embeddings.local import local_embeddings
+from langchain_mem.integrations.nodes import retrieval_node
+from langchain_mem.integrations.recall import TOKENS, TOP_K
 from langchain_mem.memory.facade import Memory
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock
 
 FORMS = ("facts", "turns", "both")
 ADVERSARIAL = 5
-TOP_K = 30
-"""Memories asked for; the token budget says how many of them the model reads."""
+WIDE = 30
+"""Memories asked for with `--wide`; the token budget says how many of them the model reads."""
 
 ANSWER = """You answer a question about a conversation between {one} and {other} from notes of it.
 
@@ -147,9 +153,29 @@ class Models(NamedTuple):
     judges: BaseChatModel
 
 
-def read(path: Path, only: Sequence[str] = ()) -> list[Talk]:
-    """The conversations of a LoCoMo file, or some of them by name."""
-    return [_talk(sample) for sample in json.loads(path.read_text()) if not only or sample["sample_id"] in only]
+def read(path: Path, only: Sequence[str] = (), sessions: int | None = None) -> list[Talk]:
+    """The conversations of a LoCoMo file, or some of them by name.
+
+    Args:
+        path: The file.
+        only: Names; all conversations by default.
+        sessions: How many sessions to read, with the questions that these answer; all by default.
+    """
+    samples = [sample for sample in json.loads(path.read_text()) if not only or sample["sample_id"] in only]
+    return [_begun(_talk(sample), sessions) for sample in samples]
+
+
+def _begun(talk: Talk, sessions: int | None) -> Talk:
+    """The first sessions of a conversation, and the questions whose evidence lies in them."""
+    if sessions is None:
+        return talk
+    said = {turn["dia_id"] for session in talk.sessions[:sessions] for turn in session["turns"]}
+    answered = [each for each in talk.questions if each["evidence"] and _cited(each) <= said]
+    return replace(talk, sessions=talk.sessions[:sessions], questions=answered)
+
+
+def _cited(asked: Mapping[str, Any]) -> set[str]:
+    return {turn for cited in asked["evidence"] for turn in re.findall(r"D\d+:\d+", cited)}
 
 
 def _talk(sample: Mapping[str, Any]) -> Talk:
@@ -180,21 +206,33 @@ class Ingested:
         form: One of `FORMS`.
         model: What extracts facts.
         embeddings: What the store embeds with.
+        exported: A file that `Memory.export` wrote of the conversation's facts, in place of extraction.
     """
 
-    def __init__(self, talk: Talk, form: str, model: BaseChatModel, embeddings: Embeddings) -> None:
+    def __init__(
+        self, talk: Talk, form: str, model: BaseChatModel, embeddings: Embeddings, *, exported: Path | None = None
+    ) -> None:
         self._talk = talk
-        self._history = form == "both"
+        self._form = form
         clock = FakeClock(talk.sessions[0]["when"])
         store = LongTermStore.in_memory(embed=embeddings, clock=clock)
         infer = form != "turns"
         self._memory = Memory(store, model=model if infer else None, clock=clock, reinforce="none")
-        for session in track(talk.sessions, f"{talk.name}: {form}", console=Console(stderr=True), transient=True):
+        if infer and exported is not None:
+            clock.now = talk.sessions[-1]["when"]
+            self._memory.import_(exported.read_text().splitlines())
+        else:
+            self._listen(clock, infer)
+        clock.advance(days=1)
+        self.today = clock.now
+
+    def _listen(self, clock: FakeClock, infer: bool) -> None:
+        """Adds session by session, each at its time."""
+        talk = self._talk
+        for session in track(talk.sessions, f"{talk.name}: {self._form}", console=Console(stderr=True), transient=True):
             clock.now = session["when"]
             self._add(session, infer)
         self._memory.flush()
-        clock.advance(days=1)
-        self.today = clock.now
 
     def _add(self, session: Mapping[str, Any], infer: bool) -> None:
         messages = [
@@ -207,12 +245,19 @@ class Ingested:
             cited = source if infer else {**source, "message_ids": [message["id"] for message in batch]}
             self._memory.add(batch, user_id=self._talk.name, timestamp=session["when"], source=cited, infer=infer)
 
-    def context(self, question: str, budget: int) -> str:
-        """What a model is given for a question, within a token budget."""
-        found = self._memory.search(
-            question, user_id=self._talk.name, top_k=TOP_K, threshold=0.0, history=self._history
+    def context(self, question: str, budget: int, top_k: int) -> str:
+        """What a model is given for a question: so many memories at most, within a token budget."""
+        form: dict[str, Any] = {"history": False} if self._form == "facts" else {}
+        node = retrieval_node(
+            self._memory,
+            user_id=self._talk.name,
+            top_k=top_k,
+            token_budget=budget,
+            query=itemgetter("query"),
+            **form,
         )
-        return self._memory.context(found, token_budget=budget)
+        context: str = node.invoke({"messages": [], "query": question})["memory_context"]
+        return context
 
 
 def asked(talk: Talk, context: str, question: str, today: str) -> str:
@@ -242,8 +287,10 @@ def run(
     models: Models,
     embeddings: Embeddings,
     *,
-    budget: int = 1500,
+    budget: int = TOKENS,
+    top_k: int = TOP_K,
     questions: int | None = None,
+    exported: Path | None = None,
 ) -> list[Answered]:
     """Ingests a conversation, asks its questions, and judges the answers.
 
@@ -253,11 +300,13 @@ def run(
         models: What extracts, answers and judges.
         embeddings: What the store embeds with.
         budget: Tokens of the context at most.
+        top_k: Memories in it at most.
         questions: How many to ask; all by default.
+        exported: The facts, where they were extracted before.
     """
-    ingested = Ingested(talk, form, models.extracts, embeddings)
+    ingested = Ingested(talk, form, models.extracts, embeddings, exported=exported)
     picked = chosen(talk.questions, questions)
-    contexts = [ingested.context(each["question"], budget) for each in picked]
+    contexts = [ingested.context(each["question"], budget, top_k) for each in picked]
     today = f"{ingested.today:%d %B %Y}"
     prompts = [asked(talk, context, each["question"], today) for context, each in zip(contexts, picked, strict=True)]
     answers = replies(models.answers, prompts)
@@ -324,7 +373,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="conversations by name; all by default")
     parser.add_argument("--form", choices=[*FORMS, "all"], default="all")
     parser.add_argument("--questions", type=int, help="so many of each conversation; all by default")
-    parser.add_argument("--budget", type=int, default=1500, help="tokens of context at most (default: 1500)")
+    parser.add_argument("--sessions", type=int, help="so many of each conversation; all by default")
+    parser.add_argument("--memory", type=Path, metavar="FILE", help="facts that were exported, in place of extraction")
+    parser.add_argument("--wide", action="store_true", help=f"the {WIDE} nearest memories in place of {TOP_K}")
+    parser.add_argument("--budget", type=int, default=TOKENS, help=f"tokens of context at most (default: {TOKENS})")
     parser.add_argument("--model", default="openai:gpt-4.1-mini", help="what extracts and answers")
     parser.add_argument("--judge", help="what judges; the same model by default")
     parser.add_argument("--replies", type=Path, help="a folder: prompts and replies go by files instead of to a model")
@@ -335,8 +387,17 @@ def main() -> None:
     rows = [
         row
         for form in (FORMS if args.form == "all" else (args.form,))
-        for talk in read(args.path, args.only)
-        for row in run(talk, form, models, embeddings, budget=args.budget, questions=args.questions)
+        for talk in read(args.path, args.only, args.sessions)
+        for row in run(
+            talk,
+            form,
+            models,
+            embeddings,
+            budget=args.budget,
+            top_k=WIDE if args.wide else TOP_K,
+            questions=args.questions,
+            exported=args.memory,
+        )
     ]
     forms = dict.fromkeys(row.form for row in rows)
     results = {form: summary([row for row in rows if row.form == form]) for form in forms}

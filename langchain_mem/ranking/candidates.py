@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
+from langchain_mem.ranking.passing import asks_of_past
 from langchain_mem.ranking.relevance import Evidence, Scores, relevance, strength
 from langchain_mem.ranking.scale import Scale
-from langchain_mem.ranking.situations import Situations, Wanted
+from langchain_mem.ranking.situations import PASSING, Situations, Wanted
+from langchain_mem.ranking.subjects import shared
 
 Formula: TypeAlias = Callable[[str, Parts], dict[str, Floats]]
 """A query and what of it was found in some documents -> for each field of `Evidence` one number a document."""
@@ -40,6 +42,10 @@ class Ranked(NamedTuple):
 class Documents(Protocol):
     """Where candidates are looked for: an `Index`, or several as `Together`."""
 
+    @property
+    def passing(self) -> Mask:
+        """Which documents hardly matter for the present (`is_passing`)."""
+
     def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Floats:
         """Shape (size,): of each document's embedding and this one; NaN without."""
 
@@ -48,6 +54,9 @@ class Documents(Protocol):
 
     def fits(self, numbers: Places, wanted: Wanted) -> Floats:
         """How well each of these documents is of a kind that is wanted."""
+
+    def about(self, query: str) -> list[Places]:
+        """For each everyday subject of a query, which documents have a word of it."""
 
     def parts(self, query: str, cosines: Floats, eligible: Mask) -> Parts:
         """What a query found in every document."""
@@ -62,24 +71,28 @@ class Documents(Protocol):
         """What the owner of the index knows these documents by."""
 
 
-def drawn(documents: Documents, cosines: Floats, wanted: Wanted, among: Mask) -> Floats:
+def drawn(documents: Documents, query: str, cosines: Floats, wanted: Wanted, among: Mask) -> Floats:
     """Cosines drawn towards what a request wants known (`situations`).
 
     Args:
         documents: Where to look.
+        query: In the user's words.
         cosines: As `Documents.cosines` gives them.
         wanted: What is wanted.
         among: Which documents may be found. The likeliest of them are looked at closely; the rest fit nothing.
     """
     weights = documents.weights(wanted.situations)
-    likely = np.where(among, cosines + weights, np.nan)
+    if not asks_of_past(query):
+        weights = weights - PASSING * documents.passing
+    alike = shared(documents.about(query), among)
+    likely = np.where(among, cosines + weights + alike, np.nan)
     numbers = np.flatnonzero(~np.isnan(likely))
     if len(numbers) > _LOOKED_AT:
         numbers = numbers[np.argpartition(likely[numbers], -_LOOKED_AT)[-_LOOKED_AT:]]
     fits = np.zeros(len(cosines))
     if len(numbers):
         fits[numbers] = documents.fits(numbers, wanted)
-    return wanted.drawn(cosines, weights, fits)
+    return wanted.drawn(cosines, weights, fits, alike)
 
 
 def rank(

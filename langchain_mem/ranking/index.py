@@ -24,9 +24,11 @@ from langchain_mem.filters.conditions import Condition, Path
 from langchain_mem.ranking.columns import Columns, Growing, Vectors
 from langchain_mem.ranking.order import Order
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
+from langchain_mem.ranking.passing import is_passing
 from langchain_mem.ranking.relevance import is_question
 from langchain_mem.ranking.scale import Scale
 from langchain_mem.ranking.situations import Situations, Wanted
+from langchain_mem.ranking.subjects import subjects, subjects_of
 from langchain_mem.ranking.words import Found, Layout, Postings
 
 Handle = TypeVar("Handle")
@@ -79,6 +81,7 @@ class Index(Generic[Handle]):
         columns: The fields.
         living: Which numbers are those of documents; the rest are dead.
         asks: Which numbers are those of questions.
+        passing: Which are those of what hardly matters for the present (`is_passing`).
     """
 
     def __init__(self, paths: Iterable[Path] = ()) -> None:
@@ -86,6 +89,7 @@ class Index(Generic[Handle]):
         self._numbers: dict[Handle, int] = {}
         self._by_key: dict[str, list[int]] = {}
         self._asks = Growing(np.bool_, fill=False)
+        self._passing = Growing(np.bool_, fill=False)
         self._vectors = Vectors()
         self._postings = Postings()
         self._start()
@@ -102,7 +106,7 @@ class Index(Generic[Handle]):
         self._changed()
 
     def __getstate__(self) -> dict[str, Any]:
-        worked_out = dict.fromkeys(("living", "asks", "_layout", "_linked", "_centered"))
+        worked_out = dict.fromkeys(("living", "asks", "passing", "_layout", "_linked", "_centered"))
         return {**self.__dict__, **worked_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -111,7 +115,7 @@ class Index(Generic[Handle]):
 
     def _changed(self) -> None:
         """Forgets what was worked out for a search."""
-        self.living, self.asks = self._living.all, self._asks.all
+        self.living, self.asks, self.passing = self._living.all, self._asks.all, self._passing.all
         self._layout: Layout | None = None
         self._linked: tuple[Places, Places] | None = None
 
@@ -182,6 +186,7 @@ class Index(Generic[Handle]):
             self._forget(entry.handle)
         prefixes, lengths = _prefixes(entries), self._postings.extend(texts, self.size)
         self._asks.add(len(entries), list(map(is_question, texts)))
+        self._passing.add(len(entries), list(map(is_passing, texts)))
         self._vectors.extend(vectors, len(entries), has)
         self.columns.extend(fields)
         self._living.add(len(entries), True)
@@ -217,6 +222,10 @@ class Index(Generic[Handle]):
     def words(self, query: str) -> list[Found]:
         """The postings of each of a query's words, dead documents included."""
         return self._postings.of(query)
+
+    def about(self, query: str) -> list[Places]:
+        """For each everyday subject of a query, which documents have a word of it, dead ones included."""
+        return [self._postings.having(subjects()[name]) for name in subjects_of(query)]
 
     def parts(self, query: str, cosines: Floats, eligible: Mask) -> Parts:
         """What a query found in every document.
@@ -315,6 +324,7 @@ class Index(Generic[Handle]):
         entries = [entry for entry in self._entries if entry is not None]
         lengths = self._order.lengths.all[living].copy()
         self._asks.keep(living)
+        self._passing.keep(living)
         self._vectors.keep(living)
         self._postings.renumber(np.where(living, np.cumsum(living) - 1, -1))
         self.columns.keep(living)

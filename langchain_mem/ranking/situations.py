@@ -8,10 +8,14 @@ hardly ever needed (`passing`). Request and memories are compared with it, and n
     near(r)   = e^(cosine(query, r) / 0.05), as a share of the same of all requests r of the table
     want(n)   = √min(1, Σ near(r) of the requests that have need n)                           0 where below 0.22
     fit(m)    = the most that want(n)·cosine(m, s) is for a statement s of a need n
-    weight(m) = direction·m - offset                            how much it is like statements, and not like passing
+    weight(m) = direction·m - offset - 0.3·passing(m)           how much it is like statements, and not like passing
     pull      = 2·lasting·familiar·(1 - Σ near(r) of the requests that need nothing: quizzes, greetings, the past)
-    familiar  = the highest cosine(query, r) between 0.2 and 0.4, as a share of that span
-    semantic  = (cosine(query, m) + pull·(fit(m) + weight(m))) / (1 + pull)
+    familiar  = the highest cosine(query, r) between 0.2 and 0.4, as a share of that span, and 0.4 at least
+    semantic  = (cosine(query, m) + pull·(fit(m) + weight(m)) + 0.2·shared(m)) / (1 + pull)
+
+`passing` is 1 for what is worded as something that passes (`langchain_mem.ranking.passing`), else 0, and 0 where the
+request is about the past. `shared` says how much of the request's everyday subjects the memory has
+(`langchain_mem.ranking.subjects`).
 
 All cosines are measured from the mean of ordinary sentences and on the usual scale (`langchain_mem.ranking.scale`). The
 direction is Fisher's linear discriminant of statements and passing ones (Fisher 1936), with as much of the identity
@@ -41,6 +45,9 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 SHARPNESS: Final = 0.05  # of `near`: a cosine higher by this counts e times as much
 LEAST_WANT: Final = 0.22  # needs that are wanted less are left out, which saves their arithmetic
 STRANGE, FAMILIAR = 0.2, 0.4  # cosines to the nearest request, from which on a situation counts, and counts in full
+AT_LEAST: Final = 0.4  # of that: also a request like none in the table seldom needs what passes
+PASSING: Final = 0.3  # what a memory that is worded as passing loses of its weight
+SUBJECTS: Final = 0.2  # what sharing a request's everyday subjects brings
 
 
 class Table(NamedTuple):
@@ -106,9 +113,10 @@ class Wanted(NamedTuple):
         apart = np.linalg.norm(vectors - mean, axis=1)
         return np.asarray(products.max(axis=1) / np.maximum(apart, 1e-9) * self.situations.stretch, dtype=np.float64)
 
-    def drawn(self, cosines: Floats, weights: Floats, fits: Floats) -> Floats:
-        """The cosines of memories, drawn towards what fits and weighs."""
-        return np.asarray(np.clip((cosines + self.pull * (fits + weights)) / (1 + self.pull), -1.0, 1.0))
+    def drawn(self, cosines: Floats, weights: Floats, fits: Floats, shared: Floats) -> Floats:
+        """The cosines of memories, drawn towards what fits, weighs and shares subjects."""
+        near = cosines + self.pull * (fits + weights) + SUBJECTS * shared
+        return np.asarray(np.clip(near / (1 + self.pull), -1.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,7 +184,7 @@ class Situations:
         near /= near.sum()
         want = np.sqrt(np.minimum(near @ told.needs, 1.0))
         some = want[told.kinds] >= LEAST_WANT
-        familiar = float(np.clip((cosines.max() - STRANGE) / (FAMILIAR - STRANGE), 0.0, 1.0))
+        familiar = float(np.clip((cosines.max() - STRANGE) / (FAMILIAR - STRANGE), AT_LEAST, 1.0))
         pull = 2 * lasting * familiar * float(near[told.needs.any(axis=1)].sum())
         return Wanted(
             pull=pull if some.any() else 0.0,

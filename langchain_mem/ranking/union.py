@@ -52,6 +52,17 @@ class Together:
                 fits[own] = index.fits(numbers[own] - start, wanted)
         return fits
 
+    @property
+    def passing(self) -> Mask:
+        """Shape (size,): which documents hardly matter for the present, as `Index.passing` has it."""
+        return np.concatenate([index.passing for index in self._indexes])
+
+    def about(self, query: str) -> list[Places]:
+        """For each everyday subject of a query, which documents have a word of it, as `Index.about` gives it."""
+        each = [index.about(query) for index in self._indexes]
+        starts = self._starts[:-1]
+        return [np.concatenate([a + b for a, b in zip(one, starts, strict=True)]) for one in zip(*each, strict=True)]
+
     def parts(self, query: str, cosines: Floats, eligible: Mask) -> Parts:
         """What a query found in every document, as `Index.parts` gives it."""
         each = [index.words(query) for index in self._indexes]

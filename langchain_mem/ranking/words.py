@@ -98,6 +98,11 @@ class Postings:
         """What has each of a query's words, documents that are gone among it."""
         return [self._of(token) for token in sorted(set(tokenize(query)))]
 
+    def having(self, tokens: Iterable[str]) -> Places:
+        """What has at least one of some tokens, documents that are gone among it; some more than once."""
+        known = [self._of(token)[0] for token in tokens if token in self._vocabulary.tokens]
+        return np.concatenate(known) if known else np.zeros(0, dtype=np.intp)
+
     def renumber(self, places: Places) -> None:
         """Gives documents new numbers, and forgets those whose place is negative."""
         self._merge(*(np.zeros(0, dtype=np.int64) for _ in range(3)))

@@ -211,7 +211,7 @@ def _weighed(
     documents: Documents, search: Search, cosines: Floats, asked: Wanted | None, wanted: Sequence[Mask]
 ) -> tuple[list[Hit], list[Hit]]:
     """Of the documents in scope the best memories and the best kept turns."""
-    near = cosines if asked is None else drawn(documents, cosines, asked, np.logical_or.reduce(wanted))
+    near = cosines if asked is None else drawn(documents, search.query, cosines, asked, np.logical_or.reduce(wanted))
     found = rank(documents, search.query, near, wanted, limit=search.pool, threshold=search.threshold)
     hits = [[Hit(each.handle, each.evidence, each.evidence.relevance) for each in sort] for sort in found]
     return hits[0], hits[1] if search.turns else []

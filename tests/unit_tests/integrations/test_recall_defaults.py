@@ -64,6 +64,34 @@ def test_a_request_gets_the_nearest_few() -> None:
         assert len(found) <= TOP_K + 1
 
 
+def test_what_lasts_stands_above_what_passed() -> None:
+    """Events and opinions give way to what still holds, and a request in another language finds its subject."""
+    made = memory()
+    passed = [
+        "Was in Munich for a day in 2021, it rained",
+        "Old flatmate Dagmar is vegetarian except at Christmas",
+        "Friend Zofia is allergic to penicillin",
+        "Took a cat to a shelter in June 2019",
+        "Thinks cats look best on a sofa",
+        "Cousin Edgar is allergic to cats",
+        "Had lentil soup every day for a week in January 2017",
+        "Ex-colleague Sunniva is gluten-free by choice",
+        "Considers brunch a meal without a purpose",
+        "Ate at a canteen in Oslo in 2017",
+    ]
+    made.add(passed, user_id="alex", infer=False)
+    found = recalled(made, HumanMessage("What should I cook on Saturday?"))
+    assert not {*found} & {passed[0], passed[3], passed[4], passed[6], passed[8], passed[9]}
+    assert recalled(made, HumanMessage("Busca un veterinario para mi gato"))[1] == FACTS[2]
+
+
+def test_whoever_asks_about_the_past_finds_what_passed() -> None:
+    """What happened once is no less to a question about it."""
+    made = memory()
+    made.add("Was in Rome for a day in 2021, it rained", user_id="alex", infer=False)
+    assert recalled(made, HumanMessage("When was I in Rome?"), pinned=None)[0].startswith("Was in Rome")
+
+
 def test_a_message_that_names_nothing_is_searched_with_what_it_answers() -> None:
     """ "yes" and "And when is it?" take the messages before them along, newest first until one names something."""
     talk = [HumanMessage("I need a vet for Pixel"), AIMessage("Shall I book Dr. Klein on Friday?"), HumanMessage("yes")]

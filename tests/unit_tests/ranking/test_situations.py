@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
@@ -99,19 +101,27 @@ def test_cosines_are_drawn_as_the_formula_says() -> None:
     scale = Scale.of(unit(rng.standard_normal((50, 8)) + 1))
     situations = Situations.of(unit(rng.standard_normal((len(table().sentences), 8)) + 1), scale)
     stored, query = unit(rng.standard_normal((30, 8)) + 1), unit(rng.standard_normal(8) + 1)
+    texts = ["Has a cat", "Went to Rome in 2019", "Friend Ann has a dog on Fridays", "", "Works on Fridays"] * 6
     indexes: list[Index[int]] = [Index(), Index()]
-    for index, part in zip(indexes, (stored[:10], stored[10:]), strict=True):
-        index.put([Entry(n, str(n)) for n in range(5)], [""] * 5, part[:5])
+    for index, part, told in zip(indexes, (stored[:10], stored[10:]), (texts[:10], texts[10:]), strict=True):
+        index.put([Entry(n, str(n)) for n in range(5)], told[:5], part[:5])
         index.weights(situations)
-        index.put([Entry(n, str(n)) for n in range(5, len(part))], [""] * (len(part) - 5), part[5:])
+        index.put([Entry(n, str(n)) for n in range(5, len(part))], told[5:], part[5:])
     wanted = situations.wanted(query, 0.5)._replace(pull=0.8)
     together = Together(indexes)
     cosines = together.cosines(query, scale)
-    found = drawn(together, cosines, wanted, np.ones(30, dtype=bool))
+    everything = np.ones(30, dtype=bool)
+    found = drawn(together, "A vet for my dog on Friday", cosines, wanted, everything)
     centered = unit(stored - scale.mean)
     fit = (centered @ wanted.statements.T).max(axis=1) * 0.1 / scale.spread
     weight = (centered @ situations.direction - situations.offset) * 0.1 / scale.spread
-    assert found == pytest.approx(((cosines + 0.8 * (fit + weight)) / 1.8).clip(-1, 1), abs=1e-4)
+    passing = np.array([0.0, 1.0, 1.0, 0.0, 0.0] * 6)
+    rarity = 1 - math.log(12 + 1) / math.log(30 + 1)  # twelve of thirty have a pet, and twelve a day of the week
+    shared = np.array([rarity, 0.0, min(1.0, 2 * rarity), 0.0, rarity] * 6)
+    near = cosines + 0.8 * (fit + weight - 0.3 * passing) + 0.2 * shared
+    assert found == pytest.approx((near / 1.8).clip(-1, 1), abs=1e-4)
+    of_past = drawn(together, "What was it?", cosines, wanted, everything)
+    assert of_past == pytest.approx(((cosines + 0.8 * (fit + weight)) / 1.8).clip(-1, 1), abs=1e-4)
 
 
 def test_the_store_embeds_the_table_once() -> None:
