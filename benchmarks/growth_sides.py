@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -104,6 +106,16 @@ class Ours(Side):
     def _add(self, owner: str, number: int) -> Any:
         return self.memory.add(sentence(10_000_000 + number), user_id=owner, infer=False)
 
+    def index_bytes(self) -> int:
+        """About what the indexes of owners take."""
+        from langchain_mem.repository.owners import owners_of
+
+        return owners_of(self.store.items).nbytes
+
+    def tick(self) -> float:
+        """Milliseconds of 4,000 operations that one tick of an event loop asks of the store."""
+        return asyncio.run(one_tick(self.store))
+
     def together(self, owners: Sequence[str]) -> None:
         """All these searches at once on one event loop."""
 
@@ -111,6 +123,32 @@ class Ours(Side):
             await asyncio.gather(*(self.memory.asearch(question(n), user_id=owner) for n, owner in enumerate(owners)))
 
         asyncio.run(every())
+
+
+async def one_tick(store: Any) -> float:
+    """Milliseconds of what LangGraph's `test_large_batches_async` asks of a store.
+
+    Without garbage collection, as `timeit` has it: what that takes follows all that a process has imported.
+    """
+    place = ("test", "foo", "bar", "baz")
+    asked = [
+        operation
+        for m in range(10)
+        for i in range(100)
+        for operation in (
+            store.aput((*place, str(m % 2)), f"key{i}", {"foo": f"bar{i}"}),
+            store.aget((*place, str(m % 2)), f"key{i}"),
+            store.alist_namespaces(prefix=None, max_depth=m + 1),
+            store.asearch(("test",)),
+        )
+    ]
+    gc.disable()
+    try:
+        start = time.perf_counter()
+        await asyncio.gather(*asked)
+        return 1_000 * (time.perf_counter() - start)
+    finally:
+        gc.enable()
 
 
 def _of(line: str, owner: str) -> str:
@@ -246,6 +284,16 @@ class PostgresStore(_LangGraph):
         self.store = self._opened.__enter__()
         self.store.setup()
 
+    def tick(self) -> float:
+        """Milliseconds of 4,000 operations that one tick of an event loop asks of the store."""
+        from langgraph.store.postgres import AsyncPostgresStore
+
+        async def ticked() -> float:
+            async with AsyncPostgresStore.from_conn_string(self.dsn, index=self.index) as store:  # type: ignore[arg-type]
+                return await one_tick(store)
+
+        return asyncio.run(ticked())
+
     @override
     def close(self) -> None:
         self._opened.__exit__(None, None, None)
@@ -261,6 +309,10 @@ class InMemoryStore(_LangGraph):
         from langgraph.store.memory import InMemoryStore as Official
 
         self.store = Official(index=self.index)
+
+    def tick(self) -> float:
+        """Milliseconds of 4,000 operations that one tick of an event loop asks of the store."""
+        return asyncio.run(one_tick(self.store))
 
 
 class RawChroma(Side):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -47,6 +48,7 @@ _AGING: Final = tuple(Path((name,)) for name in ("event_date", "updated_at", "ca
 BETWEEN: Final = "\x1f"  # stands in no label: `escape` writes it as something else
 _WORTH_KEEPING: Final = 1_000  # documents from which on reading an index is faster than making it
 _DRIFT: Final = 10  # of an index that is kept, the tenth part is renewed by what was written since
+_REST: Final = 50  # times as long as keeping an index took, it is not kept again
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -84,6 +86,7 @@ class Living:
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._begun = False
         self._looks = self._followed = 0  # how many looks at the store have begun, and which one ended well last
+        self._rests_until = 0.0
         self._drift = 0  # rows taken in, or gone, since it was kept
         self._begin()
 
@@ -162,17 +165,23 @@ class Living:
         with self.lock:
             if not (self._drift and self.is_worth_keeping):
                 return False
-            drift, self._drift = self._drift, 0
+            began, drift, self._drift = monotonic(), self._drift, 0
             stamp, pieces = self.stamp, pieces_of(self._state())
         kept = await items.keep(self._scopes, self._name, joined(pieces), stamp)
         if not kept:
             self._drift += drift
+        self._rests_until = monotonic() + _REST * (monotonic() - began)
         return kept
 
     @property
     def is_worth_keeping(self) -> bool:
         """Whether to read it is faster than to make it anew, and its bytes hold nothing that was removed."""
         return not self._lost and len(self.index) >= _WORTH_KEEPING
+
+    @property
+    def has_rested(self) -> bool:
+        """Whether it may be kept again although the process goes on: keeping takes a fiftieth of the time at most."""
+        return monotonic() >= self._rests_until
 
     @property
     def has_drifted(self) -> bool:

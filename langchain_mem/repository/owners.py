@@ -96,7 +96,8 @@ class Owners:
 
     def _keep_behind(self, key: Key, living: Living) -> None:
         """Has the store keep an index that has drifted, on a thread of its own, where a kill would lose it else."""
-        if self._items.keeps_lastingly and living.has_drifted and living.is_worth_keeping:
+        due = living.has_drifted and living.has_rested and living.is_worth_keeping
+        if due and self._items.keeps_lastingly:
             self._behind.submit(key, lambda: _unless_it_fails(living.keep(self._items)))
 
     async def current(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import zip_longest
+from itertools import repeat, zip_longest
 from typing import Any, Final
 
 import numpy as np
@@ -63,7 +63,8 @@ async def batch(items: Items, ops: Sequence[Op], now: datetime) -> list[Result]:
     gets = [(op, Address(_namespace(op.namespace), str(op.key))) for op in ops if isinstance(op, GetOp)]
     searches = [(op, _query(op, now)) for op in ops if isinstance(op, SearchOp)]
     listings = [_listing(op, now) for op in ops if isinstance(op, ListNamespacesOp)]
-    writes = [_write(items, op, now) for op in ops if isinstance(op, PutOp)]
+    puts = {Address(_namespace(op.namespace), str(op.key)): op for op in ops if isinstance(op, PutOp)}
+    writes = [_write(items, op, now) for op in puts.values()]
     if writes and len(writes) == len(ops):
         await items.write(writes, now)
         return [None] * len(writes)
@@ -71,7 +72,7 @@ async def batch(items: Items, ops: Sequence[Op], now: datetime) -> list[Result]:
         GetOp: iter(await _get(items, gets, now)),
         SearchOp: iter(await _search(items, searches)),
         ListNamespacesOp: iter(await gather(*(_namespaces(items, query) for query in listings))),
-        PutOp: iter([None] * len(writes)),
+        PutOp: repeat(None),
     }
     if writes:
         await items.write(writes, now)

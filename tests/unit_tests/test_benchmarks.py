@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from benchmarks import answers, consolidation, everyday, extraction, grounding, locomo, updates
+from benchmarks.growth_bars import bars
 from benchmarks.locomo import (
     CachedEmbeddings,
     Row,
@@ -353,3 +354,21 @@ def test_consolidation_counts_what_is_there_before_and_after():
     kept = {**data, "memories": [one for one in data["memories"] if re.search("Gerald|Wet Paint|bass", one["memory"])]}
     told = consolidation.measured(kept, None, FakeEmbeddings())
     assert (told["memories"], told["merged"], told["calls"], told["refused"]) == ("7 -> 6", "2 into 1", 2, 0)
+
+
+def test_growth_is_held_against_its_bars() -> None:
+    """A value is held against a number, or against what another store needed in the same run; without that, not."""
+    one = {"memories": 10_000, "owners": 1}
+    report = [
+        {"side": "postgres", **one, "search": 13.0, "page": 9.0, "add 1,000, per s": 700, "import, per s": 600},
+        {"side": "raw postgres", **one, "add 1,000, per s": 1_000},
+        {"side": "chroma", **one, "search": 7.0, "add 1,000, per s": 1, "import, per s": 1},
+    ]
+    found = {(each.what, each.side): each.is_met for each in bars(report)}
+    assert found == {
+        ("search, 10,000 of one owner", "chroma"): True,
+        ("search, 10,000 of one owner", "postgres"): False,
+        ("page, 10,000 of one owner", "postgres"): True,
+        ("add 1,000, per s: 0.7 x raw postgres", "postgres"): True,
+        ("import, per s: 0.7 x raw postgres", "postgres"): False,
+    }
