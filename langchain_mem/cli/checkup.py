@@ -22,7 +22,7 @@ _NEAR: Final = 20  # among so many nearest a memory must find itself, however ma
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class StoreProblem:
     """Something that is not right.
 
     Attributes:
@@ -78,7 +78,7 @@ class Checkup:
         self._keys: Counter[str] = Counter()
         self.memories = 0
 
-    def findings(self) -> Sequence[Finding]:
+    def findings(self) -> Sequence[StoreProblem]:
         """What is not right, by what it is."""
         memories, batches = self._addresses(MEMORIES), self._addresses(BATCHES)
         self.memories, total = len(memories), len(memories) + len(batches)
@@ -95,7 +95,7 @@ class Checkup:
                 found[_BATCHES].append(row.address)
             self._progress(place + 1, total)
         found[_USES] = [address for address in self._addresses(TOUCHES) if address.key not in self._keys]
-        return [Finding(problem=kind.problem, addresses=where, repair=kind.repair)
+        return [StoreProblem(problem=kind.problem, addresses=where, repair=kind.repair)
                 for kind, where in found.items() if where]  # fmt: skip
 
     def _addresses(self, root: str) -> list[Address]:

@@ -16,7 +16,7 @@ from langchain_mem.cli.printing import INCOMPLETE, counting, one_line, saying_er
 
 if TYPE_CHECKING:
     from langchain_mem.backends.base import Address
-    from langchain_mem.cli.checkup import Finding
+    from langchain_mem.cli.checkup import StoreProblem
     from langchain_mem.memory.facade import Memory
     from langchain_mem.store.long_term import LongTermStore
 
@@ -58,7 +58,7 @@ def doctor(
 
 def _examined(
     memory: Memory, place: LongTermStore, store: str | None, told: Callable[[int, int], None]
-) -> tuple[dict[str, Any], Sequence[Finding]]:
+) -> tuple[dict[str, Any], Sequence[StoreProblem]]:
     from langchain_mem._flow import run
     from langchain_mem.cli.checkup import Checkup
     from langchain_mem.store.place import default_place, without_password
@@ -84,12 +84,12 @@ def _versions() -> Iterator[tuple[str, str]]:
             continue
 
 
-def _told(finding: Finding) -> dict[str, Any]:
+def _told(finding: StoreProblem) -> dict[str, Any]:
     ids = [address.key for address in finding.addresses]
     return {"problem": finding.problem, "count": len(ids), "ids": ids[:20], "repair": finding.repair}
 
 
-def _mend(memory: Memory, place: LongTermStore, finding: Finding) -> None:
+def _mend(memory: Memory, place: LongTermStore, finding: StoreProblem) -> None:
     from langgraph.store.base import PutOp
 
     from langchain_mem.cli.checkup import AT_ONCE

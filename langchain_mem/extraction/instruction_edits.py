@@ -80,7 +80,7 @@ class Findings(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class InstructionDraft:
     """One text of instructions while it is edited.
 
     Attributes:
@@ -96,7 +96,7 @@ class Draft:
     replaced: Mapping[int, str | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, text: str, learned: Collection[str] = ()) -> Draft:
+    def of(cls, text: str, learned: Collection[str] = ()) -> InstructionDraft:
         """A text by its lines."""
         return cls(lines=tuple(text.splitlines()), learned=frozenset(learned))
 
@@ -108,7 +108,7 @@ class Draft:
             kept += [*([] if now is None else [now]), *self.after.get(number, ())]
         return "\n".join(kept)
 
-    def with_edit(self, edit: ProposedEdit, text: str) -> Draft:
+    def with_edit(self, edit: ProposedEdit, text: str) -> InstructionDraft:
         """The draft after an edit."""
         if edit.action == "add":
             place = len(self.lines) if edit.line is None else edit.line
@@ -127,7 +127,7 @@ class Edited(NamedTuple):
         written: The lines that were written, by name.
     """
 
-    drafts: dict[str, Draft]
+    drafts: dict[str, InstructionDraft]
     refused: list[Rejected]
     reasons: dict[str, list[str]]
     written: dict[str, list[str]]
@@ -157,7 +157,7 @@ class Editor:
     given: Sequence[str] = ()
     told: Sequence[str] = ()
 
-    def __call__(self, drafts: Mapping[str, Draft], proposed: Sequence[Any]) -> Edited:
+    def __call__(self, drafts: Mapping[str, InstructionDraft], proposed: Sequence[Any]) -> Edited:
         """Applies what may be applied, one edit after the other."""
         edited = Edited(dict(drafts), [], {name: [] for name in drafts}, {name: [] for name in drafts})
         for item in proposed:
@@ -188,7 +188,7 @@ class Editor:
         edited.written[name] += [text] if edit.action != "remove" else []
         return None
 
-    def _malformed(self, draft: Draft, edit: ProposedEdit, text: str) -> str | None:
+    def _malformed(self, draft: InstructionDraft, edit: ProposedEdit, text: str) -> str | None:
         first = 0 if edit.action == "add" else 1
         if edit.line is not None and not first <= edit.line <= len(draft.lines):
             return f"there is no line {edit.line}; there are {len(draft.lines)}"
@@ -213,7 +213,7 @@ class Editor:
             return f"it repeats what only a user said: {copied}"
         return None
 
-    def _broken(self, draft: Draft, edit: ProposedEdit, text: str) -> str | None:
+    def _broken(self, draft: InstructionDraft, edit: ProposedEdit, text: str) -> str | None:
         """Why an edit would harm the instructions."""
         old = draft.lines[edit.line - 1] if edit.line and edit.action != "add" else ""
         if self.only_learned and edit.action != "add" and old not in draft.learned:
@@ -225,7 +225,7 @@ class Editor:
             return f"there is no placeholder {min(after - before)}"
         return None
 
-    def _size(self, drafts: Mapping[str, Draft]) -> int:
+    def _size(self, drafts: Mapping[str, InstructionDraft]) -> int:
         return sum(tokens(draft.text()) for draft in drafts.values())
 
 

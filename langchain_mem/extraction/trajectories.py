@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from langchain_mem.errors import InvalidRequest, shown
-from langchain_mem.extraction.messages import Messages, Turn, turns_of
+from langchain_mem.extraction.messages import Turn, turns_of
 from langchain_mem.extraction.portions import tokens
 from langchain_mem.extraction.redaction import Redact
-
-TrajectoryLike: TypeAlias = Mapping[str, Any] | tuple[Messages, Any] | Messages
-"""A conversation: `{"messages": […], "feedback": …, "score": …}`, a pair of messages and feedback, or messages."""
 
 _KEYS: Final = frozenset({"messages", "feedback", "score"})
 _CUT: Final = "[…]"

@@ -19,8 +19,9 @@ from typing import Any, ClassVar
 
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.model.instants import iso, parse_iso
+from langchain_mem.model.scopes import IDS
 
-OWNER_FIELDS = ("user_id", "agent_id", "app_id", "org_id", "run_id")
+OWNER_FIELDS = IDS
 """The fields that say whose a memory is."""
 
 _MOST_OWNERS = 1000

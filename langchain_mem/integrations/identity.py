@@ -25,10 +25,7 @@ from langgraph.runtime import get_runtime
 from langchain_mem.errors import InvalidRequest, ScopeError
 from langchain_mem.integrations.delegation import is_delegated
 from langchain_mem.model.records import Source, source_of
-from langchain_mem.model.scopes import Ids, Scope
-
-OWNERS: Final = ("user_id", "agent_id", "app_id", "org_id")
-"""The ids a run may name."""
+from langchain_mem.model.scopes import OWNER_IDS, Ids, Scope
 
 OwnerRule: TypeAlias = Callable[[Any], Any] | str | Mapping[str, Any]
 """How an application says whose memory a run uses.
@@ -165,15 +162,15 @@ class Run:
 
     def _named(self) -> dict[str, str]:
         context = getattr(self.runtime, "context", None)
-        said = {name: (_of(context, name), self.configurable.get(name)) for name in OWNERS}
+        said = {name: (_of(context, name), self.configurable.get(name)) for name in OWNER_IDS}
         return _ids({name: one if one is not None else other for name, (one, other) in said.items()})
 
     def _authenticated(self) -> dict[str, str]:
         """The authenticated user's ids. What the run says beside them is a client's word and must be the same."""
-        own = {name: _of(self.user, name) for name in OWNERS if name != "user_id"}
+        own = {name: _of(self.user, name) for name in OWNER_IDS if name != "user_id"}
         ids = _ids({"user_id": _of(self.user, "identity"), **own})
         context = getattr(self.runtime, "context", None)
-        for name in OWNERS:
+        for name in OWNER_IDS:
             for said in (_of(context, name), self.configurable.get(name)):
                 if said is not None and _id(name, said) != ids.get(name):
                     raise ScopeError(_FOREIGN.format(name=name))
@@ -203,9 +200,9 @@ def check_owner(rule: OwnerRule | None, beside: Mapping[str, Any]) -> None:
     """
     Scope.of(cast(Ids, _ids(beside)))
     rules = rule if isinstance(rule, Mapping) else {"user_id": rule}
-    unknown = rules.keys() - {*OWNERS, "run_id"}
+    unknown = rules.keys() - {*OWNER_IDS, "run_id"}
     if unknown:
-        raise InvalidRequest(f"owner=… names {', '.join(OWNERS)}, not {', '.join(map(str, sorted(unknown)))[:200]}.")
+        raise InvalidRequest(f"owner=… names {', '.join(OWNER_IDS)}, not {', '.join(map(str, sorted(unknown)))[:200]}.")
     for each in rules.values():
         if isinstance(each, str):
             _check_template(each)
@@ -234,7 +231,7 @@ def _fill(rule: Any, run: Run) -> Mapping[str, Any]:
     if isinstance(found, Mapping):
         return {name: _value(each, run) for name, each in found.items()}
     if isinstance(found, MemoryContext):
-        return {name: getattr(found, name) for name in OWNERS}
+        return {name: getattr(found, name) for name in OWNER_IDS}
     return {"user_id": found}
 
 

@@ -12,9 +12,10 @@ from pydantic import ConfigDict
 from typing_extensions import override
 
 from langchain_mem._flow import Body, arun, run
-from langchain_mem.integrations.identity import OWNERS, OwnerRule, whose
+from langchain_mem.integrations.identity import OwnerRule, whose
 from langchain_mem.memory.base import MemoryBase
 from langchain_mem.model.records import FoundMemory
+from langchain_mem.model.scopes import IDS
 
 
 class MemoryRetriever(BaseRetriever):
@@ -73,7 +74,7 @@ class MemoryRetriever(BaseRetriever):
     def _owners(self, config: RunnableConfig | None, given: dict[str, Any]) -> dict[str, Any]:
         """The arguments of one call, with the run's owner where neither they nor the retriever say whose."""
         named = {**(self.model_extra or {}), **given}
-        if any(named.get(name) for name in (*OWNERS, "run_id", "session_id", "filters")):
+        if any(named.get(name) for name in (*IDS, "session_id", "filters")):
             return given
         return {**whose(config=config, owner=self.owner).owners, **given}
 

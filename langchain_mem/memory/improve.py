@@ -21,7 +21,14 @@ from pydantic import BaseModel, ValidationError
 from langchain_mem.backends.base import Address, Row
 from langchain_mem.errors import ExtractionError, InvalidRequest, shown
 from langchain_mem.extraction import instruction_prompts as prompts
-from langchain_mem.extraction.instruction_edits import Draft, Edited, Editor, Finding, Findings, ProposedEdits
+from langchain_mem.extraction.instruction_edits import (
+    Edited,
+    Editor,
+    Finding,
+    Findings,
+    InstructionDraft,
+    ProposedEdits,
+)
 from langchain_mem.extraction.model_call import ask, payloads, structured, unstreamed
 from langchain_mem.extraction.portions import tokens
 from langchain_mem.extraction.trajectories import Feedback, Trajectory, feedback_on, fitted, trajectories_of
@@ -228,9 +235,11 @@ class _Improving:
     def _founded(self, finding: Finding) -> bool:
         return bool(finding.because) and all(0 <= each < len(self.feedback) for each in finding.because)
 
-    def _drafts(self) -> dict[str, Draft]:
+    def _drafts(self) -> dict[str, InstructionDraft]:
         return {
-            name: Draft.of(row.value["memory"], row.value["metadata"][LEARNED]) if row is not None else Draft.of("")
+            name: InstructionDraft.of(row.value["memory"], row.value["metadata"][LEARNED])
+            if row is not None
+            else InstructionDraft.of("")
             for name, row in self.rows.items()
         }
 

@@ -26,13 +26,12 @@ from langchain_mem.migrate.stores import StoredItem
 from langchain_mem.model.instants import instant, iso, to_instant
 from langchain_mem.model.json_values import json_object
 from langchain_mem.model.records import MemoryDict, digest, id_for, sound, source_of
-from langchain_mem.model.scopes import Ids, Namespace, Scope
+from langchain_mem.model.scopes import IDS, OWNER_IDS, Ids, Namespace, Scope
 
-_OWNERS: Final = ("user_id", "agent_id", "app_id", "org_id")
 _MEM0: Final = ("id", "memory", "metadata", "categories", "created_at", "updated_at", "expiration_date", "run_id")
 _DERIVED: Final = ("hash", "score")  # of Mem0's text and of its search: nothing to keep
 _LABELS: Final = {
-    **{name: name for name in (*_OWNERS, "run_id")},
+    **{name: name for name in IDS},
     "session_id": "run_id",
     "langgraph_user_id": "user_id",  # as LangMem's templates have it
 }
@@ -230,7 +229,7 @@ def _scope_of(entry: Mapping[str, Any]) -> Scope:
     if not isinstance(metadata, Mapping):
         raise InvalidRequest(f"Its metadata is no object: {shown(metadata)}.")
     said = metadata.get("role", entry.get("role"))
-    owners = [name for name in _OWNERS if entry.get(name) is not None]
+    owners = [name for name in OWNER_IDS if entry.get(name) is not None]
     first = "agent_id" if said == "assistant" and "agent_id" in owners else next(iter(owners), None)
     return Scope(run_id=entry.get("run_id"), **({first: entry[first]} if first else {}))
 

@@ -67,6 +67,9 @@ _OWNERS: Final[tuple[Owner, ...]] = ("user", "agent", "app", "org", "run")
 IDS: Final = tuple(f"{owner}_id" for owner in _OWNERS)
 """The names of the ids that a memory carries."""
 
+OWNER_IDS: Final = tuple(name for name in IDS if name != "run_id")
+"""The ids that name an owner; `run_id` names a session."""
+
 INSTRUCTED: Final = ("agent_id", "app_id", "org_id")
 """The ids of who may have instructions, the most particular first."""
 
@@ -133,7 +136,7 @@ class Scope:
         session, run = named.pop("session_id", None), named.pop("run_id", None)
         if session is not None and run is not None and session != run:
             raise ScopeError("session_id and run_id are one thing; they differ here.")
-        unknown = named.keys() - {"user_id", "agent_id", "app_id", "org_id"}
+        unknown = named.keys() - set(OWNER_IDS)
         if unknown:
             name = min(unknown)
             raise UnknownOption(f"There is no id {shown(name)}.{meant(name, (*IDS, 'session_id'))}")

@@ -21,7 +21,7 @@ from langchain_mem.decay.policy import Used
 from langchain_mem.filters.conditions import ALWAYS, Condition, Path
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import dated
-from langchain_mem.model.scopes import MEMORIES, TURNS, Namespace
+from langchain_mem.model.scopes import IDS, MEMORIES, TURNS, Namespace
 from langchain_mem.ranking.columns import Columns
 from langchain_mem.ranking.index import Entry, Index
 from langchain_mem.ranking.parts import Mask, Places
@@ -30,7 +30,6 @@ from langchain_mem.store.items import Items
 
 DIGEST: Final = Path(("digest",))
 UPDATED: Final = Path(("updated_at",))
-LAYER: Final = Path(("layer",))
 NAMESPACE: Final = Path(("", "namespace"))  # no memory has a key that is empty
 EXPIRES: Final = Path(("", "expires"))
 
@@ -38,7 +37,7 @@ _TOLD: Final = tuple(Path((name,)) for name in ("memory", "event_date", "state",
 """Of a memory, what its place in the index rests on."""
 _ASKED: Final = (
     *(Path((name,)) for name in ("state", "layer", "expiration_date", "created_at", "event_date", "categories")),
-    *(Path((name,)) for name in ("metadata", "role", "user_id", "agent_id", "app_id", "run_id", "org_id")),
+    *(Path((name,)) for name in ("metadata", "role", *IDS)),
     DIGEST,
     UPDATED,
 )

@@ -20,11 +20,12 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from langchain_mem.errors import InvalidRequest, MemError, NotFound
 from langchain_mem.memory.base import MemoryBase
+from langchain_mem.model.scopes import IDS
 from langchain_mem.rendering.tables import owner_of, when
 from langchain_mem.ui import live
 from langchain_mem.ui.acts import ACTS, Act
 from langchain_mem.ui.door import HEADERS, HOSTS, Consent, Guard
-from langchain_mem.ui.pages import IDS, PAGES, Inspected, Page, Shown, ids_in, ids_of
+from langchain_mem.ui.pages import PAGES, Inspected, Page, Shown, ids_in, ids_of
 from langchain_mem.ui.threads import named
 
 _FILES: Final = {

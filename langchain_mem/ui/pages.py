@@ -14,7 +14,7 @@ from langchain_mem.memory.base import MemoryBase
 from langchain_mem.memory.looking import Sight
 from langchain_mem.memory.settings import decay_of
 from langchain_mem.model.instants import iso, parse_iso
-from langchain_mem.model.scopes import Ids
+from langchain_mem.model.scopes import IDS, Ids
 from langchain_mem.rendering import scores
 from langchain_mem.rendering.markup import Markup
 from langchain_mem.rendering.tables import owner_of
@@ -24,9 +24,6 @@ from langchain_mem.ui.threads import Checkpointers, Threads, span, threads_of
 
 Asked = Mapping[str, str]
 """What a page's address asks for, by name."""
-
-IDS: Final = ("user_id", "agent_id", "app_id", "org_id", "run_id")
-"""The names under which an address says whose memories are meant."""
 
 _SHOWN: Final = 50  # memories a page, results of a search, changes in the feed
 _WEIGHED: Final = 200  # candidates of a search whose outcome is told

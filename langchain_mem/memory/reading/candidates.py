@@ -60,7 +60,6 @@ class Search:
     turns: int
     newer: bool
     rerank: bool
-    whole_pool: bool = False
     lasting: float = 0.0
 
     @property

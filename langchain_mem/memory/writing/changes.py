@@ -19,7 +19,7 @@ from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.cited import turns_to_settle
 from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.memory.writing.journal import Done, by_owner
-from langchain_mem.memory.writing.places import Place, find_places
+from langchain_mem.memory.writing.places import Placement, find_places
 from langchain_mem.memory.writing.profiles import place_of_profile, without_what_changed
 from langchain_mem.model.history import changed, merged_away, never_was
 from langchain_mem.model.instants import TICK, iso, later, parse_iso
@@ -142,7 +142,7 @@ class Changes:
         self._note(memory, "UPDATE", before)
         return memory
 
-    def merge(self, rows: Sequence[Row], draft: Draft, place: Place, *, reason: str | None = None) -> StoredMemory:
+    def merge(self, rows: Sequence[Row], draft: Draft, place: Placement, *, reason: str | None = None) -> StoredMemory:
         """Puts several memories into one that says all of them. It is as old, and as much used, as they are.
 
         Args:

@@ -21,14 +21,14 @@ from langchain_mem.model.scopes import MEMORIES, Namespace, without_session
 from langchain_mem.repository.living import said_in
 
 
-class Place(NamedTuple):
+class Placement(NamedTuple):
     """Where a text is to be: the memory that says it already, or an id that is free for it."""
 
     existing: Row | None
     free_id: str
 
 
-async def find_places(settings: Settings, drafts: Sequence[Draft], now: datetime) -> list[Place]:
+async def find_places(settings: Settings, drafts: Sequence[Draft], now: datetime) -> list[Placement]:
     """For each draft the memory that says the same in the same home, live before dead, or a free id."""
     if not drafts:
         return []
@@ -39,7 +39,7 @@ async def find_places(settings: Settings, drafts: Sequence[Draft], now: datetime
     for row in _live_last(rows.values(), now) if rows else ():
         known[row.address.namespace, row.value["digest"]] = row
     ids = await _free_ids(settings, drafts, [first.key for first in firsts], rows, now)
-    return [Place(known.get((draft.home, draft.digest)), free) for draft, free in zip(drafts, ids, strict=True)]
+    return [Placement(known.get((draft.home, draft.digest)), free) for draft, free in zip(drafts, ids, strict=True)]
 
 
 async def _there(settings: Settings, said: Sequence[tuple[Address, str]], now: datetime) -> dict[Address, Row]:

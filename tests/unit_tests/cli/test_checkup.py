@@ -12,7 +12,7 @@ from langchain_mem import LongTermStore, Memory
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Address, Match, Query, Row, Write
 from langchain_mem.backends.dictionary import DictionaryBackend
-from langchain_mem.cli.checkup import Checkup, Finding
+from langchain_mem.cli.checkup import Checkup, StoreProblem
 from langchain_mem.testing import FakeEmbeddings
 
 
@@ -49,7 +49,7 @@ def _put(backend: Forgetting, row: Row) -> None:
     run(backend.write([Write.put(row)], datetime.now(UTC)))
 
 
-def _found(backend: Forgetting) -> Sequence[Finding]:
+def _found(backend: Forgetting) -> Sequence[StoreProblem]:
     return list(Checkup(backend, run(backend.setup(None)), datetime.now(UTC)).findings())
 
 
