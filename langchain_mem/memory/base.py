@@ -91,41 +91,43 @@ class MemoryBase(Operations):
     """What `Memory` and `AsyncMemory` share: how they are made, and what needs no store.
 
     Args:
-        store: Any LangGraph store, which stays its owner's to close; or a place to open one at: a folder (Chroma, no
-            server), a `postgresql://` address, or `":memory:"`. `None`: `$LANGCHAIN_MEM_STORE`, else `./memory`.
-        embed: For a place: a LangChain embedder, or its name, such as `"openai:text-embedding-3-small"` or
-            `"multilingual"`. `None` for the local MiniLM, which needs no key.
-        model: For extraction: a chat model, or its name for `init_chat_model`, such as `"openai:gpt-5-mini"`. Without
-            one, messages are stored verbatim.
-        decay: A policy, or on or off; a mapping from app ids sets it for each.
-        session_ttl: How long session notes live; `None` for ever.
-        categories: Names a fact may have, and what each is for; `None` for the default fifteen.
-        instructions: What to extract, and what never to.
-        agent_instructions: The same, where facts of an agent are wanted.
-        min_confidence: Facts of which the model is less sure are not stored.
-        grounding: What becomes of a fact that the conversation does not confirm: "mark" keeps it with half the
-            confidence and the reason as its `doubt`, "strict" refuses it, "off" compares nothing. What the conversation
-            contradicts is refused by "mark" as well.
-        extraction_tokens: How many tokens of conversation one prompt holds; a longer one is learned in portions.
-        redact: What masks secrets before anything is embedded, stored, logged or traced; `None` turns it off.
-        pii: What becomes of personal data there (mail addresses, telephone numbers, cards, bank accounts, national
-            ids): it is left, masked (`"mask"` or `Mask(…)`), or hashed with a key, `Hash(key=…)`, so that it stays
-            findable.
-        schemas: Typed memories: validated documents, one of each schema for an owner, or with `Many(schema)` many.
-        reinforce: Which memories a search counts as used.
-        all_owners: An administrator's `Memory`: operations need name no owner.
-        embedder_id: What the store remembers its embedder by.
-        keep_sources: Whether to keep the turns facts were drawn from, as evidence and raw history.
-        purge_after: How long what is expired, superseded or deleted can be restored; `None` for ever.
-        reranker: A query and texts to one score a text, 0 to 1; used where a search asks for it.
-        cache_bytes: How much memory the indexes of owners who were searched last may take on this store; 512 MB by
-            default. An owner who needs more is answered by the database's own candidates.
-        on_event: Called with each event as it happens, on the thread of the operation, once its changes are written. An
-            error of its own is logged and fails nothing. For a coroutine, use `watch`.
-        keep_events: Keeps so many events of each owner in the store, as ids and numbers without texts, so that
-            `events()` tells of other and earlier processes too; 0 keeps none.
-        log_text: Whether log lines hold queries too; ids and numbers are there always.
-        clock: Where the time comes from.
+        store: A LangGraph store, which the caller closes; or where to open one: a folder (Chroma, no server), a
+            `postgresql://` address, or `":memory:"`. `None` opens `$LANGCHAIN_MEM_STORE`, or else `./memory`.
+        embed: The embedder of a store that is opened here: a LangChain embedder, or its name, such as
+            `"openai:text-embedding-3-small"` or `"multilingual"`. `None` is the local MiniLM, which needs no key.
+        model: The chat model that extracts facts, or its name for `init_chat_model`, such as `"openai:gpt-5-mini"`.
+            Without a model, messages are stored word for word.
+        decay: The decay policy, or `True` or `False`. A mapping from app ids sets a policy for each application.
+        session_ttl: How long session notes are kept; `None` keeps them until they are deleted.
+        categories: The categories a fact may have, each with a description; `None` for the fifteen default ones.
+        instructions: What the model should extract, and what it should not.
+        agent_instructions: The same for facts about an agent.
+        min_confidence: Facts with a lower confidence of the model are not stored, from 0 to 1.
+        grounding: What happens to a fact that the conversation does not confirm. "mark" stores it with half the
+            confidence and the reason as its `doubt`, "strict" refuses it, and "off" compares nothing. "mark" and
+            "strict" both refuse a fact that the conversation contradicts.
+        extraction_tokens: How many tokens of conversation one prompt contains. A longer conversation is sent in
+            portions.
+        redact: A function that masks secrets before a text is embedded, stored, logged or traced; `None` masks nothing.
+        pii: What happens to personal data (mail addresses, telephone numbers, cards, bank accounts, national ids).
+            `"leave"` stores it, `"mask"` or `Mask(…)` masks it, and `Hash(key=…)` replaces it with a keyed hash, so
+            that it can still be found.
+        schemas: The schemas of typed memories. An owner has one document of a schema, or many with `Many(schema)`.
+        reinforce: Which memories count as used: all that a search returns, those a reply used, or none.
+        all_owners: Whether operations may name no owner, for an administrator.
+        embedder_id: The name under which the store records its embedder.
+        keep_sources: Whether to store the turns that facts were extracted from, as evidence.
+        purge_after: How long an expired, superseded or deleted memory can be restored; `None` for ever.
+        reranker: A function of a query and texts that returns a score from 0 to 1 for each text. It is used by searches
+            with `rerank=True`.
+        cache_bytes: How many bytes the indexes of this store may take in memory; 512 MB by default. The owners that
+            were searched last are kept. For an owner with a larger index, the database proposes candidates.
+        on_event: A function that is called with each event, on the thread of the operation, after its changes are
+            written. Its errors are logged and fail nothing. For a coroutine, use `watch`.
+        keep_events: How many events of each owner are kept in the store, without texts, so that `events()` also
+            returns those of other and earlier processes; 0 keeps none.
+        log_text: Whether log lines contain queries, beside ids and numbers.
+        clock: A function that returns the current time.
 
     Raises:
         InvalidRequest: An argument is out of its range.

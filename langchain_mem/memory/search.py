@@ -78,30 +78,34 @@ async def _search(
 ) -> SearchResult:
     """Finds the memories that answer a query.
 
-    Scope, filters and expiry decide before anything is ranked. The best `top_k` by score, relevance times decay,
-    are selected over all visible layers, and returned user first, then agent, session, app and org.
+    The ids, the filters and the expiry select the memories that may be found. Each gets a relevance from 0 to 1, and
+    its score is the relevance multiplied by its decay factor. The `top_k` memories with the highest scores over all
+    layers are returned: those of the user first, then agent, session, app and org.
 
     Args:
-        query: In the user's words.
-        filters: Narrows what the ids allow; see the filter language. Without ids it must name an owner.
-        kind: Only documents of this kind: a schema, or its name.
-        top_k: At most so many, 1 or more.
-        threshold: The least relevance, before decay, in 0..1.
-        rerank: Whether to ask the reranker `Memory` was given.
-        explain: Whether each result tells how its score came about, as `score_details`.
-        decay: A policy, or on or off, for this search; `None` for that of `Memory`.
-        order: `"score"` returns by score alone.
-        show_expired: Whether expired memories count too.
+        query: What to look for, in the user's words.
+        filters: A filter on the memories that the ids allow; see the filter language. In a call without ids it must
+            name an owner in each branch.
+        kind: Only documents of this kind are found: a schema, or its name.
+        top_k: How many memories are returned at most, 1 or more.
+        threshold: The least relevance of a result, from 0 to 1, compared before decay. The default is for questions;
+            nodes, middleware and tools use a lower one.
+        rerank: Whether the reranker of `Memory` scores the candidates.
+        explain: Whether each result contains the parts of its score, as `score_details`.
+        decay: The decay policy for this search, or `True` or `False`; `None` for the policy of `Memory`.
+        order: `"layer"` groups the results by layer, `"score"` orders them by score alone.
+        show_expired: Whether expired memories may be found.
         latest_only: Whether superseded memories stay hidden.
         history: `True` adds as many kept turns after the memories as there may be memories, a number adds so many, and
             messages add themselves. None of them takes a place of a memory.
-        layers: Only these: user, agent, session, app, org.
-        as_of: Answers as the store stood then.
-        prefer_newer: Whether of two that say nearly the same the newer comes first; `None`: where the query asks
-            about the present.
-        lasting: How far to prefer what such a request usually needs ("What should I cook?" a diet) and what holds for
-            long, from 0 to 1: 0 for questions, 0.75 for requests, which seldom name what they need.
-        reinforce: Which results count as used; `None` for what `Memory` says.
+        layers: Only these layers are searched: user, agent, session, app, org.
+        as_of: A time in the past. The memories are searched as they were then.
+        prefer_newer: Whether the newer of two memories about the same thing comes first; `None` does this if the query
+            asks about the present.
+        lasting: How strongly to prefer memories that such a request usually needs, and lasting facts, from 0 to 1. For
+            example, "What should I cook?" needs a diet. Use 0 for questions and 0.75 for requests, which seldom name
+            what they need.
+        reinforce: Which results count as used; `None` for the setting of `Memory`.
         limit: Older code's `top_k`.
         version: Accepted from older code, and means nothing.
         output_format: Accepted from older code, and means nothing.
