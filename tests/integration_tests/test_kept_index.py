@@ -12,7 +12,7 @@ import chromadb
 import pytest
 from chromadb.config import Settings
 
-from langchain_mem import LongTermStore, Memory
+from langchain_mem import Encryption, LongTermStore, Memory
 from langchain_mem.backends.chroma.kept import FOLDER
 from langchain_mem.testing import FakeClock, FakeEmbeddings
 
@@ -133,7 +133,12 @@ def test_what_is_removed_stands_in_no_file(folder: Path, reopen: Callable[[], Op
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda content: content[: len(content) // 2], lambda content: content[:-1] + bytes([content[-1] ^ 1])]
+    "damage",
+    [
+        pytest.param(lambda content: content[: len(content) // 2], id="cut off"),
+        pytest.param(lambda content: content[:-1] + bytes([content[-1] ^ 1]), id="a bit is wrong"),
+        pytest.param(lambda content: bytes([content[0] ^ 1]) + content[1:], id="another release kept it"),
+    ],
 )
 def test_a_damaged_file_costs_only_time(
     folder: Path, reopen: Callable[[], Opened], filled: tuple[Path, Any], damage: Callable[[bytes], bytes]
@@ -153,3 +158,33 @@ def test_a_closed_folder_has_no_log_beside_its_database(folder: Path, reopen: Ca
     assert (folder / "chroma.sqlite3-wal").exists()
     opened.close()
     assert [file.name for file in folder.glob("chroma.sqlite3*")] == ["chroma.sqlite3"]
+
+
+def test_after_a_kill_the_index_is_made_anew(
+    folder: Path, reopen: Callable[[], Opened], tmp_path: Path, filled: tuple[Path, Any]
+) -> None:
+    """A copy of an open folder is what a kill leaves: the log is taken in, and what was kept before counts no more."""
+    opened = reopen()
+    opened.memory.add("Zanzibar has the number 77.", infer=False, **OWNER)
+    opened.memory.add("Bob has the number 77.", infer=False, user_id="bob")
+    left = Opened(Path(shutil.copytree(folder, tmp_path / "left")))
+    try:
+        assert "Zanzibar has the number 77." in dict(left.search())
+        assert left.loaded == COUNT + 1
+    finally:
+        left.close()
+
+
+@pytest.mark.soak
+def test_nothing_is_kept_of_what_is_encrypted(folder: Path) -> None:
+    """Neither of memories that were sealed when they were written, nor of those that are sealed later."""
+    assert len(kept(folder)) == 1
+    sealed = LongTermStore.chroma(
+        folder, embed=FakeEmbeddings(dims=8), encryption=Encryption(key=b"sixteen bytes or more")
+    )
+    memory = Memory(sealed)
+    assert sealed.rotate_keys() >= COUNT
+    assert memory.search(QUESTION, reinforce="none", **OWNER)["results"]
+    memory.close()
+    sealed.close()
+    assert kept(folder) == []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable, Sequence
+from datetime import datetime
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -12,12 +13,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from chromadb.api import ClientAPI
 
 from langchain_mem._flow import offload
-from langchain_mem.backends.base import Embedder
+from langchain_mem.backends.base import Address, Embedder, Namespace, Row
+from langchain_mem.backends.changes import Changes
 from langchain_mem.backends.chroma.client import CollectionClient, set_timeout
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.folder import Folder
 from langchain_mem.backends.waiting import PATIENCE, checked_timeout
 from langchain_mem.errors import InvalidRequest, StoreError, shown
+from langchain_mem.filters import conditions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -99,7 +102,6 @@ class ChromaBackend:
         """
         return await offload(self._setup, embedder)
 
-    get = _offloaded(SharedCollection.get)
     write = _offloaded(SharedCollection.write)
     search = _offloaded(SharedCollection.search)
     count = _offloaded(SharedCollection.count)
@@ -109,11 +111,22 @@ class ChromaBackend:
     scan = _offloaded(SharedCollection.scan)
     addresses = _offloaded(SharedCollection.addresses)
     stamp = _offloaded(SharedCollection.stamp)
-    changes = _offloaded(SharedCollection.changes)
     keep = _offloaded(SharedCollection.keep)
     kept = _offloaded(SharedCollection.kept)
     lexical = _offloaded(SharedCollection.lexical)
     touch = _offloaded(SharedCollection.touch)
+
+    async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
+        """The unexpired rows at these addresses, in order. Those that were read lately take no other thread."""
+        held = self._shared.held(addresses, now)
+        return await offload(partial(self._shared.get, addresses, now)) if held is None else held
+
+    async def changes(
+        self, scopes: tuple[Namespace, ...], paths: Sequence[conditions.Path], since: Hashable | None, limit: int
+    ) -> Changes | None:
+        """What was written in these scopes since a stamp. That nothing was takes no other thread to say."""
+        same = self._shared.unwritten(scopes, paths, since)
+        return await offload(partial(self._shared.changes, scopes, paths, since, limit)) if same is None else same
 
     async def close(self) -> None:
         """Lets go of the folder; a client that was given stays open."""

@@ -106,17 +106,21 @@ class SharedCollection:
 
     def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         """The unexpired rows at these addresses, in order; `None` where there is none."""
-        ids = list(dict.fromkeys(map(record_id, addresses)))
-        recent = None if self._recent is None else self._recent.read(ids)
-        known = None if recent is None else rows.single_rows(recent)
-        if known is not None:
-            return _shown(known, addresses, now)
+        held = self.held(addresses, now)
+        if held is not None:
+            return held
         with self._loaded({address.namespace for address in addresses}, load=False) as loaded:
             if loaded is not None:
                 return run(loaded.get(addresses, now))
-            records = self.table.read(ids)
+            records = self.table.read(list(dict.fromkeys(map(record_id, addresses))))
             self._remember(records)
             return _shown(self._rows(records), addresses, now)
+
+    def held(self, addresses: Sequence[Address], now: datetime) -> list[Row | None] | None:
+        """What `get` gives, if every row was read lately; `None` where Chroma has to be asked. It waits for nothing."""
+        recent = None if self._recent is None else self._recent.read(list(dict.fromkeys(map(record_id, addresses))))
+        known = None if recent is None else rows.single_rows(recent)
+        return None if known is None else _shown(known, addresses, now)
 
     def write(self, batch: Sequence[Write], now: datetime) -> None:
         """Does all of the batch or none of it, also where the process is killed meanwhile."""
@@ -224,6 +228,13 @@ class SharedCollection:
         gone = [address for address in written if found.get(address) is None]
         here = [row for row in found.values() if row is not None]
         return of_rows(here, paths, stamp=stamp, whole=False, used=used, gone=gone)
+
+    def unwritten(self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None) -> Changes | None:
+        """What `changes` gives, if nothing was written in these scopes since the stamp. It waits for nothing."""
+        if self._log is None or since is None:
+            return None
+        stamp, written, used = self._log.look(scopes, since)
+        return of_rows([], paths, stamp=stamp, whole=False, used=used) if written == [] else None
 
     def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
         """Keeps something derived beside the folder's database until its scopes change; not over HTTP."""

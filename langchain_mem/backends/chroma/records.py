@@ -59,7 +59,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _TOUCHES = tuple(f"touches{number}" for number in range(LANES))
 _DIGESTED = "~"
-_LONG_NUMBER = re.compile(r"\d{19}")
+_LONG_NUMBER = re.compile(r"[0-9]{19}")  # unlike `\d`, which knows the digits of all scripts, seven times as fast
 
 
 class Record(NamedTuple):
