@@ -207,11 +207,11 @@ def check_batch(memories: Sequence[Mapping[str, Any]]) -> None:
         raise InvalidRequest(f"A batch is a list of 1 to {BATCH_LIMIT} entries.")
     wrong = [place for place, entry in enumerate(memories) if not _has_id(entry)]
     if wrong:
-        raise InvalidRequest(f"Each entry of a batch needs a memory_id; missing in {wrong}.")
+        raise InvalidRequest(f"Each entry of a batch needs a memory_id; missing in {shown(wrong)}.")
     seen = [entry["memory_id"] for entry in memories]
     twice = sorted({memory_id for memory_id in seen if seen.count(memory_id) > 1})
     if twice:
-        raise InvalidRequest(f"A memory can be in a batch once; twice: {', '.join(twice)}.")
+        raise InvalidRequest(f"A memory can be in a batch once; twice: {shown(twice)}.")
 
 
 def _has_id(entry: Any) -> bool:

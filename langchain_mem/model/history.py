@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from langchain_mem.errors import InvalidRequest
+from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.model.json_values import copied
 from langchain_mem.model.records import SNAPSHOT, Change, LogEntry, Snapshot, Source, StoredMemory, complete, source_of
 
@@ -133,7 +133,7 @@ def at_version(memory: StoredMemory, version: int) -> Snapshot:
         if entry["version"] == version:
             return copied(entry["after"])
     known = [entry["version"] for entry in memory["log"]]
-    raise InvalidRequest(f"Memory {memory['id']} has no version {version}; it has {known[0]} to {known[-1]}.")
+    raise InvalidRequest(f"Memory {memory['id']} has no version {shown(version)}; it has {known[0]} to {known[-1]}.")
 
 
 def before_batches(memory: StoredMemory, batch_ids: Iterable[str]) -> tuple[Snapshot, int] | None:

@@ -79,6 +79,23 @@ def _attempt(call: Callable[[], Any]) -> None:
     assert len(said) < 1_000
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda memory, kept: memory.restore(kept, version={LONG: 1}, user_id="alex"),
+        lambda memory, kept: memory.batch_update([{"memory_id": LONG, "text": "x"}] * 2, user_id="alex"),
+        lambda memory, kept: memory.batch_delete([{"text": "x"}] * 900, user_id="alex"),
+    ],
+)
+def test_found_by_the_fuzzer(wrong: Callable[[Memory, str], Any]) -> None:
+    """What once was repeated whole."""
+    memory = _memory()
+    (kept,) = memory.add("I like tea", user_id="alex")["results"]
+    with pytest.raises(MemError) as raised:
+        wrong(memory, kept["id"])
+    assert len(str(raised.value)) < 300
+
+
 def _works(memory: Memory) -> None:
     """A memory that was handed nonsense still does what it is for."""
     memory.add("Probe is my cat", user_id="probe")
