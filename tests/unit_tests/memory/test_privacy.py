@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
+from pydantic import BaseModel
 
-from langchain_mem import Hash, LongTermStore, Mask, Memory
+from langchain_mem import Hash, LongTermStore, Many, Mask, Memory
 from langchain_mem._flow import run
+from langchain_mem.background.waiting import Patience
 from langchain_mem.decay import Decay
 from langchain_mem.errors import InvalidRequest, MemError
-from langchain_mem.testing import FakeClock, FakeEmbeddings
+from langchain_mem.testing import FakeClock, FakeEmbeddings, ScriptedModel
 
 SECRET = "hunter2!plum"
 TOLD = f"password: {SECRET}"
@@ -47,6 +49,48 @@ def test_secrets_are_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     assert SECRET not in _everything(memory, user_id="alex")
     assert SECRET not in caplog.text
     assert "redacted:password" in _everything(memory, user_id="alex")
+
+
+class Login(BaseModel):
+    """Where somebody signs in."""
+
+    site: str
+    note: str
+
+
+class Trip(BaseModel):
+    """A journey."""
+
+    to: str
+
+
+def test_secrets_are_in_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor in documents, instructions, what waits, plans, summaries of sessions, promoted notes or filters."""
+    caplog.set_level(logging.DEBUG)
+    model = ScriptedModel(otherwise=lambda _: {"operations": []})
+    memory = _memory(schemas=[Login, Many(Trip)], log_text=True)
+    ids = {"user_id": "alex"}
+    memory.set_document(Login(site="x.org", note=f"my {TOLD}"), **ids)
+    memory.set_document(Login(site="y.org", note=f"my {TOLD}"), **ids)
+    (trip,) = memory.add_document(Trip(to=f"Rome, {TOLD}"), metadata={TOLD: TOLD}, categories=[TOLD], **ids)["results"]
+    memory.update_document(trip["id"], {"to": f"Ostia, {TOLD}"}, **ids)
+    memory.instruct(f"Sign in with {TOLD}", agent_id="bot", reason=f"since {TOLD}")
+    memory.add(f"the gate's {TOLD}", run_id="s", **ids)
+    memory.promote(run_id="s", metadata={"why": TOLD}, **ids)
+    memory.add(f"the door's {TOLD}", run_id="t", **ids)
+    memory.end_session("t", **ids)
+    memory.search("tea", filters={"metadata.note": f"my {TOLD}"}, **ids)
+    memory.explain(f"tea, {TOLD}", **ids)
+    planning = Memory(memory.store, clock=memory.clock, model=model, log_text=True)
+    planning.plan(f"my {TOLD}", source={"thread_id": "t", "message_ids": ["m"]}, **ids)
+    waits = [{"role": "user", "content": f"my {TOLD}", "id": "w"}]
+    patience = Patience(after=timedelta(hours=1))
+    run(planning.operations.wait(waits, message_ids=["w"], thread_id="t", patience=patience, **ids))
+    planning.flush()
+    told = [_everything(memory, **ids), planning.events(), memory.instructions(agent_id="bot"), caplog.text]
+    asked = [[message.text for message in call] for call in model.calls]
+    assert SECRET not in json.dumps([told, asked], default=str)
+    assert "redacted:password" in told[0]
 
 
 def test_an_import_is_masked() -> None:
