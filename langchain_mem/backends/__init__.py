@@ -1,1 +1,5 @@
-"""Places where a store's rows are kept; `base` is the protocol, `dictionary` the reference to read first."""
+"""The databases in which a store keeps its rows: a dictionary, Chroma and Postgres.
+
+They import `filters`, `model` and `errors`, and know no embedder, no clock and no chat model. Start reading with
+`base`, which is the protocol, and `dictionary`, which is the simplest implementation.
+"""

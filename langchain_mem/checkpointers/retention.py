@@ -25,22 +25,23 @@ Wants = Callable[[Sequence[str]], set[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """What a thread may forget. A limit that is None does not apply.
+    """A retention policy: which checkpoints and threads a sweep deletes. A limit that is `None` does not apply.
 
     Of the checkpoints of one thread and namespace, newest first, with `age = now - written_at(checkpoint)`:
 
-        kept = {newest} | {c : rank(c) < keep_last and age(c) <= max_age} | whatever those are rebuilt from
-        a thread goes whole when age(its newest checkpoint) > thread_ttl
+        kept = {newest} | {c : rank(c) < keep_last and age(c) <= max_age} | the checkpoints that those are rebuilt from
+        a thread is deleted when age(its newest checkpoint) > thread_ttl
 
-    The newest checkpoint and its pending writes always stay, so an interrupted thread resumes after any sweep; only
-    `thread_ttl` lets it go, as it lets every thread go, interrupted or not: choose it longer than a person may take
-    to answer. Ages come from the checkpoints' own time-ordered ids. An id that tells no time has no age.
+    The newest checkpoint of a thread and its pending writes always stay, so an interrupted thread can be resumed after
+    any sweep. Only `thread_ttl` deletes it, as it deletes every idle thread. Choose a `thread_ttl` that is longer than
+    a person may need to answer. Ages come from the time-ordered ids of the checkpoints. An id without a time has no
+    age.
 
     Args:
-        thread_ttl: A thread idle longer goes whole.
-        keep_last: At most so many checkpoints of each thread and namespace, 1 or more.
-        max_age: Checkpoints older go, except the newest.
-        sweep_every: The least time between two automatic sweeps.
+        thread_ttl: A thread that was idle for longer is deleted with all its checkpoints.
+        keep_last: How many of the newest checkpoints of each thread and namespace are kept, 1 or more.
+        max_age: Older checkpoints are deleted, except the newest one.
+        sweep_every: The shortest time between two automatic sweeps.
 
     Raises:
         InvalidRequest: A limit is not positive.

@@ -38,9 +38,9 @@ from langchain_mem.errors import StoreError
 
 
 class SqliteCheckpointer(Retaining, SqliteSaver):
-    """LangGraph's `SqliteSaver`, with retention and an async form of everything.
+    """LangGraph's `SqliteSaver` with a retention policy and async methods.
 
-    Tables are LangGraph's own: a file written by `SqliteSaver` opens, and goes back.
+    The tables are LangGraph's own. A file that was written by `SqliteSaver` can be opened, and the other way round.
 
         >>> with SqliteCheckpointer.open(":memory:", retention=Retention(keep_last=20)) as saver:
         ...     saver.threads()
@@ -48,9 +48,9 @@ class SqliteCheckpointer(Retaining, SqliteSaver):
 
     Args:
         conn: A connection opened with `check_same_thread=False`. `open` makes one.
-        retention: What threads may forget; None for nothing.
-        clock: Tells the present instant.
-        serde: Serializes checkpoints; LangGraph's own if None.
+        retention: Which checkpoints and threads are deleted; `None` deletes none.
+        clock: A function that returns the current time.
+        serde: Serializes checkpoints; `None` for LangGraph's own serializer.
     """
 
     _engine_errors = (sqlite3.Error,)

@@ -1,7 +1,7 @@
 """The decay formula: how much a memory counts by when it was used.
 
 Everything here is pure: time is an argument. It imports `model` and `errors`. Start reading with the docstring of
-`policy`, which carries the formula; `fit` learns a policy from accesses, `plot` draws one.
+`Decay` in `policy`, which has the formula; `fit` learns a policy from accesses, `plot` draws one.
 """
 
 from __future__ import annotations

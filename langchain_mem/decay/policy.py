@@ -66,21 +66,22 @@ class Decay:
         pace   = the smallest weight of the memory's categories, divided by time_scale
 
     F is the frequency part of ACT-R's base-level activation (Anderson and Schooler, "Reflections of the environment in
-    memory", Psychological Science 2(6), 1991), taken relative to the newest touch; 0.5 is that model's usual exponent.
-    The factor never rises while a memory is idle and never falls by one more touch.
+    memory", Psychological Science 2(6), 1991), relative to the newest touch; 0.5 is that model's usual exponent. The
+    factor never rises while a memory is idle, and another touch never lowers it.
 
-    A memory without a believable touch stands on the same curve at its event date, else its last update, capped at 1.0;
-    with neither it gets 1.0. A touch up to five minutes ahead of `now` counts as now; one further ahead is ignored.
+    A touch up to five minutes in the future counts as now, and a touch further in the future is ignored. If a memory
+    has no other touch, its age is that of its event date, or else of its last update, and its factor is at most 1.0.
+    Without either date the factor is 1.0.
 
     Args:
-        floor: The least factor; above 0, so decay never filters, and at most 1.
-        ceiling: The greatest factor; at least 1.
-        anchors: Pairs of effective age and factor, ages increasing, factors never rising; at least two.
-        strength: Exponent on the factor: 0 switches the effect off, 1 is the documented band, 2 squares it.
+        floor: The smallest factor, above 0 and at most 1. It is above 0 so that decay never filters.
+        ceiling: The largest factor, at least 1.
+        anchors: At least two pairs of effective age and factor. The ages increase and the factors never rise.
+        strength: The exponent of the factor: 0 turns decay off, 1 is the documented curve, 2 squares the factor.
         max_touches: How many of the newest touches count.
-        categories: How fast idle time runs for a memory of a category: 0.25 is four times slower, 0 never ages.
-            A category not listed runs at 1; the slowest of a memory's categories wins.
-        time_scale: How much longer a memory stays fresh than on the default curve; what `fit` finds.
+        categories: How fast time passes for the memories of a category: at 0.25 four times slower, at 0 not at all. A
+            category that is not listed has 1. If a memory has several categories, the smallest weight counts.
+        time_scale: How many times longer a memory stays fresh than on the default curve. `fit` finds it.
 
     Raises:
         InvalidRequest: If an argument is out of its range.

@@ -60,23 +60,25 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
     a user's words is a model's.
 
     Args:
-        memory: Where to recall from and to write; `None` for the store of the run, as LangGraph Server has one.
+        memory: The memory to read and to write; `None` for the store of the run, such as that of LangGraph Server.
         top_k: At most so many memories are recalled, beside the core and the turns that they rest on; see
             `retrieval_node`.
         token_budget: At most so many tokens of all of it go into the prompt; `None` for no limit.
-        write: When what was said is extracted: before the agent returns, by a worker meanwhile, or not at all.
-        after: With `write="background"`, messages wait in the store until their thread has been quiet for so long;
-            see `extraction_node`.
-        after_tokens: So many tokens that wait are extracted at once; as many as one prompt holds if unset.
+        write: When facts are extracted: before the agent returns (`"after"`), by a background worker (`"background"`),
+            or never (`None`).
+        after: With `write="background"`, how long a thread must be quiet before its messages are extracted; see
+            `extraction_node`.
+        after_tokens: The number of waiting tokens that are extracted at once; by default as many as one prompt
+            contains.
         tools: Whether the agent gets tools to save, search, update and forget memories; see `memory_tools`.
-        on_error: What a failing memory does: the agent answers without it, with a warning in the log and an event, or
-            the run fails.
-        name: Tells one memory of an agent from another. It is part of the tools' names.
-        model: What extracts, where no memory is given. Without a model messages are stored as they are.
-        trace_policy: What traces of these hooks show; `HIDDEN` unless given, `None` for the application's default.
-        **options: Whatever else `retrieval_node` takes, such as `query`, `owner`, `pinned`, `layers`,
-            `filters` or `instructions`, which stand in the system message. An
-            id, such as `agent_id`, is set beside those of the run, for reading and for writing.
+        on_error: What happens if the memory fails. `"warn"` logs a warning and an event, and the agent answers without
+            it; `"raise"` fails the run.
+        name: Distinguishes several memories of one agent. It is part of the names of the tools.
+        model: The model that extracts facts, if no memory is given. Without a model, messages are stored word for word.
+        trace_policy: What traces of these hooks contain; no text by default, `None` for the application's default.
+        **options: Any other argument of `retrieval_node`, such as `query`, `owner`, `pinned`, `layers`, `filters` or
+            `instructions`, which are added to the system message. An id, such as `agent_id`, is added to those of the
+            run, for reading and for writing.
 
     Raises:
         InvalidRequest: An option is out of its range.

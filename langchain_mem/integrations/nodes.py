@@ -86,23 +86,27 @@ def retrieval_node(
     """A node that puts `memories` and `memory_context` into state.
 
     Args:
-        memory: Where to search; `None` for the store of the run.
+        memory: The memory to search; `None` for the store of the run.
         top_k: At most so many memories are found, the nearest; the core comes on top. After them come the turns
             they rest on, and others like these, for as long as the token budget lasts; `history=False` leaves them out.
         token_budget: At most so many tokens of `memory_context`; `None` for no limit.
         query: State to what is searched for; if unset the last human message, and where that names nothing ("yes") what
             was said before it. An empty query finds nothing.
         layers: Only these: user, agent, session, app, org.
-        pinned: Filters of the core: memories that are always there, before what was found and on top of `top_k`, the
-            newest 600 tokens of them. Those of importance "always" unless given; `None` for none.
-        template: The frame of `memory_context`, with `{memories}` where the lines go.
-        owner: Whose memories: a function of the runtime, or a template such as `"{context.user.id}"`; the ids of the
-            run if unset.
+        pinned: A filter for the core, the memories that are always included. They come before the memories that were
+            found and do not count in `top_k`. If they have more than 600 tokens, the newest are included. The default
+            is the memories of importance "always"; `None` includes none.
+        template: The text of `memory_context`, with `{memories}` in the place of the lines.
+        owner: Whose memories: a function of the runtime, or a template such as `"{context.user.id}"`; by default the
+            ids of the run.
         messages_key: Where the state holds its messages.
-        on_error: What a failing store or embedder does: a warning in the log and no memories, or fail the node.
-        instructions: The name of instructions (see `Memory.instruct`) that stand in `memory_context` before what was
-            recalled: those of the agent, the application or the organization of the run. `None` for none.
-        **search: Whatever else `Memory.search` takes. An id, such as `agent_id`, is set beside those of the run.
+        on_error: What happens if the store or the embedder fails: `"warn"` logs a warning and returns no memories,
+            `"raise"` fails the node.
+        instructions: The name of instructions (see `Memory.instruct`) that come before the memories in
+            `memory_context`: those of the agent, the application or the organization of the run. `None` for none.
+        **search: Any other argument of `Memory.search`. By default `threshold` is 0.00001 and `lasting` is 0.75, which
+            suits requests; `Memory.search` itself has defaults for questions. An id, such as `agent_id`, is added to
+            those of the run.
 
     Returns:
         A node for sync and async graphs. It must not have a `CachePolicy`: the key would not hold whose memories it
@@ -137,16 +141,18 @@ def extraction_node(
     """A node that remembers what was said since it last did.
 
     Args:
-        memory: Where to write; `None` for the store of the run.
-        write: When: `"after"` before the node returns; `"background"` by a worker, so that the reply does not wait.
-            What the worker had not done when the process died is in the next turn's extraction.
-        after: With `"background"`, messages wait in the store until their thread has been quiet for so long, and
-            are extracted together. They survive the process, and the next one that opens the store extracts them.
-        after_tokens: So many tokens that wait are extracted at once; as many as one prompt holds if unset.
+        memory: The memory to write to; `None` for the store of the run.
+        write: When facts are extracted: `"after"`, before the node returns; or `"background"`, by a worker, so that the
+            reply does not wait. Messages that the worker had not extracted when the process ended are part of the next
+            turn's extraction.
+        after: With `"background"`, how long a thread must be quiet before its messages are extracted together. They
+            wait in the store. If the process ends, the next process that opens the store extracts them.
+        after_tokens: The number of waiting tokens that are extracted at once; by default as many as one prompt
+            contains.
         background: The same as `write="background"`.
-        approve: Whether to show through `interrupt()` what would be remembered, and to do so on `Command(resume=True)`.
-        on_error: What a failing model or store does: a warning in the log, or fail the node. Either way the messages
-            are in the next extraction.
+        approve: Whether to call `interrupt()` with the changes, and to make them after `Command(resume=True)`.
+        on_error: What happens if the model or the store fails: `"warn"` logs a warning, `"raise"` fails the node. In
+            both cases the messages are part of the next extraction.
         owner: Whose memories; see `retrieval_node`.
         messages_key: Where the state holds its messages.
         model: What extracts, where no memory is given. Without a model messages are stored as they are.

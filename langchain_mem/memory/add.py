@@ -44,13 +44,13 @@ async def _add(
     output_format: str | None = None,
     **ids: Unpack[Ids],
 ) -> AddResult:
-    """Remembers what messages say.
+    """Stores facts from messages, or the messages themselves.
 
-    With a model, facts are extracted in one call and reconciled with what is known. With `infer=False` each message
-    that is not a system message is stored verbatim. Without a model messages are stored so, too, but for questions,
-    greetings, thanks, acknowledgments and replies that only repeat or answer; and a memory that the user asks to be
-    forgotten, and names, is deleted. A single string is stored whatever it says. The same text for the same owner
-    is one memory, however often it is added.
+    With a model, facts are extracted in one call and compared with the stored memories. With `infer=False`, each
+    message that is not a system message is stored word for word. Without a model, messages are also stored word for
+    word, but questions, greetings, thanks, acknowledgments and most replies of the assistant are left out. If a user
+    asks to forget a memory and names it, it is deleted. A single string is always stored. If the same text is added
+    again for the same owner, it stays one memory.
 
     Args:
         messages: A string, a message (dict or LangChain), or a list of them.

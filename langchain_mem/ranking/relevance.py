@@ -1,6 +1,6 @@
-"""Meaning and words -> one calibrated relevance, with every part of it on show.
+"""The ranking formula: how well a memory answers a query, by meaning and by words, as one number from 0 to 1.
 
-What is found of a query in a memory, each part from 0 to 1 and meaning the same for every query, store and embedder:
+It is calculated from these parts. Each is from 0 to 1 and has the same meaning for every query, store and embedder:
 
     semantic     the cosine of the two embeddings, on the scale of `langchain_mem.ranking.scale`
     before       the same of the memory before it in its group: what a turn answers
@@ -26,9 +26,10 @@ Relevance is how good the best of the store is, times how near to the best this 
     confidence = σ(25·(max(semantic, 0.2) + 0.75·neighbors - 0.37))      of the memory for which it is highest
     relevance  = confidence · e^(-4·(2 - trust)·(1 - share))          σ(x) = 1 / (1 + e^-x)
 
-The exponential spreads relevance by far more than decay's five-fold band, so that decay reorders near ties only; more
-so where meaning decides alone, because cosines lie closer together. The confidence is absolute: nothing in the store
-shares a word or a meaning with gibberish, so the best of a hopeless pool is still near 0.
+Decay multiplies relevance by 0.3 to 1.5, a factor of five. Between a good answer and a poor one relevance falls by more
+than that, so decay reorders only memories that are nearly equal. It falls faster where meaning decides alone, because
+cosines lie closer together. The confidence does not depend on the other memories: if nothing in the store shares a word
+or a meaning with the query, even the best relevance is near 0.
 """
 
 from __future__ import annotations

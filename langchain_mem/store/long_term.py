@@ -57,19 +57,20 @@ _SWEEP_MINUTES = 5.0  # between two sweeps, where nobody says otherwise; as Lang
 class LongTermStore(BaseStore):
     """A LangGraph store over a backend.
 
-    `in_memory`, `chroma` and `postgres` open one; the constructor takes a backend of your own. Expired items are
-    hidden from everything at once; a sweep only frees their place. Entering the store is optional and closes it.
+    `in_memory`, `chroma` and `postgres` open a store, and the constructor takes your own backend. An expired item is
+    hidden from every read at once; a sweep only frees its space. The store is a context manager that closes it, and
+    entering it is optional.
 
     Args:
-        backend: Where the items are kept.
-        index: LangGraph's configuration of vectors: `embed`, `dims` (learned by embedding one text where unset and the
-            embedder has no `dims` of its own) and `fields` (the whole value where unset).
-        embed: The same as `embed` of the index. Neither: a store without vectors.
-        ttl: LangGraph's configuration of sliding expiry, in minutes.
-        embedder_id: What to remember the embedder by; its class and model where unset.
-        encryption: The keys with which what is kept is encrypted before the backend sees it; see `EncryptedBackend`
-            for what stays readable.
-        clock: Gives the present instant.
+        backend: The backend that keeps the items.
+        index: LangGraph's configuration of vectors: `embed`, `dims` and `fields`. If `dims` is not set, it is the
+            embedder's own, or is found by embedding one text. If `fields` is not set, the whole value is embedded.
+        embed: The same as `embed` of the index. A store without either has no vectors.
+        ttl: LangGraph's configuration of the time to live, in minutes.
+        embedder_id: The name under which the store records its embedder; by default its class and model.
+        encryption: The keys that encrypt values before they reach the backend; see `EncryptedBackend` for what stays
+            readable.
+        clock: A function that returns the current time.
 
     Attributes:
         items: What is done with items, for what is built upon a store.
