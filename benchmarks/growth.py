@@ -235,7 +235,7 @@ def _cases(arguments: argparse.Namespace) -> Iterator[Case]:
     if arguments.million:
         yield Case("postgres", 1_000_000, 10_000)
         return
-    for size in map(int, arguments.sizes.split(",")):
+    for size in filter(None, map(int, arguments.sizes.split(","))):
         for side in sides:
             if size <= MOST.get(side, size):
                 yield Case(side, size, 1)
@@ -325,7 +325,7 @@ def _plot(report: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default="1000,10000,100000", help="memories of the one owner, by commas")
+    parser.add_argument("--sizes", default="1000,10000,100000", help="memories of the one owner, by commas; 0 for none")
     parser.add_argument("--spread", type=int, default=100_000, help="memories of 1,000 owners; 0 for none")
     parser.add_argument("--sides", help=f"some of {', '.join(SIDES)}, by commas; all by default")
     parser.add_argument("--million", action="store_true", help="1,000,000 memories of 10,000 owners on Postgres, alone")

@@ -1,0 +1,78 @@
+"""However many memories an operation touches, each engine is asked a fixed number of times."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from langgraph.store.memory import InMemoryStore
+
+from langchain_mem import LongTermStore, Memory
+from langchain_mem.backends.chroma.client import CollectionClient
+from langchain_mem.backends.postgres.pools import Session
+from langchain_mem.testing import FakeEmbeddings
+from tests.unit_tests.memory.test_calls import adding, adding_again, deleting, importing, searching, updating
+
+ASKED: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "chroma": (CollectionClient, ("_get", "find", "ids", "nearest", "upsert", "update", "delete")),
+    "postgres": (Session, ("_send",)),
+    "InMemoryStore": (InMemoryStore, ("batch",)),
+}
+"""What asks each engine: a call of Chroma's, a round trip to Postgres, a batch of any store's."""
+
+
+@pytest.fixture(scope="module", params=ASKED)
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Memory]]:
+    """A memory on one engine."""
+    if request.param == "chroma":
+        store: Any = LongTermStore.chroma(tmp_path_factory.mktemp("calls"), embed=FakeEmbeddings())
+    elif request.param == "postgres":
+        dsn, schema = request.getfixturevalue("postgres_dsn"), f"calls_{uuid.uuid4().hex[:12]}"
+        store = LongTermStore.postgres(dsn, schema=schema, embed=FakeEmbeddings())
+    else:
+        store = InMemoryStore(index={"dims": 64, "embed": FakeEmbeddings()})
+    with Memory(store, reinforce="none") as memory:  # uses are written by a thread of their own
+        yield request.param, memory
+    if isinstance(store, LongTermStore):
+        store.close()
+
+
+@contextmanager
+def counted(engine: str) -> Iterator[list[str]]:
+    """The calls to an engine."""
+    asks, names = ASKED[engine]
+    calls: list[str] = []
+
+    def counting(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            calls.append(name)
+            return method(self, *args, **kwargs)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names:
+            patch.setattr(asks, name, counting(name, getattr(asks, name)))
+        yield calls
+
+
+@pytest.mark.parametrize("doing", [adding, adding_again, importing, updating, deleting, searching])
+def test_sixty_take_as_many_calls_as_two(
+    engine: tuple[str, Memory], doing: Callable[[int], Callable[[Memory], Any]]
+) -> None:
+    """The calls to the engine do not follow how many memories an operation is about."""
+    name, memory = engine
+    counts = []
+    for size in (2, 60):
+        memory.reset()
+        memory.add("Anything", user_id="alex", infer=False)
+        memory.search("Anything", user_id="alex")
+        step = doing(size)
+        with counted(name) as calls:
+            step(memory)
+        memory.flush()
+        counts.append(sorted(calls))
+    assert counts[0] == counts[1]
