@@ -79,16 +79,21 @@ def search(
     run: Run = None,
     kind: Annotated[str | None, typer.Option(metavar="NAME", help="Only documents of this kind.")] = None,
     top_k: Annotated[int, typer.Option(metavar="N", help="At most so many.")] = 10,
+    threshold: Annotated[
+        float,
+        typer.Option(metavar="N", min=0, max=1, help="The least relevance, 0 to 1; 0 shows the nearest."),
+    ] = 0.1,
     explain: Annotated[bool, typer.Option("--explain", help="Show the numbers behind each score.")] = False,
     json: Json = False,
 ) -> None:
     """Find memories by meaning and words. Looking does not count as a use."""
     ids = Ids(user=user, agent=agent, app=app, org=org, run=run).given()
     with remembering(store, embedder, tell=True) as memory:
-        found = memory.search(query, kind=kind, top_k=top_k, explain=explain, reinforce="none", **ids)
+        how: dict[str, Any] = {"kind": kind, "top_k": top_k, "threshold": threshold, "explain": explain}
+        found = memory.search(query, reinforce="none", **how, **ids)
         show(found, lambda: _found(found["results"], explain=explain), json=json)
         if not found["results"]:
-            note("Nothing found.")
+            note("Nothing found." + (" With --threshold 0 the nearest are shown." if threshold else ""))
 
 
 def _found(results: Sequence[Mapping[str, Any]], *, explain: bool) -> Iterator[str]:

@@ -24,6 +24,12 @@ _SHOWN: Final = 10  # rows of a table
 _BEST: Final = 2  # memories shown for a question
 
 
+_EXAMPLES: Final = 3  # of what was left out for one reason
+_VERBATIM: Final = (
+    "No model is set, so what the user says is kept word for word. With OPENAI_API_KEY a model finds the facts in it."
+)
+
+
 @dataclass(slots=True)
 class Told:
     """What remembering a conversation did.
@@ -52,6 +58,8 @@ def replay(source: Path, folder: Path, picture: Path) -> None:
     with open_memory(folder, days=0) as memory:
         for number, conversation in enumerate(conversations):
             told = _remember(memory, conversation)
+            if memory.model is None and number == 0:
+                console().print(_VERBATIM)
             _show_told(conversation, told)
             _ask(memory, conversation)
             place = picture if count == 1 else picture.with_stem(f"{picture.stem}-{number}")
@@ -116,16 +124,33 @@ def _show_told(conversation: Conversation, told: Told) -> None:
         table.add_row(escape(text))
     console().print(table)
     if told.left:
-        table = Table("not remembered", "why", title=f"{len(told.left)} were not, the first of them")
-        for text, reason in told.left[:_SHOWN]:
-            table.add_row(escape(text), escape(reason))
-        console().print(table)
+        console().print(_left_out(told.left))
+
+
+def _left_out(left: Sequence[tuple[str, str]]) -> Table:
+    """What was not kept, by reason: how many, and the first of them."""
+    by_reason: dict[str, list[str]] = {}
+    for text, reason in left:
+        by_reason.setdefault(reason, []).append(text)
+    table = Table("not remembered", "", "why", title=f"{len(left)} were not", show_lines=True)
+    for reason, texts in by_reason.items():
+        more = [f"… and {len(texts) - _EXAMPLES} more"] if len(texts) > _EXAMPLES else []
+        table.add_row("\n".join([*map(escape, texts[:_EXAMPLES]), *more]), str(len(texts)), escape(reason))
+    return table
+
+
+def _scored(results: Sequence[Mapping[str, Any]]) -> Table:
+    """Results with the score beside each, however many lines it takes."""
+    grid = Table.grid(padding=(0, 1))
+    for each in results:
+        grid.add_row(f"{each['score']:.2f}", escape(each["memory"]))
+    return grid
 
 
 def _ask(memory: Memory, conversation: Conversation) -> None:
     texts = {turn["id"]: f"{turn['name']}: {turn['content']}" for *_, turns in conversation.sessions for turn in turns
              if turn.get("id") and turn.get("name")}  # fmt: skip
-    table = Table("question", "found first", "score", title="What an agent is given first", show_lines=True)
+    table = Table("question", "found first, with its score", title="What an agent is given first", show_lines=True)
     found_all = gold_all = 0
     for place, (question, gold) in enumerate(
         track(conversation.questions, "Asking", console=console(), transient=True)
@@ -141,8 +166,7 @@ def _ask(memory: Memory, conversation: Conversation) -> None:
         )["results"]
         if place < _SHOWN:
             first = results[:_BEST]
-            texts_found = "\n".join(escape(each["memory"]) for each in first) or "(nothing)"
-            table.add_row(escape(question), texts_found, "\n".join(f"{each['score']:.2f}" for each in first))
+            table.add_row(escape(question), _scored(first) if first else "(nothing)")
         said = {result["memory"] for result in results}
         found_all += sum(texts.get(turn) in said for turn in gold)
         gold_all += len(gold)

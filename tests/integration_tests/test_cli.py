@@ -133,7 +133,16 @@ def test_search_explains(folder: Path):
 def test_an_empty_search_says_so(folder: Path):
     """What the result is not is said on the error stream, so that a pipe stays clean."""
     done = _run("search", "tea", "--store", str(folder), "--user", "nobody")
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "Nothing found.\n")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == "Nothing found. With --threshold 0 the nearest are shown.\n"
+
+
+@pytest.mark.usefixtures("ids")
+def test_a_search_for_the_nearest(folder: Path):
+    """With a threshold of 0 it shows what is nearest, however far."""
+    words = ("search", "quantum chromodynamics", "--store", str(folder), "--user", "alex")
+    assert _run(*words).stdout == ""
+    assert len(_run(*words, "--threshold", "0").stdout.splitlines()) >= 1
 
 
 @pytest.mark.usefixtures("ids")
