@@ -103,7 +103,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _check(told: list[str]) -> None:
     done = CliRunner().invoke(app, told, input="")
     assert done.exception is None or isinstance(done.exception, SystemExit), (told, done.exception)
-    assert done.exit_code in (0, 1, 2), told
+    assert done.exit_code in (0, 1, 2, 3, 5), told  # as docs/cli.md has them; 4 is another process
     said = done.stdout + done.stderr
     assert "Traceback" not in said
     assert LONG[:201] not in said.replace("\n", "").replace(" ", ""), told
