@@ -113,40 +113,48 @@ def reconcile(
     decisions: list[Decision] = []
     settled: set[str] = set()
     written: set[str] = set()
+    known = [(memory, fold(memory["memory"])) for memory in live]
     for operation in operations:
-        decision = _decide(operation, live, likeness)
+        said = fold(operation.text)
+        decision = _decide(operation, said, known, likeness)
         if decision.target is not None and decision.action is not Action.KEEP:
             if decision.target["id"] in settled:
                 continue
             settled.add(decision.target["id"])
         if operation.text and decision.action is not Action.KEEP:
-            if fold(operation.text) in written:
+            if said in written:
                 continue
-            written.add(fold(operation.text))
+            written.add(said)
         decisions.append(replace(decision, rests=_rests(decision, operations)))
     return decisions
 
 
-def _decide(
-    operation: Operation,
-    live: Sequence[StoredMemory],
-    likeness: Likeness,
-) -> Decision:
+def _decide(operation: Operation, said: str, known: Sequence[tuple[StoredMemory, str]], likeness: Likeness) -> Decision:
+    """What one operation comes to.
+
+    Args:
+        operation: As judged.
+        said: Its text, as `fold` has it.
+        known: The memories that are shown now, each with its text in the same form.
+        likeness: How near an operation's fact is to each of them.
+    """
     target = operation.target
     if operation.action in (Action.KEEP, Action.CLOSE, Action.DELETE):
         return Decision(operation.action, operation, target)
-    if target is not None and fold(target["memory"]) == fold(operation.text):
+    if target is not None and fold(target["memory"]) == said:
         return Decision(Action.KEEP, operation, target)
-    for memory, cosine in zip(live, likeness(operation), strict=True):
-        if memory is not target and cosine is not None and _same(operation.text, memory["memory"], cosine):
+    for (memory, words), cosine in zip(known, likeness(operation), strict=True):
+        if memory is target or cosine is None:
+            continue
+        if words == said or _mean_the_same(operation.text, memory["memory"], cosine):
             # a known statement that replaces another one still retires it
             retires = operation.action is Action.SUPERSEDE and target is not None
             return Decision(Action.SUPERSEDE if retires else Action.KEEP, operation, target if retires else memory)
     return Decision(operation.action, operation, target)
 
 
-def _same(text: str, known: str, cosine: float) -> bool:
-    return fold(text) == fold(known) or (cosine >= SAME_MEANING and may_say_the_same(text, known))
+def _mean_the_same(text: str, known: str, cosine: float) -> bool:
+    return cosine >= SAME_MEANING and may_say_the_same(text, known)
 
 
 _CLAUSES: Final = re.compile(r",?\s+and\s+|;\s+")

@@ -214,10 +214,11 @@ class Items:
     async def scan(self, prefixes: Sequence[Namespace], now: datetime | None = None, *, limit: int) -> Scan | None:
         """A whole scope; `None` where the backend cannot, or where it holds over `limit` rows."""
         await self.ready()
+        now = self.now(now)
         if self._scanning is None:
             return None
         stamp = await self._scanning.stamp(tuple(prefixes))  # first: a write in between leaves a stamp that is old
-        rows = await self._scanning.scan(tuple(prefixes), self.now(now), limit)
+        rows = await self._scanning.scan(tuple(prefixes), now, limit)
         return None if rows is None else Scan(rows, stamp)
 
     async def stamp(self, prefixes: Sequence[Namespace]) -> Hashable | None:
