@@ -11,7 +11,7 @@ from benchmarks.walk import walk
     ("way", "files", "moves"),
     [
         ("search", 36, 86),
-        ("add", 38, 97),
+        ("add", 38, 100),
         ("put", 8, 10),
         ("checkpoint", 2, 2),
         ("where", 3, 14),

@@ -32,14 +32,19 @@ async def find_places(settings: Settings, drafts: Sequence[Draft], now: datetime
     """For each draft the memory that says the same in the same home, live before dead, or a free id."""
     if not drafts:
         return []
-    digests = [draft.digest for draft in drafts]
-    firsts = [Address(draft.home, id_for(draft.home, draft.text)) for draft in drafts]
-    rows = await _there(settings, list(zip(firsts, digests, strict=True)), now)
+    said = [_said(draft) for draft in drafts]
+    rows = await _there(settings, said, now)
     known: dict[tuple[Namespace, str], Row] = {}
     for row in _live_last(rows.values(), now) if rows else ():
         known[row.address.namespace, row.value["digest"]] = row
-    ids = await _free_ids(settings, drafts, [first.key for first in firsts], rows, now)
+    ids = await _free_ids(settings, drafts, [first.key for first, _ in said], rows, now)
     return [Placement(known.get((draft.home, draft.digest)), free) for draft, free in zip(drafts, ids, strict=True)]
+
+
+def _said(draft: Draft) -> tuple[Address, str]:
+    """The address of a draft's first id, and its digest."""
+    digest = draft.digest
+    return Address(draft.home, id_for(draft.home, draft.text)), digest
 
 
 async def _there(settings: Settings, said: Sequence[tuple[Address, str]], now: datetime) -> dict[Address, Row]:
