@@ -27,6 +27,7 @@ T = TypeVar("T")
 CLOUD_BATCH: Final = 300
 """Records that Chroma Cloud takes in one call, by its default quota."""
 
+_PAGE: Final = 10_000
 _COPY = "-copy"  # follows the name of a collection that is being copied
 _CLOUD = ".trychroma.com"
 _SYNC_AT: Final = 100
@@ -82,6 +83,7 @@ class CollectionClient:
 
     Attributes:
         batch: How many records one call takes. An upsert of so many is done whole or not at all.
+        page: How many records `find` asks for in one call.
         journals: Whether metadata may be as long as a page of the journal is; in Chroma Cloud it may not.
     """
 
@@ -89,6 +91,7 @@ class CollectionClient:
         self._client = client
         self._collection = collection
         self.batch = batch
+        self.page = _PAGE
         self.journals = journals
         self._closed = False
 
@@ -137,13 +140,24 @@ class CollectionClient:
     def find(
         self, where: Where, *, containing: Where = None, vectors: bool = True, limit: int | None = None
     ) -> list[Record]:
-        """The records that `where` describes and whose text `containing` does, at most `limit` of them."""
-        return self._get(where=where, where_document=containing, vectors=vectors, limit=limit)
+        """The records that `where` describes and whose text `containing` does, at most `limit` of them.
 
-    def ids(self, where: Where, limit: int | None = None) -> list[str]:
-        """The ids of the records that `where` describes, at most `limit` of them."""
+        More than `page` of them are read by their ids, for Chroma hands SQLite each record it has found as a variable
+        of one statement, which has 32,766 at most.
+        """
+        whole = limit is not None and limit <= self.page
+        first = self._get(where=where, where_document=containing, vectors=vectors, limit=limit if whole else self.page)
+        if whole or len(first) < self.page:
+            return first
+        here = {record.id for record in first}
+        others = [each for each in self.ids(where, limit, containing=containing) if each not in here]
+        return [*first, *self.read(others, vectors=vectors)][:limit]
+
+    def ids(self, where: Where, limit: int | None = None, *, containing: Where = None) -> list[str]:
+        """The ids of the records that `where` and `containing` describe, at most `limit` of them."""
         with self._calling():
-            return list(self._collection.get(where=where, limit=limit, include=[])["ids"])
+            found = self._collection.get(where=where, where_document=cast(Any, containing), limit=limit, include=[])
+            return list(found["ids"])
 
     def nearest(
         self, vector: NDArray[np.float32], count: int, where: Where, *, containing: Where = None
