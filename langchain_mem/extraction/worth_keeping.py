@@ -16,7 +16,7 @@ in other languages questions are known by their mark.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from langchain_mem.extraction.messages import Turn
@@ -71,6 +71,9 @@ _POLITE: Final = re.compile(
 )
 _CJK_END: Final = re.compile(r"^[你好您早上谢谢的是再见こんにちはおようございますありがとうはい]+\W*$")
 _ECHO: Final = 0.8  # of a reply's words that were said before: it says them again
+_REMEMBERING: Final = frozenset(
+    tokenize("according already based earlier know mentioned notes remember remembered recall said told saved user")
+)
 
 
 def worth_keeping(turns: Sequence[Turn]) -> list[bool]:
@@ -90,9 +93,19 @@ def _repeats(place: int, turns: Sequence[Turn], kept: Sequence[bool]) -> bool:
     before = place - 1
     if before >= 0 and turns[before].role == "user" and not kept[before] and _asks(turns[before].text):
         return True
-    words = {*tokenize(turns[place].text)}
-    said = {word for turn in turns[:place] for word in tokenize(turn.text)}
-    return len(words & said) >= _ECHO * len(words)
+    return says_again(turns[place].text, [turn.text for turn in turns[:place]])
+
+
+def says_again(reply: str, said: Iterable[str]) -> bool:
+    """Whether a reply has hardly a word of its own beside what was said.
+
+    >>> says_again("I remember that you live in Berlin.", ["I live in Berlin"])
+    True
+    >>> says_again("Berlin has three opera houses.", ["I live in Berlin"])
+    False
+    """
+    words = {*tokenize(reply)} - _REMEMBERING or {*tokenize(reply)}
+    return len(words & {word for text in said for word in tokenize(text)}) >= _ECHO * len(words)
 
 
 def _tells(text: str) -> bool:

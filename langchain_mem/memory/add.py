@@ -6,25 +6,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
-from typing import Any, Unpack, cast
+from typing import Any, Final, Unpack, cast
 
 from langchain_mem.backends.base import Address
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.extraction.messages import Messages, turns_of
 from langchain_mem.extraction.user_intent import asks_to_forget, wishes_to_forget
+from langchain_mem.extraction.worth_keeping import says_again
+from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.learn import Learning
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_ids, check_importance, check_names
-from langchain_mem.memory.reading.queries import live
+from langchain_mem.memory.reading.candidates import Search, candidates, read_rows
+from langchain_mem.memory.reading.queries import live, view
 from langchain_mem.memory.settings import Expiration, Settings
 from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
-from langchain_mem.memory.writing.drafts import Addition
+from langchain_mem.memory.writing.drafts import Addition, Draft
 from langchain_mem.memory.writing.journal import journal_address
 from langchain_mem.memory.writing.marks import Words, edited, mark_of, marked, outdate
 from langchain_mem.model.instants import event_span, instant, iso
 from langchain_mem.model.records import AddedMemory, AddResult, Importance, Rejected, Source, source_of
 from langchain_mem.model.scopes import Ids, Scope
+
+_NEAR: Final = 8
+"""So many of the nearest memories are compared with a reply."""
 
 
 async def _add(
@@ -194,12 +200,37 @@ async def _write_portion(
 
 async def _keep(settings: Settings, addition: Addition, changes: Changes) -> None:
     """Keeps turns verbatim; where nobody said how, forgets what their user asked to be forgotten."""
-    await changes.enter(addition.verbatim())
+    drafts = addition.verbatim()
+    await changes.enter([draft for draft in drafts if not await _repeats_memory(settings, addition, draft)])
     if addition.selective and any(wishes_to_forget(turn.text) for turn in addition.turns if turn.role == "user"):
         rows, _ = await settings.repo.select([addition.scope.home()], live(addition.now), addition.now)
         for row in rows:
             if asks_to_forget(row.value, addition.turns):
                 changes.delete(row, reason="asked to be forgotten")
+
+
+async def _repeats_memory(settings: Settings, addition: Addition, draft: Draft) -> bool:
+    """Whether a reply says again what is remembered, whenever it was recalled."""
+    if not addition.selective or draft.role != "assistant":
+        return False
+    places, asked = await view(settings, addition.scope, None, addition.now)
+    search = Search(
+        query=draft.text,
+        scope=addition.scope,
+        now=addition.now,
+        condition=conjunction(asked, live(addition.now)),
+        places=places,
+        top_k=_NEAR,
+        threshold=0.0,
+        decay=None,
+        latest_only=True,
+        turns=0,
+        newer=False,
+        rerank=False,
+    )
+    hits, _ = await candidates(settings, search, None)
+    rows = [hit.row for hit in await read_rows(settings, search, hits[:_NEAR])]
+    return says_again(draft.text, [row.value["memory"] for row in rows if row is not None])
 
 
 async def _journal(settings: Settings, addition: Addition) -> Mapping[str, Any] | None:

@@ -49,6 +49,19 @@ def test_a_request_to_forget_forgets(memory: Memory) -> None:
     assert [one["memory"] for one in memory.get_all(user_id="alex")["results"]] == ["I play the cello."]
 
 
+def test_a_reply_that_says_memories_again_is_none(memory: Memory) -> None:
+    """Whenever it was recalled, in this thread or another; what a reply has of its own is kept."""
+    say(memory, "I live in Hamburg.")
+    say(memory, "My cat is called Pixel.")
+    for reply in ("I remember: you live in Hamburg.", "You live in Hamburg, and your cat is called Pixel."):
+        said = [{"role": "user", "content": "I like tea."}, {"role": "assistant", "content": reply}]
+        memory.add(said, user_id="alex")
+    offered = "I booked the vet Dr. Klein for Pixel on Friday at nine."
+    memory.add([{"role": "user", "content": "I am tired."}, {"role": "assistant", "content": offered}], user_id="alex")
+    kept = {one["memory"] for one in memory.get_all(user_id="alex")["results"]}
+    assert kept == {"I live in Hamburg.", "My cat is called Pixel.", "I like tea.", "I am tired.", offered}
+
+
 def test_what_is_added_verbatim_on_purpose_is_kept(memory: Memory) -> None:
     """With `infer=False`, or as a single string, a text is stored whatever it says."""
     memory.add([{"role": "user", "content": "Where do I live?"}], user_id="alex", infer=False)
