@@ -40,7 +40,7 @@ from benchmarks.kills_work import WORKS, Place, Say
 
 _CONTEXT = multiprocessing.get_context("fork")  # a life is a fork: nothing is imported anew for each of some hundred
 _PER_PLACE = 25  # kills, before a fresh place is taken
-_SILENT = 60.0  # seconds after which a process that says nothing is taken to hang
+_SILENT = 120.0  # seconds after which a process that says nothing is taken to hang; a look takes long on a busy machine
 
 
 class Work(Protocol):
@@ -49,8 +49,15 @@ class Work(Protocol):
     def live(self, place: Place, chance: random.Random, say: Say) -> None:
         """Works until it is killed."""
 
-    def check(self, place: Place, told: list[Any], under_way: Any) -> bool:
-        """Looks at what is there; says whether the step under way is. Raises `AssertionError` where a promise broke."""
+    def check(self, place: Place, told: list[Any], under_way: Any, say: Say) -> bool:
+        """Looks at what is there, and says when it has looked at a part of it.
+
+        Returns:
+            Whether the step under way is there.
+
+        Raises:
+            AssertionError: A promise broke.
+        """
 
 
 @dataclass
@@ -134,18 +141,20 @@ def checked(work: Work, place: Place, told: list[Any], under_way: Any) -> bool:
         process.start()
         theirs.close()
         try:
-            if not ours.poll(_SILENT):
-                doing = _where(process, stacks)
-                raise AssertionError(f"hung while it was looked at, after {told} and in {under_way}: {doing}")
-            error, landed = ours.recv()
+            kind, what = "looked", None
+            while kind == "looked":
+                if not ours.poll(_SILENT):
+                    doing = _where(process, stacks)
+                    raise AssertionError(f"hung while it was looked at, after {told} and in {under_way}: {doing}")
+                kind, what = ours.recv()
         except EOFError:
             raise AssertionError("died while it was looked at") from None
         finally:
             process.kill()
             process.join()
-    if error:
-        raise AssertionError(error)
-    return bool(landed)
+    if kind == "failed":
+        raise AssertionError(what)
+    return bool(what)
 
 
 def _where(process: BaseProcess, stacks: IO[str]) -> str:
@@ -159,9 +168,10 @@ def _where(process: BaseProcess, stacks: IO[str]) -> str:
 def _check(work: Work, place: Place, told: list[Any], under_way: Any, pipe: Connection, stacks: IO[str]) -> None:
     faulthandler.register(signal.SIGUSR1, file=stacks, all_threads=True)
     try:
-        pipe.send(("", work.check(place, told, under_way)))
+        landed = work.check(place, told, under_way, lambda *what: pipe.send(what))
+        pipe.send(("answer", landed))
     except Exception:  # noqa: BLE001 - the process that listens reports it
-        pipe.send((traceback.format_exc(), False))
+        pipe.send(("failed", traceback.format_exc()))
 
 
 def run(

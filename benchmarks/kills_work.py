@@ -22,7 +22,7 @@ from langchain_mem.migrate.stores import StoredItem, copy_items
 from langchain_mem.testing import FakeEmbeddings, ScriptedModel
 
 Say = Callable[..., None]
-"""Tells the process that listens: `("begun", step)` before a step and `("done", None)` after it."""
+"""Tells the process that listens: `("begun", step)` before a step, `("done", None)` after it, `("looked", part)`."""
 
 Facts = dict[tuple[str, int], str]
 """What the memories say, by owner and number."""
@@ -104,7 +104,7 @@ class Operations:
         updates = [{"memory_id": ids[key], "text": text} for key, text in changes.items()]
         return str(memory.batch_update(updates)["batch_id"])
 
-    def check(self, place: Place, told: list[Any], under_way: Any) -> bool:
+    def check(self, place: Place, told: list[Any], under_way: Any, say: Say) -> bool:
         """What is there is what was told, and its history and its index say the same."""
         facts = dict(self.facts)
         for step in told:
@@ -171,7 +171,7 @@ class InTheBackground:
                 memory.purge_expired(older_than=timedelta(0))
             say("done", None)
 
-    def check(self, place: Place, told: list[Any], under_way: Any) -> bool:
+    def check(self, place: Place, told: list[Any], under_way: Any, say: Say) -> bool:
         """A message is pending or its fact is there, and extracting the rest leaves each fact there once."""
         store = place.open()
         kept = {int(item.key) for item in store.search(("kept",), limit=10_000)}
@@ -223,7 +223,7 @@ class Upkeep:
                 copy_items(store, _items(f"{kind}{number}"))
             say("done", None)
 
-    def check(self, place: Place, told: list[Any], under_way: Any) -> bool:
+    def check(self, place: Place, told: list[Any], under_way: Any, say: Say) -> bool:
         """What was there is there; what was being taken is whole where it is, and taking it again completes it."""
         store = place.open()
         memory = Memory(store)
@@ -232,11 +232,14 @@ class Upkeep:
         assert first or (not texts and not self.next), f"{len(texts)} of 60 memories"
         for step in [*told, *([under_way] if under_way else [])]:
             self._complete(store, memory, step, returned=step in told)
+            say("looked", step)
         memory.compact()
+        say("looked", "compaction")
         assert len(memory.get_all(user_id="alex", page_size=500)["results"]) == len(texts)
         for step in [*told, *([under_way] if under_way else [])]:
             memory.delete_all(user_id=step["to"])
             store.delete_namespace(("docs", step["to"]))
+            say("looked", step)
         memory.close()
         store.close()
         return False
