@@ -20,6 +20,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_mem import Memory
 from langchain_mem.extraction import prompts
+from langchain_mem.model.instants import iso
 from langchain_mem.testing import FakeClock, ScriptedModel
 
 OWNERS = ("alex", "sam.o")
@@ -513,6 +514,16 @@ class Life(RuleBasedStateMachine):
                 stood.add((key, last.text))
         found = self.call("search", "tea", user_id=owner, as_of=then, threshold=0, top_k=100, reinforce="none")
         assert {(hit["id"], hit["memory"]) for hit in found["results"]} == stood
+
+    @rule(data=st.data())
+    def history(self, data: st.DataObject) -> None:
+        """Each change of a memory is told, with its instant, the oldest first."""
+        key = self._any(data)
+        if key is None:
+            return
+        log = self.facts[key].log
+        told = self.call("history", key, user_id=self.facts[key].owner)
+        assert [change["created_at"] for change in told][-len(log) :] == [iso(at) for at, _ in log]
 
     # what always holds
 
