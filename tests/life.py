@@ -129,6 +129,7 @@ class Life(RuleBasedStateMachine):
         same = [k for k, fact in self._live(owner, session).items() if fact.now.text == text]
         if event == "NONE":
             assert same == [key], (same, key)
+            self._tells(key)
             return
         if event == "UPDATE":  # a note said again lives on
             assert same == [key], (same, key)
@@ -519,8 +520,10 @@ class Life(RuleBasedStateMachine):
     def history(self, data: st.DataObject) -> None:
         """Each change of a memory is told, with its instant, the oldest first."""
         key = self._any(data)
-        if key is None:
-            return
+        if key is not None:
+            self._tells(key)
+
+    def _tells(self, key: str) -> None:
         log = self.facts[key].log
         told = self.call("history", key, user_id=self.facts[key].owner)
         assert [change["created_at"] for change in told][-len(log) :] == [iso(at) for at, _ in log]
