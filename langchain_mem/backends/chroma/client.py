@@ -54,6 +54,13 @@ def engine_errors() -> Iterator[None]:
         yield
     except (ChromaError, httpx.HTTPError, ValueError, OSError) as error:
         raise StoreError(f"Chroma failed: {unquoted(error)}") from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        # what Chroma's client says of an answer that is none of Chroma's: a limit of the rate, a proxy's page
+        answer = error.__context__
+        told = f"HTTP {answer.response.status_code}" if isinstance(answer, httpx.HTTPStatusError) else unquoted(error)
+        raise StoreError(f"Chroma failed: {told}") from error
 
 
 def persistent_client(path: Path) -> Client:

@@ -95,6 +95,26 @@ def test_an_answer_that_does_not_come(far: Far, mood: Any) -> None:
         far.memory.add("Plays chess", infer=False, user_id="alex")
 
 
+@pytest.mark.parametrize("status", [b"429 Too Many Requests", b"500 Internal Server Error", b"503 Service Unavailable"])
+def test_an_answer_that_is_an_error(chroma_port: int, status: bytes) -> None:
+    """Whatever a Chroma server or a proxy before it answers, each form raises the store's error, and the next works."""
+    wire, opened = _chroma(chroma_port)
+    far = Far(wire, opened())
+    far.memory.add("Plays chess", infer=False, user_id="alex")
+    wire.instead = b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    for call in _both(far):
+        wire.mood = "instead"
+        with pytest.raises(StoreError, match=f"HTTP {status[:3].decode()}"):
+            call()
+        wire.mood = "through"
+        assert far.count() in (1, 3)
+        far.memory.delete_all(user_id="alex")
+        far.memory.add("Plays chess", infer=False, user_id="alex")
+    far.memory.close()
+    far.store.close()
+    wire.close()
+
+
 def test_an_answer_that_comes_late(far: Far) -> None:
     """Slow is no fault: within the time-out, answers are waited for."""
     far.wire.late = 0.1

@@ -12,7 +12,7 @@ from typing import Literal
 
 from psycopg.conninfo import conninfo_to_dict
 
-Mood = Literal["through", "silent", "cut", "half"]
+Mood = Literal["through", "silent", "cut", "half", "instead"]
 
 
 class Wire:
@@ -21,7 +21,9 @@ class Wire:
     Attributes:
         port: Where clients connect to.
         mood: What becomes of what the server answers: it comes *through*; nothing comes (*silent*); the connection is
-            *cut* as soon as the client says something; or after *half* of the first piece of an answer.
+            *cut* as soon as the client says something, or after *half* of the first piece of an answer; or something
+            else comes *instead*.
+        instead: What comes then.
         late: For how many seconds each piece of an answer is held.
     """
 
@@ -29,6 +31,7 @@ class Wire:
         self._connect = connect
         self.mood: Mood = "through"
         self.late = 0.0
+        self.instead = b""
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -80,6 +83,9 @@ class Wire:
         time.sleep(self.late)
         if self.mood == "silent":
             return True
+        if self.mood == "instead":
+            client.sendall(self.instead)
+            return False
         client.sendall(piece[: len(piece) // 2] if self.mood == "half" else piece)
         return self.mood != "half"
 
