@@ -20,6 +20,8 @@ INCOMPLETE: Final = 5
 
 _STEERING: Final = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+_PASSWORD: Final = re.compile(r"(?<=:)[^:/@\s]+(?=@)")
+
 
 @contextmanager
 def saying_errors() -> Iterator[None]:
@@ -27,7 +29,8 @@ def saying_errors() -> Iterator[None]:
     try:
         yield
     except (MemError, OSError, UnicodeDecodeError) as error:
-        typer.secho(one_line(str(error)) + _advice(error), fg="red", err=True)
+        said = _PASSWORD.sub("…", str(error))  # an address may stand where a file was asked for
+        typer.secho(one_line(said) + _advice(error), fg="red", err=True)
         raise typer.Exit(_code(error)) from error
 
 

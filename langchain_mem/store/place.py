@@ -68,7 +68,7 @@ def check_place(place: str | Path) -> str:
         InvalidRequest: No store can lie there.
     """
     there = os.fspath(place)
-    if not there or "\0" in there:
+    if not there or "\0" in there or not _is_written(there):
         raise InvalidRequest('A store is a folder, a postgresql:// address or ":memory:"; an empty text names none.')
     if not POSTGRES.match(there) and (scheme := _URL.match(there)):
         raise InvalidRequest(
@@ -78,6 +78,15 @@ def check_place(place: str | Path) -> str:
     if len(there) > _LONGEST or Path(there).is_file():
         raise InvalidRequest(f"{shown(there)} is a file, or too long for a path; a store is a folder.")
     return there
+
+
+def _is_written(there: str) -> bool:
+    """Whether a system can write it: a lone surrogate is no character, but for the ones that stand for odd bytes."""
+    try:
+        os.fsencode(there)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def without_password(place: str) -> str:

@@ -112,6 +112,15 @@ def _check(told: list[str]) -> None:
     assert after.exit_code == 0, (told, after.stderr)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [["import", f"postgresql://app:{SECRET}@127.0.0.1:1/x", "--store", "abc"], ["add", "x", "--store", "\ud800"]],
+)
+def test_found_by_the_fuzzer(told: list[str], place: Path) -> None:
+    """An address where a file was meant, and a path that no system can write."""
+    _check(told)
+
+
 @SHORT
 @given(told=lines(sorted(COMMANDS)))
 def test_commands(told: list[str], place: Path) -> None:
