@@ -26,6 +26,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import re
 import statistics
 import time
@@ -108,8 +109,9 @@ class Exchange(BaseChatModel):
         for place in (asked.parent, replied.parent):
             place.mkdir(parents=True, exist_ok=True)
         if not replied.exists():
-            asked.with_suffix(".part").write_text(prompt)
-            asked.with_suffix(".part").rename(asked)
+            part = asked.with_suffix(f".{os.getpid()}.part")  # another process may ask the same
+            part.write_text(prompt)
+            part.rename(asked)
         return ChatResult(generations=[ChatGeneration(message=AIMessage(self._awaited(replied)))])
 
     def _awaited(self, replied: Path) -> str:
