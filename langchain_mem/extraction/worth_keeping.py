@@ -8,9 +8,9 @@ A message becomes a memory if something is left of it once this is taken away, s
     a request to forget "Forget that I live in Hamburg."
 
 and a reply of the assistant, unless it says what a person did not: what answers a question comes from memory or from
-general knowledge. What matters in a statement is not judged; for that a model is
-needed. English, German, French, Spanish, Italian, Portuguese, Dutch, Polish, Russian, Chinese and Japanese are read;
-in other languages questions are known by their mark.
+general knowledge. What matters in a statement is not judged; for that a model is needed. English, German, French,
+Spanish, Italian, Portuguese, Dutch, Polish, Russian, Chinese and Japanese are read; in other languages questions are
+known by their mark.
 """
 
 from __future__ import annotations
@@ -50,7 +50,11 @@ _MARKED: Final = re.compile(r"[?？؟]\W*$")
 _POLITE: Final = re.compile(
     r"^\W*(?:(?:hi|hello|hey|hiya|howdy|yo|good (?:morning|afternoon|evening|night|day)|morning|evening|greetings"
     r"|bye|goodbye|see you(?: later| soon| tomorrow)?|take care|have a (?:nice|good|great) (?:day|evening|weekend|one)"
-    r"|nice to meet you|welcome|you['’]re welcome|my pleasure|no problem|anytime"
+    r"|(?:talk|speak|chat|write)(?: to you)? (?:later|soon|tomorrow|then)|catch you later|until (?:then|next time)|ttyl"
+    r"|(?:i(?:['’]ve)? )?(?:got to|gotta|have to|need to|must) (?:go|run|dash)|good luck|have fun|same to you|you too"
+    r"|bis (?:bald|dann|später|morgen|gleich)|mach['’]?s gut|schönen (?:tag|abend)(?: noch)?|schönes wochenende"
+    r"|à (?:bientôt|demain|plus)|bonne (?:journée|soirée)|hasta (?:luego|mañana|pronto)|a (?:presto|domani)"
+    r"|até (?:logo|amanhã)|nice to meet you|welcome|you['’]re welcome|my pleasure|no problem|anytime"
     r"|thanks|thank you|thx|ty|cheers|much appreciated|(?:i )?(?:really )?appreciate (?:it|that)|sorry|please|pls"
     r"|ok|okay|k|yes|yeah|yep|yup|no|nope|nah|sure|right|exactly|correct|true|agreed|indeed|of course|absolutely"
     r"|great|good|nice|cool|fine|perfect|awesome|wonderful|excellent|lovely|super|amazing|wow|oh|ah|aha|hm+|haha|lol"
