@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Final, TypeAlias
 
 from langchain_mem.backends.base import Address
@@ -21,7 +22,24 @@ from langchain_mem.watching import telemetry
 Touches: TypeAlias = Mapping[Address, Sequence[datetime]]
 """Uses to record: when each memory was used."""
 
+_SHARE: Final = 9.0
+"""For how many times as long as the last write took uses are gathered before the next."""
+
+_LONGEST: Final = 10.0
+"""Seconds that uses wait at most: another process counts them no later, and a kill loses no more."""
+
 _LOG: Final = logging.getLogger("langchain_mem")
+
+
+def pause(delay: float, spent: float) -> float:
+    """For how many seconds uses are gathered: writing them takes at most a tenth of the time.
+
+    Searches share the engine and its processor with the writing.
+
+    >>> pause(0.2, spent=0.001), pause(0.2, spent=0.1), pause(0.2, spent=60)
+    (0.2, 0.9, 10.0)
+    """
+    return max(delay, min(_LONGEST, spent * _SHARE))
 
 
 class TouchWriter:
@@ -29,12 +47,14 @@ class TouchWriter:
 
     Args:
         write: Records uses in the store; called without a lock held, never twice at once.
-        delay: Seconds to gather before writing, so that a burst of searches is one write.
+        delay: Seconds to gather before writing, so that a burst of searches is one write. `pause` says when they are
+            more.
     """
 
     def __init__(self, write: Callable[[Touches], None], *, delay: float = 0.2) -> None:
         self._write = write
         self._delay = delay
+        self._spent = 0.0  # seconds, by the last write of the thread
         self._pending: dict[Address, list[datetime]] = {}
         self._lock = threading.Lock()
         self._writing = threading.Lock()
@@ -115,14 +135,17 @@ class TouchWriter:
 
     def _gather(self) -> None:
         """What a thread does: waits for the burst to end, writes it, and ends, so that nothing runs idly."""
-        self._closed.wait(self._delay)
+        self._closed.wait(pause(self._delay, self._spent))
         with self._lock:
             self._gatherer = None
         if self._closed.is_set():
             return
+        began = monotonic()
         try:
             self.flush()
         except StoreError as error:
             telemetry.count("store.errors", 1, {"error.type": type(error).__name__})
             # the uses stay pending and go with the next ones, or with flush(), which raises
             _LOG.warning("Uses of memories could not be written; trying again later.", exc_info=True)
+        finally:
+            self._spent = monotonic() - began
