@@ -83,6 +83,15 @@ def facts(*texts: str, **fields: Any) -> dict[str, Any]:
     return proposed(*(op("add", text, **fields) for text in texts))
 
 
+def unalarmed(memory: Memory) -> Memory:
+    """The same memory, of which no alarm rings: a thread may look at a clock late, when a test has moved it already."""
+    alarm = memory.settings.pending.alarm
+    set_for = alarm.keys()
+    for owner in set_for:
+        alarm.cancel(owner)
+    return memory
+
+
 def texts(found: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[str]:
     """The texts of memories, in their order."""
     return [each["memory"] for each in (found["results"] if isinstance(found, Mapping) else found)]

@@ -24,7 +24,7 @@ from langchain_mem.memory.facade import Memory
 from langchain_mem.model.instants import iso
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock, FakeEmbeddings, ScriptedModel
-from tests.memories import Bench, against, events, facts, memory_id, op, texts
+from tests.memories import Bench, against, events, facts, memory_id, op, texts, unalarmed
 
 ENGINES = ("dictionary", "chroma", "postgres", "langgraph-memory", "langgraph-postgres")
 
@@ -488,8 +488,10 @@ def test_messages_wait_on_every_engine(engine: tuple[BaseStore, FakeClock], runn
     wait("one", "two")
     wait("four", user_id="bob")
     memory.erase("bob")
+    unalarmed(memory)
     clock.advance(minutes=5)
     assert memory.extract_waiting(user_id="alex") == {"extracted": 2, "failed": 0, "waiting": 1}
+    unalarmed(memory)
     clock.advance(minutes=5)
     assert runner.run(memory.aextract_waiting()) == {"extracted": 1, "failed": 0, "waiting": 0}
     assert sorted(texts(memory.get_all(user_id="alex"))) == ["Counts to three", "Counts to two"]

@@ -15,6 +15,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langchain_mem import InMemoryCheckpointer, LongTermStore, Memory, MemoryMiddleware, extraction_node
 from langchain_mem.errors import ExtractionError, InvalidRequest
 from langchain_mem.testing import FakeClock, ScriptedModel
+from tests.memories import unalarmed
 from tests.unit_tests.agents import facts, memory_with, prompt_of, texts, thread
 
 QUIET = timedelta(minutes=5)
@@ -35,7 +36,7 @@ def _say(*said: str | BaseMessage) -> dict[str, Any]:
 
 def _pass(memory: Memory, time: timedelta = QUIET) -> Any:
     """Lets time pass, and reads what is due by then, as the alarm would."""
-    memory.clock.advance(time)  # type: ignore[attr-defined]
+    unalarmed(memory).clock.advance(time)  # type: ignore[attr-defined]
     return memory.extract_waiting()
 
 
