@@ -26,7 +26,7 @@ def _place(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> str:
     ("engine", "when"),
     [
         ("chroma", "reading"),
-        ("postgres", "waiting"),
+        pytest.param("postgres", "waiting", marks=pytest.mark.soak),
         pytest.param("chroma", "waiting", marks=pytest.mark.soak),
         pytest.param("postgres", "reading", marks=pytest.mark.soak),
     ],

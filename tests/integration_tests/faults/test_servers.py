@@ -95,7 +95,14 @@ def test_an_answer_that_does_not_come(far: Far, mood: Any) -> None:
         far.memory.add("Plays chess", infer=False, user_id="alex")
 
 
-@pytest.mark.parametrize("status", [b"429 Too Many Requests", b"500 Internal Server Error", b"503 Service Unavailable"])
+@pytest.mark.parametrize(
+    "status",
+    [
+        b"429 Too Many Requests",
+        pytest.param(b"500 Internal Server Error", marks=pytest.mark.soak),
+        pytest.param(b"503 Service Unavailable", marks=pytest.mark.soak),
+    ],
+)
 def test_an_answer_that_is_an_error(chroma_port: int, status: bytes) -> None:
     """Whatever a Chroma server or a proxy before it answers, each form raises the store's error, and the next works."""
     wire, opened = _chroma(chroma_port)

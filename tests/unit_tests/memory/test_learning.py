@@ -307,14 +307,14 @@ class TestFailures:
 
 class TestPortions:
     def test_a_long_thread_makes_bounded_prompts(self, bench: Open) -> None:
-        """1,500 turns are asked about in portions; the first and the last are remembered, and all are done."""
+        """600 turns are asked about in portions; the first and the last are remembered, and all are done."""
         memory = bench(*[refusing("nothing", "")] * 100)
         said = [
             {"role": ("user", "assistant")[n % 2], "content": f"I like thing{n} " + "and so on " * 20}
-            for n in range(1500)
+            for n in range(600)
         ]
-        said[0]["content"], said[1498]["content"] = "I like tea", "I like jazz"
-        ids = [str(n) for n in range(1500)]
+        said[0]["content"], said[598]["content"] = "I like tea", "I like jazz"
+        ids = [str(n) for n in range(600)]
         added = memory.add(said, user_id="alex", source={"thread_id": "t", "message_ids": ids})
         longest = max(sum(len(message.text) for message in call) for call in memory.model.calls)
         assert longest < 40_000
