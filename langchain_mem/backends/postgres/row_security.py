@@ -303,9 +303,13 @@ class OwnersApart:
         return found
 
     async def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
-        """Notes uses."""
-        with self._about([address.namespace for address in touches]):
-            await self._inner.touch(touches, keep)
+        """Notes uses, so many owners at a time: searches for any number of owners may have gathered them."""
+        owners = list(dict.fromkeys(self._owner(address.namespace) for address in touches))
+        for start in range(0, len(owners), MOST):
+            about = {*owners[start : start + MOST]}
+            some = {address: uses for address, uses in touches.items() if self._owner(address.namespace) in about}
+            with self._about([address.namespace for address in some]):
+                await self._inner.touch(some, keep)
 
     async def compact(self) -> None:
         """Rewrites the tables, which only the setup role may do."""
