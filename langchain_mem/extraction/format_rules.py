@@ -1,43 +1,20 @@
-"""What was generated, told by its look and by a word in the same line; and what files and devices keep.
+"""What is a secret by the format it stands in: a line of a file, an argument, a part of an address, a phrase.
 
-"Here's my key for the search api: BSAlkB…"     generated, after "key"
-"patyuA….1479… is what I paste as the token"    generated, before "token"
 "db.example.com:5432:notes:mira:quartzPony44"   a line of `.pgpass`
 "psk="seven bright owls""                       several words, quoted
 "TOTP seed for the VPN: JBSWY3DPEHPK3PXP…"      base32 of an authenticator
 "app password: qzwx abcd nmlk ptrs"             four times four letters
-
-Random characters change between capitals, small letters and digits far more often than names do, see `looks_generated`.
-Hashes and UUIDs are random as well, so what is hexadecimal never counts here.
+"the PIN for my card is 4821"                   a number after what it opens
 """
 
 from __future__ import annotations
 
-import itertools
 import re
 from typing import Final
 
+from langchain_mem.extraction.generated_rules import is_hexadecimal, looks_generated
 from langchain_mem.extraction.password_rules import has, is_phrase, is_turned
 from langchain_mem.extraction.secret_rule import IS, Match, Rule, always, pattern
-
-_GENERATED: Final = r"(?<![\w/.@#?&%+~-])(?P<secret>[A-Za-z0-9][\w.+/~:-]{18,400}[\w/]={0,2})(?![\w@])"
-_TOLD: Final = (
-    r"(?:keys?|tokens?|secrets?|credentials?|creds|api|auth|oauth|pat|ssws|webhook|cookies?|login|licen[cs]e"
-    r"|bearer|schlüssel|zugang|clave|chiave|chave|cl[ée]|jeton|klucz|ключ|токен|cohere|mistral|intercom|deepseek|groq"
-    r"|openai|anthropic|openrouter|fireworks|voyage|pinecone|weaviate|qdrant|supabase|upstash|twilio|sendgrid|mailgun"
-    r"|postmark|stripe|paypal|plaid|shopify|segment|mixpanel|amplitude|datadog|sentry|cloudflare|heroku|netlify"
-    r"|vercel"
-    r"|railway|twitch|spotify|strava|dropbox|discord|telegram|slack|zoom|asana|trello|hubspot|zendesk|okta|auth0)"
-)
-
-AFTER: Final = pattern(rf"(?<![\w-]){_TOLD}\b[^\n]{{0,60}}?", _GENERATED)
-BEFORE: Final = pattern(_GENERATED, rf"[\"'`]?[ \t,]+[^\n\d]{{0,40}}?\b{_TOLD}\b")
-PREFIXED: Final = re.compile(
-    r"(?<![\w/.@#?&=%+~-])(?!(?:asst|thread|run|msg|call|toolu|chatcmpl|resp|req|file|batch|evt|cs_test|cs_live"
-    r"|pk_test|pk_live|pub|public|sha\d*|urn|img|id)[_-])"
-    r"(?P<secret>[A-Za-z]{2,10}[_-](?:[A-Za-z0-9]{1,10}[_-]){0,2}[A-Za-z0-9]{32,400})(?![\w@])"
-)
-"""`vendor_…`: a short name and 32 characters or more; ids of the usual services are shorter or have known names."""
 
 TERRAFORM: Final = re.compile(r"(?<!\w)[A-Za-z0-9]{14}\.atlasv1\.(?P<secret>[\w-]{30,200})")
 KEY_DATA: Final = pattern(
@@ -60,8 +37,7 @@ PGPASS: Final = re.compile(
 )
 QUOTED_WORDS: Final = pattern(
     r"(?<![A-Za-z0-9])(?:psk|passphrase|passwd|password|pass|pwd|wpa[_-]?passphrase|passwort|kennwort|contraseña"
-    r"|senha"
-    rf"|mot de passe|wachtwoord)(?:[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}|{IS}|[ \t]+)"
+    rf"|senha|mot de passe|wachtwoord)(?:[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}|{IS}|[ \t]+)"
     r"(?:(?P<mark>[\"'])(?P<secret>[^\"'\n${<]{6,80})(?P=mark)|[“„«](?P<curly>[^\"“”„»\n${<]{6,80})[”“»])"
 )
 QUOTED_KEY: Final = re.compile(
@@ -123,47 +99,11 @@ SHORT_PIN: Final = pattern(
     r"(?P<secret>\d{5,8})(?![\w.,:/-]*\w)"
 )
 
-_HEX: Final = re.compile(r"(?:0x)?[0-9a-f-]+|(?:0x)?[0-9A-F-]+")
-_NO_SECRET: Final = re.compile(
-    r"://|\bbase64,|\bsha-?\d+[-:]|\bssh-|\bhash\b|\bfingerprint|\bchecksum|\bdigest|\bpublic|\bpublishable"
-    r"|\bintegrity|\betag|\baddress",
-    re.IGNORECASE,
-)
-
-
-def looks_generated(value: str) -> bool:
-    """Whether a value reads as random characters.
-
-    It has capitals, small letters and digits, at least three runs of digits, and changes between the three after every
-    third character or oftener; or small letters and digits alone, with five runs of digits. Of random letters and
-    digits, six in ten differ in kind from the one before.
-
-    >>> looks_generated("BSAlkBpXGZmrC3elWzPuL3z8XJOAsu2"), looks_generated("XMLHttpRequestEventTarget2Prototype")
-    (True, False)
-    """
-    if _HEX.fullmatch(value):
-        return False
-    kinds = ["0" if each.isdigit() else "A" if each.isupper() else "a" for each in value if each.isalnum()]
-    changes = sum(one != other for one, other in itertools.pairwise(kinds))
-    runs = len(re.findall(r"\d+", value))
-    cased = {"A", "a"} <= set(kinds)
-    often = changes * 3 >= len(kinds) and runs >= (3 if cased else 5)
-    return often or (cased and runs == 2 and changes * 5 >= 2 * len(kinds) and len(kinds) >= 24)
-
-
-def is_generated(match: Match) -> bool:
-    """Whether a value reads as random, and is neither a hash nor a part of an address nor a public key."""
-    start = match.start("secret")
-    word = match.string[max(0, start - 200) : start].rsplit(maxsplit=1)
-    around = match.string[max(0, start - 30) : start]
-    in_address = bool(word) and "://" in word[-1] and not around[-1:].isspace()
-    return not in_address and not _NO_SECRET.search(around) and looks_generated(match["secret"])
-
 
 def _names_somebody(match: Match) -> bool:
     """Whether what stands before the host of an address is a key, and no name."""
     value: str = match["secret"]
-    return _HEX.fullmatch(value) is not None or looks_generated(value)
+    return is_hexadecimal(value) or looks_generated(value)
 
 
 def _is_base32(match: Match) -> bool:
@@ -174,27 +114,15 @@ def _is_base32(match: Match) -> bool:
 def _is_opaque(match: Match) -> bool:
     """Whether a part of an address is nothing to read: hexadecimal at length, or random."""
     value: str = match["secret"]
-    hexadecimal = _HEX.fullmatch(value) is not None and sum(map(str.isdigit, value)) >= 3
+    hexadecimal = is_hexadecimal(value) and sum(map(str.isdigit, value)) >= 3
     return hexadecimal or looks_generated(value)
 
 
-_WORDS = tuple(
-    "key token secret credential creds api auth pat ssws webhook cookie login licen bearer schlüssel zugang clave"
-    " chiave chave clé cle jeton klucz ключ токен cohere mistral intercom deepseek groq openai anthropic openrouter"
-    " fireworks voyage pinecone weaviate qdrant supabase upstash twilio sendgrid mailgun postmark stripe paypal plaid"
-    " shopify segment mixpanel amplitude datadog sentry cloudflare heroku netlify vercel railway twitch spotify "
-    "strava"
-    " dropbox discord telegram slack zoom asana trello hubspot zendesk okta".split()
-)
-
 _CHOSEN = ("psk", "pass", "pwd", "kennwort", "contras", "senha", "wachtw")
 
-_TOLD_ONCE: Final = tuple(
+_OF_ONE_GROUP: Final = tuple(
     Rule(name=name, hints=hints, find=find, group="secret", accepts=accepts)
     for name, hints, find, accepts in (
-        ("token", _WORDS, AFTER, is_generated),
-        ("token", _WORDS, BEFORE, is_generated),
-        ("token", ("_", "-"), PREFIXED, is_generated),
         ("token", ("pat",), AIRTABLE, always),
         ("token", (".atlasv1.",), TERRAFORM, always),
         ("private-key", ("key", "pfx", "keystore"), KEY_DATA, always),
@@ -219,8 +147,8 @@ _TOLD_ONCE: Final = tuple(
         ("code", ("pin",), PIN_OF, has("secret")),
     )
 )
-NEAR: Final = (
-    *_TOLD_ONCE,
+FORMATS: Final = (
+    *_OF_ONE_GROUP,
     Rule(name="code", hints=("pin", "puk"), find=PIN_OF, group="spaced", accepts=has("spaced")),
     Rule(name="password", hints=_CHOSEN, find=QUOTED_WORDS, group="curly", accepts=has("curly")),
 )
