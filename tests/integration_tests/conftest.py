@@ -17,6 +17,8 @@ from chromadb.config import Settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from langchain_mem import LongTermStore
+from langchain_mem.testing import FakeEmbeddings
 from tests.integration_tests.chroma_server import chroma_server, free_port
 
 
@@ -75,3 +77,17 @@ def chroma_client(chroma_port: int) -> Iterator[ClientAPI]:
     for each in (client, client._admin_client):
         each._server._session.close()  # which `close` leaves open
     client.close()
+
+
+@pytest.fixture(params=["dictionary", "chroma", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LongTermStore]:
+    """An empty store on each engine, which is closed in the end."""
+    if request.param == "dictionary":
+        store = LongTermStore.in_memory(embed=FakeEmbeddings())
+    elif request.param == "chroma":
+        store = LongTermStore.chroma(tmp_path, embed=FakeEmbeddings())
+    else:
+        dsn, schema = request.getfixturevalue("postgres_dsn"), f"test_{uuid.uuid4().hex}"
+        store = LongTermStore.postgres(dsn, schema=schema, embed=FakeEmbeddings())
+    with store:
+        yield store

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from langchain_mem import Decay, LongTermStore, Memory
-from langchain_mem.testing import FakeEmbeddings
 
 COROUTINES = 100
 MANY = 500
 THREADS = 8
 
 
-@pytest.fixture(params=["dictionary", "chroma", "postgres"])
-def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
+@pytest.fixture
+def memory(store: LongTermStore) -> Iterator[Memory]:
     """A memory on each engine."""
-    if request.param == "dictionary":
-        store = LongTermStore.in_memory(embed=FakeEmbeddings())
-    elif request.param == "chroma":
-        store = LongTermStore.chroma(tmp_path, embed=FakeEmbeddings())
-    else:
-        dsn, schema = request.getfixturevalue("postgres_dsn"), f"contention_{uuid.uuid4().hex[:12]}"
-        store = LongTermStore.postgres(dsn, schema=schema, embed=FakeEmbeddings())
     with Memory(store, decay=Decay(max_touches=1_000)) as memory:
         yield memory
-    store.close()
 
 
 def _versions(memory: Memory, memory_id: str) -> set[str | None]:

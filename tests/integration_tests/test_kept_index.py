@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,45 +14,22 @@ from chromadb.config import Settings
 
 from langchain_mem import Encryption, LongTermStore, Memory
 from langchain_mem.backends.chroma.kept import FOLDER
-from langchain_mem.testing import FakeClock, FakeEmbeddings
+from langchain_mem.testing import FakeEmbeddings
+from tests.integration_tests.following import OWNER, QUESTION, Opened
 
-OWNER = {"user_id": "alex"}
 COUNT = 1_050
-QUESTION = "Which town has the number 77?"
 
 
-class Opened:
-    """A memory in a folder, that says how many rows an index has had to take in."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
-        self.store = LongTermStore.chroma(folder, embed=FakeEmbeddings(dims=8), clock=self.clock)
-        self.memory = Memory(self.store, clock=self.clock, purge_after=timedelta(days=30))
-        self.loaded = 0
-        following = self.store.items.changes
-
-        async def changes(*asked: Any) -> Any:
-            found = await following(*asked)
-            self.loaded += 0 if found is None else len(found.addresses)
-            return found
-
-        self.store.items.changes = changes  # type: ignore[method-assign]
-
-    def search(self, query: str = QUESTION) -> list[tuple[str, float]]:
-        found = self.memory.search(query, reinforce="none", **OWNER)["results"]
-        return [(each["memory"], each["score"]) for each in found]
-
-    def close(self) -> None:
-        self.memory.close()
-        self.store.close()
+def opened_in(folder: Path) -> Opened:
+    return Opened(lambda clock: LongTermStore.chroma(folder, embed=FakeEmbeddings(dims=8), clock=clock))
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[str, float]]]:
     """A closed folder with more memories of one owner than it takes to keep an index, and what a search found."""
     folder = tmp_path_factory.mktemp("filled") / "memory"
-    opened = Opened(folder)
-    opened.memory.add([f"Town {n} has the number {n * 7}." for n in range(COUNT)], infer=False, **OWNER)
+    opened = opened_in(folder)
+    opened.fill(COUNT)
     found = opened.search()
     opened.close()
     return folder, found
@@ -69,7 +46,7 @@ def reopen(folder: Path) -> Iterator[Callable[[], Opened]]:
     every: list[Opened] = []
 
     def reopen() -> Opened:
-        every.append(Opened(folder))
+        every.append(opened_in(folder))
         return every[-1]
 
     yield reopen
@@ -167,7 +144,7 @@ def test_after_a_kill_the_index_is_made_anew(
     opened = reopen()
     opened.memory.add("Zanzibar has the number 77.", infer=False, **OWNER)
     opened.memory.add("Bob has the number 77.", infer=False, user_id="bob")
-    left = Opened(Path(shutil.copytree(folder, tmp_path / "left")))
+    left = opened_in(Path(shutil.copytree(folder, tmp_path / "left")))
     try:
         assert "Zanzibar has the number 77." in dict(left.search())
         assert left.loaded == COUNT + 1

@@ -84,19 +84,11 @@ def test_four_processes(engine: str, request: pytest.FixtureRequest) -> None:
     memory.store.close()  # type: ignore[attr-defined]
 
 
-@pytest.fixture(params=["dictionary", "chroma", "postgres"])
-def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
+@pytest.fixture
+def memory(store: LongTermStore) -> Iterator[Memory]:
     """A memory on each engine."""
-    if request.param == "dictionary":
-        store = LongTermStore.in_memory(embed=FakeEmbeddings())
-    elif request.param == "chroma":
-        store = LongTermStore.chroma(tmp_path, embed=FakeEmbeddings())
-    else:
-        dsn, schema = request.getfixturevalue("postgres_dsn"), f"beside_{uuid.uuid4().hex[:12]}"
-        store = LongTermStore.postgres(dsn, schema=schema, embed=FakeEmbeddings())
     with Memory(store, all_owners=True) as memory:
         yield memory
-    store.close()
 
 
 def _beside(memory: Memory, removing: Callable[[], Any]) -> None:

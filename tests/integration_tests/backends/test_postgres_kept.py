@@ -9,55 +9,35 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from langchain_mem import LongTermStore, Memory
+from langchain_mem import LongTermStore
 from langchain_mem.backends.postgres.row_security import grants
 from langchain_mem.backends.sealing import Encryption
 from langchain_mem.repository import living
 from langchain_mem.repository.owners import owners_of
-from langchain_mem.testing import FakeClock, FakeEmbeddings
+from langchain_mem.testing import FakeEmbeddings
+from tests.integration_tests.following import OWNER, Opened
 
-OWNER = {"user_id": "alex"}
 COUNT = 40
-QUESTION = "Which town has the number 77?"
 
 
-class Opened:
-    """A memory of one process, that says how many rows an index has had to take in."""
+class Process(Opened):
+    """A process on the tables of a schema."""
 
     def __init__(self, dsn: str, schema: str, **config: Any) -> None:
-        self.clock = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
-        config = {"embed": FakeEmbeddings(dims=8), "clock": self.clock, **config}
-        self.store = LongTermStore.postgres(dsn, schema=schema, **config)
-        self.memory = Memory(self.store, clock=self.clock, purge_after=timedelta(days=30))
-        self.loaded = 0
-        following = self.store.items.changes
+        embed = FakeEmbeddings(dims=8)
+        super().__init__(lambda clock: LongTermStore.postgres(dsn, schema=schema, embed=embed, clock=clock, **config))
 
-        async def changes(*asked: Any) -> Any:
-            found = await following(*asked)
-            self.loaded += 0 if found is None else len(found.addresses)
-            return found
-
-        self.store.items.changes = changes  # type: ignore[method-assign]
-
-    def fill(self, count: int = COUNT) -> None:
-        self.memory.add([f"Town {n} has the number {n * 7}." for n in range(count)], infer=False, **OWNER)
-
-    def search(self, query: str = QUESTION) -> list[tuple[str, Any]]:
+    def search(self, **options: Any) -> list[tuple[str, Any]]:
         """What is found, with the scores, once the index behind it is kept."""
-        found = self.memory.search(query, top_k=100, threshold=0.0, reinforce="none", **OWNER)["results"]
+        found = super().search(top_k=100, threshold=0.0, **options)
         owners_of(self.store.items)._behind.wait()
-        return sorted((each["memory"], pytest.approx(each["score"], abs=1e-4)) for each in found)
-
-    def close(self) -> None:
-        self.memory.close()
-        self.store.close()
+        return sorted((text, pytest.approx(score, abs=1e-4)) for text, score in found)
 
 
 @pytest.fixture(autouse=True)
@@ -72,12 +52,12 @@ def schema() -> str:
 
 
 @pytest.fixture
-def reopen(postgres_dsn: str, schema: str) -> Iterator[Callable[..., Opened]]:
+def reopen(postgres_dsn: str, schema: str) -> Iterator[Callable[..., Process]]:
     """Opens the tables as another process would; all are closed in the end."""
-    every: list[Opened] = []
+    every: list[Process] = []
 
-    def reopen(**config: Any) -> Opened:
-        every.append(Opened(postgres_dsn, schema, **config))
+    def reopen(**config: Any) -> Process:
+        every.append(Process(postgres_dsn, schema, **config))
         return every[-1]
 
     yield reopen
@@ -97,10 +77,10 @@ def raw(postgres_dsn: str, schema: str) -> Iterator[Callable[[str], list[tuple[A
         yield run
 
 
-def test_a_process_goes_on_from_what_another_kept(reopen: Callable[..., Opened]) -> None:
+def test_a_process_goes_on_from_what_another_kept(reopen: Callable[..., Process]) -> None:
     """It reads no memory anew, and of what was written since only that, although nobody closed anything."""
     first = reopen()
-    first.fill()
+    first.fill(COUNT)
     found = first.search()
     second = reopen()
     assert second.search() == found
@@ -112,7 +92,7 @@ def test_a_process_goes_on_from_what_another_kept(reopen: Callable[..., Opened])
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 20))])
-def test_what_is_kept_says_what_the_memories_say(reopen: Callable[..., Opened], raw: Any, seed: int) -> None:
+def test_what_is_kept_says_what_the_memories_say(reopen: Callable[..., Process], raw: Any, seed: int) -> None:
     """After adds, updates, deletes and erasures by several processes, one that begins with what is kept finds the same
     as one that makes its index anew."""
     rng = random.Random(seed)
@@ -142,11 +122,11 @@ def test_what_is_kept_says_what_the_memories_say(reopen: Callable[..., Opened], 
         }
 
 
-def test_what_is_removed_is_in_no_row(reopen: Callable[..., Opened], raw: Any) -> None:
+def test_what_is_removed_is_in_no_row(reopen: Callable[..., Process], raw: Any) -> None:
     """Its words leave what is kept in the same transaction, whoever removes it and however."""
     opened = reopen()
     (added,) = opened.memory.add("Alex keeps a quokka.", infer=False, **OWNER)["results"]
-    opened.fill()
+    opened.fill(COUNT)
     opened.search()
     held = "SELECT count(*) FROM {kept} WHERE position('quokka'::bytea IN content) > 0"
     assert raw(held) == [(1,)]
@@ -157,7 +137,7 @@ def test_what_is_removed_is_in_no_row(reopen: Callable[..., Opened], raw: Any) -
     assert raw(held) == [(0,)]
 
 
-def test_after_erase_no_table_holds_anything_of_the_person(reopen: Callable[..., Opened], raw: Any) -> None:
+def test_after_erase_no_table_holds_anything_of_the_person(reopen: Callable[..., Process], raw: Any) -> None:
     """Neither the words nor the id of the person are in any row, and another process that ends brings nothing back."""
     opened, other = reopen(), reopen()
     opened.memory.add(["Quokkas are what I like.", "My name is Xaver."], infer=False, user_id="xaver")
@@ -176,11 +156,11 @@ def test_after_erase_no_table_holds_anything_of_the_person(reopen: Callable[...,
 
 
 def test_who_keeps_and_who_removes_do_not_miss_each_other(
-    reopen: Callable[..., Opened], raw: Any, postgres_dsn: str, schema: str
+    reopen: Callable[..., Process], raw: Any, postgres_dsn: str, schema: str
 ) -> None:
     """An index made before a removal is not kept while the removal is under way, nor afterwards."""
     opened = reopen()
-    opened.fill()
+    opened.fill(COUNT)
     with psycopg.connect(postgres_dsn) as removing:
         removing.execute(f"DELETE FROM {schema}.items WHERE value::text LIKE '%Town 11 %'")
         opened.search()
@@ -197,10 +177,10 @@ def test_who_keeps_and_who_removes_do_not_miss_each_other(
         "place = '1/1'",  # restored from a dump: the snapshot is of another server
     ],
 )
-def test_what_cannot_be_trusted_costs_only_time(reopen: Callable[..., Opened], raw: Any, change: str) -> None:
+def test_what_cannot_be_trusted_costs_only_time(reopen: Callable[..., Process], raw: Any, change: str) -> None:
     """The index is made anew, and kept anew in its place."""
     opened = reopen()
-    opened.fill()
+    opened.fill(COUNT)
     found = opened.search()
     raw(f"UPDATE {{kept}} SET {change}")
     again = reopen()
@@ -211,10 +191,10 @@ def test_what_cannot_be_trusted_costs_only_time(reopen: Callable[..., Opened], r
     assert third.loaded == 0
 
 
-def test_with_encryption_nothing_is_kept(reopen: Callable[..., Opened], raw: Any) -> None:
+def test_with_encryption_nothing_is_kept(reopen: Callable[..., Process], raw: Any) -> None:
     """And what was kept before encryption was turned on goes when the rows are sealed."""
     plain = reopen()
-    plain.fill()
+    plain.fill(COUNT)
     plain.search()
     assert raw("SELECT count(*) > 0 FROM {kept}") == [(True,)]
     sealed = reopen(encryption=Encryption(key=b"sixteen bytes or more"))
@@ -232,11 +212,11 @@ def test_with_row_security_an_index_is_its_owners(postgres_dsn: str, schema: str
         store.setup()
     raw(f"CREATE ROLE {role} LOGIN PASSWORD 'app'")
     raw(grants(role, schema))
-    first = Opened(app, schema, row_security=True)
-    first.fill()
+    first = Process(app, schema, row_security=True)
+    first.fill(COUNT)
     found = first.search()
     first.memory.search("tea", user_id="bo")
-    second = Opened(app, schema, row_security=True)
+    second = Process(app, schema, row_security=True)
     assert second.search() == found
     assert second.loaded == 0
     with psycopg.connect(app, autocommit=True) as connection:
@@ -265,7 +245,7 @@ time.sleep(600)
 
 
 @pytest.mark.soak
-def test_after_a_kill_the_next_process_goes_on(reopen: Callable[..., Opened], postgres_dsn: str, schema: str) -> None:
+def test_after_a_kill_the_next_process_goes_on(reopen: Callable[..., Process], postgres_dsn: str, schema: str) -> None:
     """What a process kept in its background counts although it was killed."""
     process = subprocess.Popen([sys.executable, "-c", KILLED, postgres_dsn, schema])
     try:

@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
 from langchain_mem._flow import run
+from langchain_mem.backends.base import Address
 from langchain_mem.backends.postgres.row_security import MOST, TABLES, grants
 from langchain_mem.backends.sealing import Encryption
 from langchain_mem.background.waiting import Patience
@@ -207,6 +208,19 @@ def test_too_many_owners_at_once(memory: Memory) -> None:
 
     with pytest.raises(MemError, match=str(MOST)):
         memory.store.batch([GetOp(("memories", "user", f"u{n}"), "k") for n in range(MOST + 1)])
+
+
+def test_uses_of_many_owners_at_once(place: Place) -> None:
+    """Uses of more memories' owners than a policy can name are all recorded, whatever else is in their batch."""
+    owners = [f"u{n}" for n in range(MOST + 4)]
+    used = datetime(2026, 1, 1, tzinfo=UTC)
+    with place.store() as store:
+        addresses = [Address(("memories", "user", owner), "k") for owner in owners]
+        for address in addresses:
+            store.put(*address, {"text": "tea"})
+        run(store.items.touch({address: [used] for address in addresses}, keep=5))
+        rows = [run(store.items.read([address]))[0] for address in addresses]
+        assert [row and row.touches for row in rows] == [(used,)] * len(owners)
 
 
 def test_scopes_are_index_ranges(memory: Memory, place: Place) -> None:
