@@ -18,6 +18,7 @@ from langchain_mem.backends.changes import Changes
 from langchain_mem.backends.chroma.client import CollectionClient, set_timeout
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.folder import Folder
+from langchain_mem.backends.chroma.transient import LONGEST
 from langchain_mem.backends.waiting import PATIENCE, checked_timeout
 from langchain_mem.errors import InvalidRequest, StoreError, shown
 from langchain_mem.filters import conditions
@@ -178,7 +179,8 @@ class ChromaBackend:
     def _open(self) -> SharedCollection:
         if self._client is not None:
             set_timeout(self._client, self._timeout)
-            table = CollectionClient.open(self._client, self._collection)
+            patience = min(LONGEST, self._timeout or LONGEST)
+            table = CollectionClient.open(self._client, self._collection, patience=patience)
             return SharedCollection(table, threading.RLock(), kept=None, small=self._exact)
         self._folder = Folder.acquire(self._path or ".")
         return self._folder.collection(self._collection, small=self._exact)

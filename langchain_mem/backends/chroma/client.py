@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -19,6 +20,7 @@ from chromadb.errors import ChromaError, NotFoundError
 from numpy.typing import NDArray
 
 from langchain_mem.backends.chroma.records import Record, placeholder
+from langchain_mem.backends.chroma.transient import answered
 from langchain_mem.backends.chroma.where import Where
 from langchain_mem.errors import StoreError, unquoted
 
@@ -94,22 +96,38 @@ class CollectionClient:
         journals: Whether metadata may be as long as a page of the journal is; in Chroma Cloud it may not.
     """
 
-    def __init__(self, client: ClientAPI, collection: Collection, batch: int, *, journals: bool = True) -> None:
+    def __init__(
+        self,
+        client: ClientAPI,
+        collection: Collection,
+        batch: int,
+        *,
+        journals: bool = True,
+        patience: float = 0.0,
+    ) -> None:
         self._client = client
         self._collection = collection
         self.batch = batch
         self.page = _PAGE
         self.journals = journals
+        self._patience = patience
         self._closed = False
 
     @classmethod
-    def open(cls, client: ClientAPI, name: str) -> CollectionClient:
-        """The collection of this name, made if there is none."""
+    def open(cls, client: ClientAPI, name: str, *, patience: float = 0.0) -> CollectionClient:
+        """The collection of this name, made if there is none.
+
+        Args:
+            client: Chroma's own client.
+            name: The collection's name.
+            patience: For how many seconds a server is asked again that answers with a passing error.
+        """
         cloud = (client.get_settings().chroma_server_host or "").endswith(_CLOUD)
         with engine_errors():
-            most = client.get_max_batch_size()
-            collection = _collection(client, name)
-        return cls(client, collection, min(most, CLOUD_BATCH) if cloud else most, journals=not cloud)
+            most = answered(client.get_max_batch_size, patience)
+            collection = answered(partial(_collection, client, name), patience)
+        batch = min(most, CLOUD_BATCH) if cloud else most
+        return cls(client, collection, batch, journals=not cloud, patience=patience)
 
     @property
     def name(self) -> str:
@@ -123,8 +141,7 @@ class CollectionClient:
 
     def describe(self, metadata: Mapping[str, Any]) -> None:
         """Sets what the collection says of itself."""
-        with self._calling():
-            self._collection.modify(metadata=dict(metadata))
+        self._call(partial(self._collection.modify, metadata=dict(metadata)))
 
     def sync_often(self) -> None:
         """Has the index of a collection that an earlier release made written to the disk as often as a new one's."""
@@ -136,8 +153,7 @@ class CollectionClient:
 
     def empty(self) -> bool:
         """Whether there is no record at all."""
-        with self._calling():
-            return self._collection.count() == 0
+        return self._call(self._collection.count) == 0
 
     def read(self, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
         """The records with these ids, those that exist, in no order."""
@@ -162,50 +178,47 @@ class CollectionClient:
 
     def ids(self, where: Where, limit: int | None = None, *, containing: Where = None) -> list[str]:
         """The ids of the records that `where` and `containing` describe, at most `limit` of them."""
-        with self._calling():
-            found = self._collection.get(where=where, where_document=cast(Any, containing), limit=limit, include=[])
-            return list(found["ids"])
+        asked = partial(self._collection.get, where=where, where_document=cast(Any, containing))
+        return list(self._call(partial(asked, limit=limit, include=[]))["ids"])
 
     def nearest(
         self, vector: NDArray[np.float32], count: int, where: Where, *, containing: Where = None
     ) -> list[Record]:
         """About the `count` records that `where` and `containing` describe whose vectors are nearest, nearest first."""
         columns = ["metadatas", "documents", "embeddings"]
-        with self._calling():
-            found = cast(
-                Mapping[str, Any],
-                self._collection.query(
-                    query_embeddings=cast(Any, [vector]),
-                    n_results=count,
-                    where=where,
-                    where_document=cast(Any, containing),
-                    include=cast(Any, columns),
-                ),
-            )
+        asked = partial(
+            self._collection.query,
+            query_embeddings=cast(Any, [vector]),
+            n_results=count,
+            where=where,
+            where_document=cast(Any, containing),
+            include=cast(Any, columns),
+        )
+        found = cast(Mapping[str, Any], self._call(asked))
         return list(_records({column: found[column][0] for column in ("ids", *columns)}))
 
     def upsert(self, records: Sequence[Record]) -> None:
         """Puts records; whole if they are at most `batch`."""
         for page in chunks(records, self.batch):
-            with self._calling():
-                self._collection.upsert(
-                    ids=[record.id for record in page],
-                    embeddings=np.stack([record.embedding for record in page]),
-                    metadatas=[dict(record.metadata) for record in page],
-                    documents=[record.document for record in page],
-                )
+            put = partial(
+                self._collection.upsert,
+                ids=[record.id for record in page],
+                embeddings=np.stack([record.embedding for record in page]),
+                metadatas=[dict(record.metadata) for record in page],
+                documents=[record.document for record in page],
+            )
+            self._call(put)
 
     def update(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         """Merges metadata into the records with these ids; `None` removes a key, an absent id is no error."""
         for page in chunks(list(changes), self.batch):
-            with self._calling():
-                self._collection.update(ids=list(page), metadatas=[dict(changes[id_]) for id_ in page])
+            metadatas: Any = [dict(changes[id_]) for id_ in page]
+            self._call(partial(self._collection.update, ids=list(page), metadatas=metadatas))
 
     def delete(self, ids: Sequence[str]) -> None:
         """Deletes records; whole if they are at most `batch`, an absent id is no error."""
         for page in chunks(ids, self.batch):
-            with self._calling():
-                self._collection.delete(ids=list(page))
+            self._call(partial(self._collection.delete, ids=list(page)))
 
     def rewritten(self, dims: int | None = None) -> CollectionClient:
         """Copies the records into a new collection, which takes this one's place and name.
@@ -232,7 +245,7 @@ class CollectionClient:
         """Drops this collection for an empty one of its name, which takes vectors of any length."""
         with self._calling():
             self._client.delete_collection(self._collection.name)
-        return CollectionClient.open(self._client, self._collection.name)
+        return CollectionClient.open(self._client, self._collection.name, patience=self._patience)
 
     def close(self) -> None:
         """Refuses whatever is asked from now on: whoever had begun before may still hold this collection."""
@@ -245,10 +258,15 @@ class CollectionClient:
         with engine_errors():
             yield
 
+    def _call(self, ask: Callable[[], T]) -> T:
+        """What Chroma answers, asked again while its server answers with a passing error."""
+        with self._calling():
+            return answered(ask, self._patience) if self._patience else ask()
+
     def _get(self, *, vectors: bool, **what: Any) -> list[Record]:
         include: Any = ["metadatas", "documents", *(["embeddings"] if vectors else [])]
-        with self._calling():
-            return list(_records(cast(Mapping[str, Any], self._collection.get(**what, include=include))))
+        found = self._call(partial(self._collection.get, **what, include=include))
+        return list(_records(cast(Mapping[str, Any], found)))
 
 
 def recover(client: ClientAPI, name: str) -> None:

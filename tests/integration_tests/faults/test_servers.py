@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 import uuid
@@ -42,13 +43,13 @@ def _postgres(dsn: str) -> tuple[Wire, Callable[[], LongTermStore]]:
     return wire, lambda: LongTermStore.postgres(through, schema=schema, embed=FakeEmbeddings(), timeout=TIMEOUT)
 
 
-def _chroma(port: int) -> tuple[Wire, Callable[[], LongTermStore]]:
+def _chroma(port: int, timeout: float = TIMEOUT) -> tuple[Wire, Callable[[], LongTermStore]]:
     wire = Wire(lambda: socket.create_connection(("127.0.0.1", port)))
 
     def opened() -> LongTermStore:
         client = chromadb.HttpClient("127.0.0.1", wire.port, settings=Settings(anonymized_telemetry=False))
         name = f"far-{uuid.uuid4().hex}"
-        return LongTermStore.chroma(client=client, collection=name, embed=FakeEmbeddings(), timeout=TIMEOUT)
+        return LongTermStore.chroma(client=client, collection=name, embed=FakeEmbeddings(), timeout=timeout)
 
     return wire, opened
 
@@ -95,6 +96,54 @@ def test_an_answer_that_does_not_come(far: Far, mood: Any) -> None:
         far.memory.add("Plays chess", infer=False, user_id="alex")
 
 
+def _answer(status: bytes, body: str) -> bytes:
+    head = b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    return head + f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def _internal(said: str) -> bytes:
+    """How Chroma tells that it failed."""
+    body = {"error": "InternalError", "message": f"Error executing plan: Internal error: {said}"}
+    return _answer(b"500 Internal Server Error", json.dumps(body))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(_internal("Error creating hnsw segment reader: Nothing found on disk"), id="first write"),
+        pytest.param(_internal("Error finding id"), id="beside a delete", marks=pytest.mark.soak),
+        pytest.param(_answer(b"503 Service Unavailable", "<html>"), id="starting"),
+    ],
+)
+def test_an_answer_that_passes(chroma_port: int, answer: bytes) -> None:
+    """What a Chroma server answers for a moment is asked again, twice here: nothing fails, nothing is done twice."""
+    wire, opened = _chroma(chroma_port)
+    far = Far(wire, opened())
+    wire.instead = answer
+    far.memory.add("Plays chess", infer=False, user_id="alex")
+    for call in _both(far):
+        wire.mood, wire.times = "instead", 2
+        call()
+        assert wire.times == 0
+    assert far.count() == 3
+    far.memory.close()
+    far.store.close()
+    wire.close()
+
+
+def test_an_answer_that_stays(chroma_port: int) -> None:
+    """An internal error that no waiting mends is told at once."""
+    wire, opened = _chroma(chroma_port)
+    far = Far(wire, opened())
+    far.memory.add("Plays chess", infer=False, user_id="alex")
+    wire.instead, wire.mood, wire.times = _internal("Error loading hnsw index"), "instead", 1
+    with pytest.raises(StoreError, match="Error loading hnsw index"):
+        far.memory.search("chess", user_id="alex")
+    far.memory.close()
+    far.store.close()
+    wire.close()
+
+
 @pytest.mark.parametrize(
     "status",
     [
@@ -105,10 +154,10 @@ def test_an_answer_that_does_not_come(far: Far, mood: Any) -> None:
 )
 def test_an_answer_that_is_an_error(chroma_port: int, status: bytes) -> None:
     """Whatever a Chroma server or a proxy before it answers, each form raises the store's error, and the next works."""
-    wire, opened = _chroma(chroma_port)
+    wire, opened = _chroma(chroma_port, timeout=0.2)  # within which it is asked again
     far = Far(wire, opened())
     far.memory.add("Plays chess", infer=False, user_id="alex")
-    wire.instead = b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    wire.instead = _answer(status, "{}")
     for call in _both(far):
         wire.mood = "instead"
         with pytest.raises(StoreError, match=f"HTTP {status[:3].decode()}"):

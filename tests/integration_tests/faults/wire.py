@@ -24,6 +24,7 @@ class Wire:
             *cut* as soon as the client says something, or after *half* of the first piece of an answer; or something
             else comes *instead*.
         instead: What comes then.
+        times: How many answers are replaced by `instead` before the mood is *through* again; `None` for all.
         late: For how many seconds each piece of an answer is held.
     """
 
@@ -32,6 +33,7 @@ class Wire:
         self.mood: Mood = "through"
         self.late = 0.0
         self.instead = b""
+        self.times: int | None = None
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -84,6 +86,9 @@ class Wire:
         if self.mood == "silent":
             return True
         if self.mood == "instead":
+            if self.times is not None:
+                self.times -= 1
+                self.mood = "through" if self.times == 0 else "instead"
             client.sendall(self.instead)
             return False
         client.sendall(piece[: len(piece) // 2] if self.mood == "half" else piece)
