@@ -31,7 +31,7 @@ from langchain_mem.backends.base import (
 )
 from langchain_mem.backends.changes import OWNER_DEPTH, Changes, Kept, Log, of_rows
 from langchain_mem.backends.chroma import records as rows
-from langchain_mem.backends.chroma.client import CollectionClient
+from langchain_mem.backends.chroma.buffered import Table
 from langchain_mem.backends.chroma.journal import ABANDONED, Journal
 from langchain_mem.backends.chroma.kept import KeptFiles
 from langchain_mem.backends.chroma.recent import RecentRecords
@@ -64,9 +64,7 @@ class SharedCollection:
         small: A scope of at most so many records is loaded and searched exactly.
     """
 
-    def __init__(
-        self, table: CollectionClient, mutex: AbstractContextManager[Any], *, kept: KeptFiles | None, small: int
-    ) -> None:
+    def __init__(self, table: Table, mutex: AbstractContextManager[Any], *, kept: KeptFiles | None, small: int) -> None:
         exclusive = kept is not None
         self.mutex = mutex
         self._kept = kept
@@ -78,7 +76,7 @@ class SharedCollection:
         self._lane = rows.lane(shared=not exclusive)
         self.bind(table)
 
-    def bind(self, table: CollectionClient) -> None:
+    def bind(self, table: Table) -> None:
         """Goes on with this collection: the same rows, freshly opened."""
         self.table = table
         if self._recent is not None:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from langchain_mem.backends.chroma import write_ahead
+from langchain_mem.backends.chroma.buffered import BufferedCollection
 from langchain_mem.backends.chroma.client import CollectionClient, persistent_client, recover
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.compaction import compact, scrub
 from langchain_mem.backends.chroma.kept import KeptFiles
 from langchain_mem.backends.chroma.lock import FolderLock
+from langchain_mem.backends.chroma.side_database import SideDatabase
 from langchain_mem.backends.chroma.statistics import give_statistics
 
 
@@ -36,6 +38,8 @@ class Folder:
         with ExitStack() as undo:
             undo.callback(self._lock.release)
             self._kept = KeptFiles(path)
+            self._side = SideDatabase(path)
+            undo.callback(self._side.close)
             if not give_statistics(path):
                 persistent_client(path).close()  # makes the database
                 give_statistics(path)
@@ -67,6 +71,7 @@ class Folder:
                 for shared in self._shared.values():
                     shared.close()
                 self._client.close()
+                self._side.close()
                 write_ahead.end(self.path)
                 self._kept.seal()
                 self._lock.release()
@@ -87,6 +92,9 @@ class Folder:
             StoreError: It failed, or the index has a layout that is not known; what lives is untouched.
         """
         with self.mutex:
+            for shared in self._shared.values():
+                shared.close()
+            self._side.compact()
             self._client.close()
             write_ahead.end(self.path)
             try:
@@ -98,8 +106,8 @@ class Folder:
                     shared.bind(self._table(name))
             scrub(self.path)
 
-    def _table(self, collection: str) -> CollectionClient:
+    def _table(self, collection: str) -> BufferedCollection:
         recover(self._client, collection)
         table = CollectionClient.open(self._client, collection)
         table.sync_often()
-        return table
+        return BufferedCollection(table, self._side)

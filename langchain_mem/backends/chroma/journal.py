@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from langchain_mem.backends.chroma.client import CollectionClient, chunks
+from langchain_mem.backends.chroma.buffered import Table
+from langchain_mem.backends.chroma.client import chunks
 from langchain_mem.backends.chroma.records import DEAD, Record, micros, placeholder, tombstone
 
 JOURNAL: Final = "!journal"
@@ -31,7 +32,7 @@ class Journal:
     that makes it certain; then it is done page by page, and the pages are deleted. `repair` does what was left.
     """
 
-    def __init__(self, table: CollectionClient) -> None:
+    def __init__(self, table: Table) -> None:
         self._table = table
 
     def apply(self, puts: Sequence[Record], dead: Sequence[str], *, dims: int, now: datetime) -> None:

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from langchain_mem.backends.chroma.records import Record
+from langchain_mem.backends.chroma.records import Record, merged
 
 MOST_BYTES: Final = 64_000_000
 """About how much is held: some 15,000 memories at 384 dimensions. Those not asked for longest go first."""
@@ -59,7 +59,7 @@ class RecentRecords:
             for record in puts:
                 old = self._records.get(record.id)
                 if old is not None:
-                    self._set(record._replace(metadata=_merged(old.metadata, record.metadata)))
+                    self._set(record._replace(metadata=merged(old.metadata, record.metadata)))
             for each in dead:
                 self._drop(each)
             self._make_room()
@@ -70,7 +70,7 @@ class RecentRecords:
             for each, change in changes.items():
                 old = self._records.get(each)
                 if old is not None:
-                    self._set(old._replace(metadata=_merged(old.metadata, change)))
+                    self._set(old._replace(metadata=merged(old.metadata, change)))
 
     def clear(self) -> None:
         """Forgets everything."""
@@ -91,10 +91,6 @@ class RecentRecords:
         while self._bytes > self._most:
             _, oldest = self._records.popitem(last=False)
             self._bytes -= _size(oldest)
-
-
-def _merged(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in {**old, **change}.items() if value is not None}
 
 
 def _size(record: Record) -> int:

@@ -296,6 +296,16 @@ def untouched(metadata: Mapping[str, Any]) -> dict[str, None]:
     return dict.fromkeys(key for key in (*_TOUCHES, "keep") if key in metadata)
 
 
+def is_touch(key: str) -> bool:
+    """Whether a key of metadata tells of uses."""
+    return key == "keep" or key in _TOUCHES
+
+
+def merged(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata after a change, as Chroma merges it: key by key, and `None` removes a key."""
+    return {key: value for key, value in {**old, **change}.items() if value is not None}
+
+
 def _merged_touches(row: Row, lane: str, old: Mapping[str, Any]) -> dict[str, str | None]:
     """The change of metadata that adds those touches of a row that its record does not have."""
     added = Counter(map(micros, row.touches)) - Counter(touches(old))

@@ -115,6 +115,26 @@ def either(*wheres: Where) -> Where:
     return {"$or": parts} if len(parts) > 1 else parts[0]
 
 
+def may_find(where: Where, metadata: Mapping[str, Any]) -> bool:
+    """Whether a `where` might find a record with this metadata. Scopes are decided, most else is granted."""
+    match where:
+        case None:
+            return True
+        case {"$and": parts}:
+            return all(may_find(part, metadata) for part in parts)
+        case {"$or": parts}:
+            return any(may_find(part, metadata) for part in parts)
+    ((key, asked),) = where.items()
+    if key not in metadata:
+        return "$not_contains" in asked
+    match asked:
+        case {"$in": some}:
+            return metadata[key] in some
+        case str():
+            return bool(metadata[key] == asked)
+    return True
+
+
 def _fields(value: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
     for key, each in value.items():
         if each is not None:
