@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 from typing_extensions import override
 
 from benchmarks.growth_data import DIMS, Prepared, question, sentence
+from benchmarks.one_tick import one_tick
 
 BATCH = 1_000
 
@@ -32,6 +31,11 @@ class Side:
 
     def __init__(self, folder: Path, dsn: str) -> None:
         self.folder, self.dsn, self.embed = folder, dsn, Prepared()
+
+    @property
+    def index(self) -> Any:
+        """What vectors are made of, the same on our stores and on LangGraph's."""
+        return {"dims": DIMS, "embed": self.embed, "fields": ["text"]}
 
     def fill(self, owner: str, numbers: Sequence[int]) -> None:
         """Puts the sentences of these numbers under an owner."""
@@ -114,7 +118,7 @@ class Ours(Side):
 
     def tick(self) -> float:
         """Milliseconds of 4,000 operations that one tick of an event loop asks of the store."""
-        return asyncio.run(one_tick(self.store))
+        return asyncio.run(one_tick(self.store)).clock
 
     def together(self, owners: Sequence[str]) -> None:
         """All these searches at once on one event loop."""
@@ -123,32 +127,6 @@ class Ours(Side):
             await asyncio.gather(*(self.memory.asearch(question(n), user_id=owner) for n, owner in enumerate(owners)))
 
         asyncio.run(every())
-
-
-async def one_tick(store: Any) -> float:
-    """Milliseconds of what LangGraph's `test_large_batches_async` asks of a store.
-
-    Without garbage collection, as `timeit` has it: what that takes follows all that a process has imported.
-    """
-    place = ("test", "foo", "bar", "baz")
-    asked = [
-        operation
-        for m in range(10)
-        for i in range(100)
-        for operation in (
-            store.aput((*place, str(m % 2)), f"key{i}", {"foo": f"bar{i}"}),
-            store.aget((*place, str(m % 2)), f"key{i}"),
-            store.alist_namespaces(prefix=None, max_depth=m + 1),
-            store.asearch(("test",)),
-        )
-    ]
-    gc.disable()
-    try:
-        start = time.perf_counter()
-        await asyncio.gather(*asked)
-        return 1_000 * (time.perf_counter() - start)
-    finally:
-        gc.enable()
 
 
 def _of(line: str, owner: str) -> str:
@@ -167,7 +145,7 @@ class Dictionary(Ours):
     def _open(self) -> Any:
         from langchain_mem import LongTermStore
 
-        return LongTermStore.in_memory(embed=self.embed)
+        return LongTermStore.in_memory(index=self.index)
 
 
 class Chroma(Ours):
@@ -176,7 +154,7 @@ class Chroma(Ours):
     def _open(self) -> Any:
         from langchain_mem import LongTermStore
 
-        return LongTermStore.chroma(self.folder / "ours", embed=self.embed)
+        return LongTermStore.chroma(self.folder / "ours", index=self.index)
 
 
 class Postgres(Ours):
@@ -185,7 +163,7 @@ class Postgres(Ours):
     def _open(self) -> Any:
         from langchain_mem import LongTermStore
 
-        return LongTermStore.postgres(self.dsn, embed=self.embed)
+        return LongTermStore.postgres(self.dsn, index=self.index)
 
 
 class _Mem0Embedder:
@@ -248,11 +226,6 @@ class _LangGraph(Side):
 
     store: Any
 
-    @property
-    def index(self) -> dict[str, Any]:
-        """As LangGraph's stores take it."""
-        return {"dims": DIMS, "embed": self.embed, "fields": ["text"]}
-
     @override
     def fill(self, owner: str, numbers: Sequence[int]) -> None:
         from langgraph.store.base import PutOp
@@ -290,7 +263,7 @@ class PostgresStore(_LangGraph):
 
         async def ticked() -> float:
             async with AsyncPostgresStore.from_conn_string(self.dsn, index=self.index) as store:  # type: ignore[arg-type]
-                return await one_tick(store)
+                return (await one_tick(store)).clock
 
         return asyncio.run(ticked())
 
@@ -312,7 +285,7 @@ class InMemoryStore(_LangGraph):
 
     def tick(self) -> float:
         """Milliseconds of 4,000 operations that one tick of an event loop asks of the store."""
-        return asyncio.run(one_tick(self.store))
+        return asyncio.run(one_tick(self.store)).clock
 
 
 class RawChroma(Side):
