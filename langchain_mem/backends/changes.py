@@ -90,7 +90,7 @@ class Following(Protocol):
 class Kept(NamedTuple):
     """Something derived from a scope that was kept over a restart."""
 
-    content: bytes | bytearray
+    content: bytes | bytearray | memoryview
     stamp: Hashable
     """What `changes` takes, to tell what was written since."""
 

@@ -101,6 +101,11 @@ class Vectors:
         self._has = Growing(np.bool_, fill=False)
         self.any = False  # whether any document has ever had one
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the room at the end, so that blocks that are read back are full and never written to."""
+        blocks = [block[rows] for block, _, rows in self._spans(0, self._has.size)]
+        return {**self.__dict__, "_blocks": blocks}
+
     @property
     def nbytes(self) -> int:
         """The memory it takes."""

@@ -237,7 +237,8 @@ class PostgresBackend:
             return None
         if len({snapshot for snapshot, _ in parts}) != 1:
             return None
-        return Kept(bytearray().join(content for _, content in parts), Asked(parts[0][0], monotonic()))
+        content = parts[0][1] if len(parts) == 1 else bytearray().join(content for _, content in parts)
+        return Kept(content, Asked(parts[0][0], monotonic()))
 
     async def forget_kept(self) -> None:
         """Drops everything that is kept."""
@@ -405,7 +406,7 @@ def _meta(records: list[SqlRow]) -> tuple[int, Embedder | None]:
     return version, None if name is None else Embedder(decode(name), dims)
 
 
-def _vectors(sent: Sequence[bytes], dims: int) -> list[Vectors]:
+def _vectors(sent: Sequence[bytes | memoryview], dims: int) -> list[Vectors]:
     """The vectors of each row, read all at once.
 
     pgvector sends two 16-bit numbers, of which the first is the dimensions, and then the floats, big-endian.
@@ -417,7 +418,7 @@ def _vectors(sent: Sequence[bytes], dims: int) -> list[Vectors]:
     return [every[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _floats(sent: bytes, dims: int) -> Vectors:
+def _floats(sent: bytes | memoryview, dims: int) -> Vectors:
     """Vectors one after the other, as pgvector sends them."""
     return np.frombuffer(sent, dtype=">f4").reshape(-1, dims + 1)[:, 1:].astype(np.float32)
 

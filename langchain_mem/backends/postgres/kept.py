@@ -22,7 +22,7 @@ from langchain_mem.backends.postgres.reading import FRESH
 from langchain_mem.backends.postgres.sql import Statement, Tables
 from langchain_mem.backends.postgres.text import array
 
-_PART: Final = 4 * 1024**2  # bytes in a row, so that the server never holds a large index at once
+_PART: Final = 32 * 1024**2  # bytes in a row: an index of 10,000 memories is one, and a large one is never held at once
 
 
 class KeptContent:

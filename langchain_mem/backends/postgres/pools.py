@@ -78,6 +78,15 @@ class _FloatArray(Dumper):
         return struct.pack(">iiIii", 1, 0, _FLOAT4, len(obj), 1) + elements.tobytes()
 
 
+class _Bytes(Loader):
+    """A `bytea` as it stands in what the server sent: an index of many megabytes is not copied once more."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> Buffer:
+        return data
+
+
 class _Instant(Loader):
     """A `timestamptz` in UTC, whatever the session's time zone is."""
 
@@ -92,6 +101,7 @@ def _adapt(adapters: AdaptersMap) -> None:
     """Has our own formats used."""
     adapters.register_dumper(np.ndarray, _FloatArray)
     adapters.register_loader("timestamptz", _Instant)
+    adapters.register_loader("bytea", _Bytes)
 
 
 class _Formats:

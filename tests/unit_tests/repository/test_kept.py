@@ -29,9 +29,11 @@ def told(of: Index[str]) -> dict[str, Any]:
     return {"handles": sorted(of.handles), "living": of.living.tolist(), "parts": repr(parts)}
 
 
-def test_an_index_comes_back_and_goes_on() -> None:
-    """It answers as before, and takes in and forgets documents as one that was never away."""
-    before, after = index(2), unpacked(packed(index(2)))
+@pytest.mark.parametrize("read", [bytes, bytearray])
+def test_an_index_comes_back_and_goes_on(read: type[bytes] | type[bytearray]) -> None:
+    """It answers as before, and takes in and forgets documents as one that was never away, also where nobody may write
+    to the bytes that it was read from."""
+    before, after = index(2), unpacked(read(packed(index(2))))
     assert told(after) == told(before)
     for each in (before, after):
         each.put([Entry("h2", "k2", "g", 2, ("k1",))], TEXTS[2:], np.eye(3, dtype=np.float32)[2:])
