@@ -30,7 +30,9 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 if "pytest" in sys.modules:  # a failing assert of a suite says what it saw, as in a test file
-    _suites = (f"{__name__}.{module}" for module in ("conformance", "searching", "backends"))
+    _suites = (
+        f"{__name__}.{module}" for module in ("conformance", "searching", "backends", "rows", "queries", "abilities")
+    )
     sys.modules["pytest"].register_assert_rewrite(*_suites)
 
 

@@ -19,7 +19,7 @@ from langchain_mem.store.items import Items
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.store.vectorizer import embedder_name
 from langchain_mem.testing import FakeClock, FakeEmbeddings
-from langchain_mem.testing.backends import put
+from langchain_mem.testing.rows import put
 
 NS = ("notes", "alex")
 A, B = Address(NS, "a"), Address(NS, "b")
