@@ -20,11 +20,11 @@ from langchain_mem.memory.options import check_ids, check_importance, check_name
 from langchain_mem.memory.reading.candidates import Search, candidates, read_rows
 from langchain_mem.memory.reading.queries import live, view
 from langchain_mem.memory.settings import Expiration, Settings
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.drafts import Addition, Draft
 from langchain_mem.memory.writing.journal import journal_address
 from langchain_mem.memory.writing.marks import Words, edited, mark_of, marked, outdate
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import event_span, instant, iso
 from langchain_mem.model.records import AddedMemory, AddResult, Importance, Rejected, Source, source_of
 from langchain_mem.model.scopes import Ids, Scope
@@ -139,7 +139,7 @@ async def _tried(settings: Settings, addition: Addition, former: Words, infers: 
     return result_of(changes, rejected)
 
 
-async def learn(settings: Settings, addition: Addition, changes: Changes) -> list[Rejected]:
+async def learn(settings: Settings, addition: Addition, changes: UnitOfWork) -> list[Rejected]:
     """Puts what a model learns from an addition into changes, portion by portion, and says what was refused."""
     rejected: list[Rejected] = []
     for portion in addition.portions(settings.extraction_tokens):
@@ -198,7 +198,7 @@ async def _write_portion(
     return result_of(changes, [] if learning is None else learning.rejected)
 
 
-async def _keep(settings: Settings, addition: Addition, changes: Changes) -> None:
+async def _keep(settings: Settings, addition: Addition, changes: UnitOfWork) -> None:
     """Keeps turns verbatim; where nobody said how, forgets what their user asked to be forgotten."""
     drafts = addition.verbatim()
     await changes.enter([draft for draft in drafts if not await _repeats_memory(settings, addition, draft)])
@@ -317,9 +317,9 @@ async def asked(settings: Settings, addition: Addition, *, patient: bool = True)
     return learning
 
 
-def changes_of(settings: Settings, addition: Addition, before: Mapping[str, Any] | None = None) -> Changes:
+def changes_of(settings: Settings, addition: Addition, before: Mapping[str, Any] | None = None) -> UnitOfWork:
     """The changes of an addition, none yet, after those of the portions before it."""
-    return Changes(
+    return UnitOfWork(
         settings,
         at=addition.at,
         now=addition.now,
@@ -330,14 +330,14 @@ def changes_of(settings: Settings, addition: Addition, before: Mapping[str, Any]
     )
 
 
-async def written(settings: Settings, addition: Addition, changes: Changes) -> None:
+async def written(settings: Settings, addition: Addition, changes: UnitOfWork) -> None:
     """Writes what an addition changes, with the note that its messages have been added."""
     if addition.repeatable:
-        changes.also(await marked(settings, addition))
+        changes.batch.also(await marked(settings, addition))
     await changes.save(addition.scope)
 
 
-def result_of(changes: Changes, rejected: list[Rejected]) -> AddResult:
+def result_of(changes: UnitOfWork, rejected: list[Rejected]) -> AddResult:
     """What `add` returns of changes."""
     return _result(changes.results, changes.batch_id, rejected)
 

@@ -34,10 +34,10 @@ from langchain_mem.memory.operation import operation
 from langchain_mem.memory.profile import Profile
 from langchain_mem.memory.reading.queries import live
 from langchain_mem.memory.settings import Settings
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.merged import merged
 from langchain_mem.memory.writing.places import find_places
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import MemoryDict, Rejected, StoredMemory, complete
 from langchain_mem.model.scopes import Ids, Namespace, Scope
@@ -314,7 +314,7 @@ class Consolidation:
 
     async def _tidy(self) -> dict[str, list[Any]]:
         """Merges and retires what is still as it was when it was looked at."""
-        changes = Changes(self._settings, at=self._settings.now(), batch_id=self._batch_id)
+        changes = UnitOfWork(self._settings, at=self._settings.now(), batch_id=self._batch_id)
         there = {row.value["id"]: row for row in await self._rows()}
         done: dict[str, list[Any]] = {"merged": [], "retired": []}
         for each in self._plan.tidyings:
@@ -322,14 +322,14 @@ class Consolidation:
                 continue
             if isinstance(each, Merge):
                 done["merged"].append(_told_merge(each, await self._merge(changes, each, there)))
-            elif changes.current(there[each.by["id"]])["state"] == "live":
-                by = changes.current(there[each.by["id"]])
+            elif changes.batch.current(there[each.by["id"]])["state"] == "live":
+                by = changes.batch.current(there[each.by["id"]])
                 changes.supersede(there[each.memory["id"]], by, reason=each.reason or None)
                 done["retired"].append(_told_retired(each))
         await changes.save(self._scope)
         return done
 
-    async def _merge(self, changes: Changes, merge: Merge, there: Mapping[str, Row]) -> str:
+    async def _merge(self, changes: UnitOfWork, merge: Merge, there: Mapping[str, Row]) -> str:
         draft = merged(merge.memories, self._home, self._settings.clean(merge.text))
         (place,) = await find_places(self._settings, [draft], changes.now)
         olds = [there[memory["id"]] for memory in merge.memories]

@@ -13,8 +13,8 @@ from langchain_mem.memory.operation import operation
 from langchain_mem.memory.reading.queries import instructed_by, live, places, present, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.waiting import let_go
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.records import MemoryDict, public
 from langchain_mem.model.scopes import Ids, Scope
 
@@ -124,8 +124,8 @@ async def delete_rows(
     settings: Settings, rows: Sequence[Row], scope: Scope, event: str, *, also: Sequence[Write] = ()
 ) -> Deleted:
     """Deletes memories that have been read, and writes what belongs to it."""
-    changes = Changes(settings, at=settings.now())
-    changes.also(also)
+    changes = UnitOfWork(settings, at=settings.now())
+    changes.batch.also(also)
     for row in rows:
         changes.delete(row)
     await changes.land(scope, event=event)

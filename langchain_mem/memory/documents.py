@@ -25,10 +25,10 @@ from langchain_mem.memory.options import check_importance, check_limit
 from langchain_mem.memory.reading.pages import page as page_of
 from langchain_mem.memory.reading.queries import live, of_kind, present, view
 from langchain_mem.memory.settings import Expiration, Settings, names
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.collections import enter_document, last_of_each, patched
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.drafts import Draft
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.documents import (
     JsonDocument,
     document_of,
@@ -96,7 +96,7 @@ async def _set_document(settings: Settings, document: BaseModel, **ids: Unpack[I
     async def attempt() -> MemoryDict:
         now = settings.now()
         (row,) = await settings.repo.read([place], now)
-        changes = Changes(settings, at=now)
+        changes = UnitOfWork(settings, at=now)
         memory = enter(changes, name, place, value, row)
         if memory is None and row is not None:
             return public(row.value)
@@ -162,7 +162,7 @@ async def _add_document(
     )
 
     async def attempt() -> AddResult:
-        changes = Changes(settings, at=settings.now())
+        changes = UnitOfWork(settings, at=settings.now())
         for draft in last_of_each(settings.kinds, drafts):
             await enter_document(settings, changes, draft)
         await changes.land(scope, event="document")
@@ -201,10 +201,10 @@ async def _update_document(
         if name is None:
             raise InvalidRequest(f"Memory {memory_id[:80]} is no document; update() changes its text.")
         value = _changed(settings, row.value, document)
-        changes = Changes(settings, at=now)
+        changes = UnitOfWork(settings, at=now)
         changes.update(row, memory=in_words(name, value), metadata={**row.value["metadata"], **filed_as(name, value)})
         await changes.land(scope, event="document")
-        return public(changes.current(row))
+        return public(changes.batch.current(row))
 
     return await settled(settings.turnstile, attempt)
 
@@ -265,7 +265,7 @@ def place_of(name: str, scope: Scope) -> Address:
 
 
 def enter(
-    changes: Changes, name: str, place: Address, document: JsonDocument, row: Row | None, *, doubt: str | None = None
+    changes: UnitOfWork, name: str, place: Address, document: JsonDocument, row: Row | None, *, doubt: str | None = None
 ) -> StoredMemory | None:
     """Puts a document of which there is one into changes; `None` where it says nothing new."""
     text, metadata = in_words(name, document), filed_as(name, document)

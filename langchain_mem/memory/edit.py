@@ -11,8 +11,8 @@ from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_texts
 from langchain_mem.memory.reading.queries import present
 from langchain_mem.memory.settings import Expiration, Settings, names
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.documents import INSTRUCTIONS_KIND
 from langchain_mem.model.instants import iso, to_instant
 from langchain_mem.model.records import MemoryDict, StoredMemory, public, sound
@@ -126,7 +126,7 @@ async def _feedback(
     async def attempt() -> MemoryDict:
         now = settings.now()
         row = (await present(settings, [memory_id], scope, now))[memory_id]
-        changes = Changes(settings, at=now)
+        changes = UnitOfWork(settings, at=now)
         told = None if feedback is None else {"rating": feedback, "reason": reason, "at": iso(now)}
         memory = changes.update(row, event="FEEDBACK", reason=reason, feedback=told)
         if feedback == "VERY_NEGATIVE":
@@ -146,12 +146,12 @@ async def _update_all(settings: Settings, entries: Sequence[Mapping[str, Any]], 
 
     async def attempt() -> Updated:
         rows = await present(settings, list(fields), scope, now)
-        changes = Changes(settings, at=now)
+        changes = UnitOfWork(settings, at=now)
         for memory_id, given in fields.items():
             _check_document(rows[memory_id].value, given)
             changes.update(rows[memory_id], **_merged(given, rows[memory_id].value))
         await changes.land(scope, event="update")
-        results = [public(changes.current(rows[memory_id])) for memory_id in fields]
+        results = [public(changes.batch.current(rows[memory_id])) for memory_id in fields]
         return {"results": results, "batch_id": changes.batch_id}
 
     return await settled(settings.turnstile, attempt)

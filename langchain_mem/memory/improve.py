@@ -46,7 +46,7 @@ from langchain_mem.memory.models import chat_model
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_names
 from langchain_mem.memory.settings import Settings
-from langchain_mem.memory.writing.changes import Changes
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import Rejected
 from langchain_mem.model.scopes import Ids, Scope
@@ -135,30 +135,21 @@ async def _improve_instructions(
     )
     calls, proposed = await improving.ask() if improving.feedback else (0, [])
     edited = improving.edited(proposed, mask)
-    changes = Changes(settings, at=now)
+    changes = UnitOfWork(settings, at=now)
     results = _entered(settings, changes, edited, places, found)
     changed = any(each["event"] != "NONE" for each in results) and not dry_run
     if changed:
         await changes.land(Scope.of(ids), event="instruct")
     batch_id = changes.batch_id if changed else None
-    settings.activity.record(
-        "improve",
-        iso(now),
-        Scope.of(ids).ids(),
-        kind=kind,
-        conversations=len(given),
-        feedback=len(improving.feedback),
-        calls=calls,
-        changed=[each["name"] for each in results],
-        rejected=[dict(each) for each in edited.refused],
-        dry_run=dry_run,
-    )
-    return {
+    improved: Improved = {
         "results": [{**each, "batch_id": batch_id} for each in results],
         "rejected": edited.refused,
         "calls": calls,
         "batch_id": batch_id,
     }
+    told = _told(improving, improved)
+    settings.activity.record("improve", iso(now), Scope.of(ids).ids(), **told, dry_run=dry_run)
+    return improved
 
 
 improve_instructions, aimprove_instructions = operation(_improve_instructions)
@@ -167,9 +158,21 @@ improve_instructions, aimprove_instructions = operation(_improve_instructions)
 _REASONS: Final = 500  # letters of the reasons that a history keeps
 
 
+def _told(improving: _Improving, improved: Improved) -> dict[str, Any]:
+    """What the event of an improvement says: numbers and names, and why edits were refused."""
+    return {
+        "kind": improving.kind,
+        "conversations": len(improving.trajectories),
+        "feedback": len(improving.feedback),
+        "calls": improved["calls"],
+        "changed": [each["name"] for each in improved["results"]],
+        "rejected": [dict(each) for each in improved["rejected"]],
+    }
+
+
 def _entered(
     settings: Settings,
-    changes: Changes,
+    changes: UnitOfWork,
     edited: Edited,
     places: Mapping[str, Address],
     found: Mapping[str, Row | None],

@@ -21,9 +21,9 @@ from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_texts
 from langchain_mem.memory.reading.queries import instructed_by, live
 from langchain_mem.memory.settings import Settings
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.drafts import Draft
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.documents import INSTRUCTIONS_KIND, SCHEMA
 from langchain_mem.model.history import as_of as state_as_of
 from langchain_mem.model.history import at_version
@@ -106,7 +106,7 @@ async def _instruct(
     async def attempt() -> Instructed:
         now = settings.now()
         (row,) = await settings.repo.read([address], now)
-        changes = Changes(settings, at=now)
+        changes = UnitOfWork(settings, at=now)
         done = enter(changes, address, row, told, name=name, guidance=guided, reason=settings.cleaned(reason))
         if dry_run or done["event"] == "NONE":
             return {**done, "batch_id": None}
@@ -220,7 +220,7 @@ def place_of(name: str, ids: Ids) -> Address:
 
 
 def enter(
-    changes: Changes,
+    changes: UnitOfWork,
     address: Address,
     row: Row | None,
     text: str,

@@ -15,9 +15,9 @@ from langchain_mem.extraction.reconcile import Action, Decision, Operation, reco
 from langchain_mem.memory.asking import Asking
 from langchain_mem.memory.patching import Patching
 from langchain_mem.memory.settings import Settings
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.collections import enter_document, identity_of, patched
 from langchain_mem.memory.writing.drafts import Addition, Dates, Draft
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.documents import document_of, filed_as, in_words
 from langchain_mem.model.instants import iso, later
 from langchain_mem.model.records import StoredMemory, complete, content, filed, is_live
@@ -72,9 +72,9 @@ class Learning:
         await self._asking.ask()
         await self._embed(self._asking.known)
 
-    async def decide(self, changes: Changes) -> None:
+    async def decide(self, changes: UnitOfWork) -> None:
         """Decides what the operations come to, against what is known now, and puts that into the changes."""
-        changes.vectors = {**changes.vectors, **self._vectors}
+        changes.batch.vectors = {**changes.batch.vectors, **self._vectors}
         await self._patching.enter(changes)
         if not self._operations:
             return
@@ -83,7 +83,7 @@ class Learning:
         for decision in self._decisions(rows):
             await self._carry_out(decision, rows, changes)
 
-    async def _enter_documents(self, changes: Changes) -> None:
+    async def _enter_documents(self, changes: UnitOfWork) -> None:
         """Puts the changes of documents of which there are many into the changes."""
         several = self._on_documents()
         known = {row.value["id"]: row.address for row in self._asking.known}
@@ -92,7 +92,7 @@ class Learning:
         shown = {row.value["id"]: row for row in rows if row is not None}
         for operation in several:
             target = None if operation.target is None else shown.get(operation.target["id"])
-            there = target is not None and is_live(changes.current(target), iso(changes.now))
+            there = target is not None and is_live(changes.batch.current(target), iso(changes.now))
             if there or operation.target is None:  # what was removed meanwhile stays removed
                 await self._enter_document(operation, target, changes)
 
@@ -105,7 +105,7 @@ class Learning:
             kept[(operation.kind, operation.subject, operation.layer, identity) if identity else place] = operation
         return list(kept.values())
 
-    async def _enter_document(self, operation: Operation, target: Row | None, changes: Changes) -> None:
+    async def _enter_document(self, operation: Operation, target: Row | None, changes: UnitOfWork) -> None:
         if target is not None and operation.action is Action.KEEP:
             changes.keep(target)
         elif target is not None and operation.action is Action.DELETE:
@@ -119,10 +119,10 @@ class Learning:
             if target is not None and memory["id"] != target.value["id"]:
                 changes.supersede(target, memory, reason=operation.reason or None)
 
-    def _patch(self, operation: Operation, target: Row, changes: Changes) -> None:
+    def _patch(self, operation: Operation, target: Row, changes: UnitOfWork) -> None:
         """Patches a document; a patch that the others' changes have made invalid is refused."""
         name, patch = str(operation.kind), operation.document or {}
-        memory = changes.current(target)
+        memory = changes.batch.current(target)
         try:
             value = patched(self._settings.kinds.many[name].schema, memory, patch)
         except InvalidRequest as error:
@@ -166,7 +166,7 @@ class Learning:
     def _stands(self, operation: Operation, rows: Mapping[str, Row]) -> bool:
         return operation.target is None or operation.target["id"] in rows
 
-    async def _carry_out(self, decision: Decision, rows: Mapping[str, Row], changes: Changes) -> None:
+    async def _carry_out(self, decision: Decision, rows: Mapping[str, Row], changes: UnitOfWork) -> None:
         operation = decision.operation
         target = rows[decision.target["id"]] if decision.target else None
         if decision.action is Action.DELETE and target is not None:
@@ -185,7 +185,7 @@ class Learning:
                 changes.supersede(target, memory, reason=operation.reason or None)
                 await changes.enter([_rest(text, target) for text in decision.rests])
 
-    def _refined(self, operation: Operation, target: Row, changes: Changes) -> dict[str, Any]:
+    def _refined(self, operation: Operation, target: Row, changes: UnitOfWork) -> dict[str, Any]:
         """What a refinement changes: the text, and what it adds to the rest."""
         memory = complete(target.value)
         cites = self._cites(operation, reroot(target.address.namespace, TURNS), memory["expiration_date"], changes)
@@ -214,10 +214,10 @@ class Learning:
             position=self._positions[min(operation.evidence)] if operation.evidence else self._positions[0],
         )
 
-    def _cited(self, operation: Operation, draft: Draft, changes: Changes) -> list[str]:
+    def _cited(self, operation: Operation, draft: Draft, changes: UnitOfWork) -> list[str]:
         return self._cites(operation, reroot(draft.home, TURNS), draft.expiration_date, changes)
 
-    def _cites(self, operation: Operation, home: Namespace, expires: str | None, changes: Changes) -> list[str]:
+    def _cites(self, operation: Operation, home: Namespace, expires: str | None, changes: UnitOfWork) -> list[str]:
         """Keeps the turns a fact was drawn from, and says their ids."""
         if not self._settings.keep_sources:
             return []
@@ -284,9 +284,9 @@ class Learning:
         return [filed(text, *dates) for text in statements(target["memory"])]
 
 
-def _keep(operation: Operation, target: Row, changes: Changes) -> None:
+def _keep(operation: Operation, target: Row, changes: UnitOfWork) -> None:
     """Notes that a fact is known. Said again it may settle a doubt and add importance, and takes neither away."""
-    memory, news = complete(changes.current(target)), dict[str, Any]()
+    memory, news = complete(changes.batch.current(target)), dict[str, Any]()
     if memory["doubt"] and operation.text and operation.doubt is None:
         news |= _sureness(operation)
     if operation.importance == "always" and memory["importance"] != "always":

@@ -12,8 +12,8 @@ from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.support import Said
 from langchain_mem.memory.documents import document_in, enter, place_of
 from langchain_mem.memory.settings import Settings
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.drafts import Addition
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.documents import JsonDocument, dumped, in_words, merged, read_by
 from langchain_mem.model.records import Rejected
 
@@ -60,7 +60,7 @@ class Patching:
         """What the changed documents will say, to be embedded with the rest."""
         return [in_words(name, self._after(name, self.current[name])) for name in self._patches]
 
-    async def enter(self, changes: Changes) -> None:
+    async def enter(self, changes: UnitOfWork) -> None:
         """Puts the changed documents into changes, against what is there now."""
         if not self._patches:
             return

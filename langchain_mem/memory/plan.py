@@ -41,8 +41,8 @@ async def _plan(settings: Settings, messages: Messages, *, source: Mapping[str, 
     rejected = await learn(settings, addition, changes)
     await outdate(settings, addition, changes, await edited(settings, addition))
     if addition.repeatable:
-        changes.also(await marked(settings, addition))
-    writes = await changes.batch(addition.scope)
+        changes.batch.also(await marked(settings, addition))
+    writes = await changes.writes(addition.scope)
     result = result_of(changes, rejected)
     if "revised" in before:
         result["revised"] = before["revised"]

@@ -12,9 +12,9 @@ from langchain_mem.memory.add import addition_of, changes_of, result_of, written
 from langchain_mem.memory.documents import drafts_of
 from langchain_mem.memory.operation import Operation
 from langchain_mem.memory.settings import Settings
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.collections import enter_document
 from langchain_mem.memory.writing.contention import settled
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import AddResult, source_of
 from langchain_mem.model.scopes import Ids, Scope
@@ -70,7 +70,7 @@ async def _save_document(
     came_from = source_of(source.get("thread_id"), source.get("checkpoint_id"), source.get("message_ids") or ())
 
     async def attempt() -> AddResult:
-        changes = Changes(settings, at=settings.now(), source=came_from)
+        changes = UnitOfWork(settings, at=settings.now(), source=came_from)
         await enter_document(settings, changes, replace(draft, **told))
         await changes.land(scope, event="document")
         return {"results": changes.results, "batch_id": changes.batch_id}

@@ -20,10 +20,10 @@ from langchain_mem.memory.delete import delete_by_ids
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.reading.queries import live, places
 from langchain_mem.memory.settings import Settings
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.memory.writing.places import find_places
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import MemoryDict, StoredMemory, is_live, public
 from langchain_mem.model.scopes import TURNS, Namespace, Scope, reroot
@@ -130,7 +130,7 @@ async def _promote(
         missing = [memory_id for memory_id in chosen if memory_id not in rows]
         if missing:
             raise NotFound(f"No notes of session {shown(run_id)}: {', '.join(missing)}.")
-        changes = Changes(settings, at=now)
+        changes = UnitOfWork(settings, at=now)
         await _copy_turns(settings, changes, rows.values(), home)
         notes = [rows[memory_id] for memory_id in chosen]
         places = await find_places(
@@ -146,12 +146,12 @@ async def _promote(
 promote, apromote = operation(_promote)
 
 
-async def _copy_turns(settings: Settings, changes: Changes, notes: Iterable[Row], home: Namespace) -> None:
+async def _copy_turns(settings: Settings, changes: UnitOfWork, notes: Iterable[Row], home: Namespace) -> None:
     """Keeps what the notes rest on with their new owner: the session's own turns end with it."""
     for note in notes:
         turns = await settings.repo.find(note.value["cites"], [reroot(note.address.namespace, TURNS)], changes.now)
         for turn in turns.values():
-            changes.copy_turn(turn, reroot(home, TURNS))
+            changes.batch.copy_turn(turn, reroot(home, TURNS))
 
 
 async def _worth_promoting(
@@ -190,7 +190,7 @@ async def _sum_up(settings: Settings, scope: Scope, rows: Sequence[Row], now: da
     )
 
     async def attempt() -> MemoryDict:
-        changes = Changes(settings, at=now)
+        changes = UnitOfWork(settings, at=now)
         (place,) = await find_places(settings, [draft], now)
         if place.existing is not None and is_live(place.existing.value, iso(now)):
             changes.keep(place.existing)
@@ -203,7 +203,9 @@ async def _sum_up(settings: Settings, scope: Scope, rows: Sequence[Row], now: da
     return await settled(settings.turnstile, attempt)
 
 
-def _move(changes: Changes, note: Row, home: Namespace, known: Row | None, metadata: Mapping[str, Any]) -> StoredMemory:
+def _move(
+    changes: UnitOfWork, note: Row, home: Namespace, known: Row | None, metadata: Mapping[str, Any]
+) -> StoredMemory:
     """Moves a note to its owner; where the owner knows as much, that replaces the note."""
     if known is None or not is_live(known.value, iso(changes.now)):
         return changes.move(note, home, expiration_date=None, metadata={**note.value["metadata"], **metadata})

@@ -14,10 +14,10 @@ from langchain_mem.memory.options import check_ids
 from langchain_mem.memory.reading.queries import by_id, places
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.waiting import take_back
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.journal import journals_of
 from langchain_mem.memory.writing.marks import unmarking
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.history import at_version, before_batches
 from langchain_mem.model.records import MemoryDict, Snapshot, public
 from langchain_mem.model.scopes import BATCHES, MEMORIES, Ids, Namespace, Scope, escape
@@ -53,11 +53,11 @@ async def _restore(settings: Settings, memory_id: str, version: int | None = Non
         row = await by_id(settings, memory_id, scope, now, deleted=True)
         if row is None:
             raise NotFound(f"There is no memory {shown(memory_id)} to restore; it may have been purged.")
-        changes = Changes(settings, at=now)
+        changes = UnitOfWork(settings, at=now)
         state = at_version(row.value, _last_shown(row) if version is None else version)
         changes.revert(row, {**state, "state": "live", "superseded_by": None}, event="RESTORE")
         await changes.land(scope, event="restore")
-        return public(changes.current(row))
+        return public(changes.batch.current(row))
 
     return await settled(settings.turnstile, attempt)
 
@@ -96,13 +96,13 @@ async def _undo(
     async def attempt() -> Undone:
         now = settings.now()
         entries = await _batches(settings, batch_id, thread_id, after_checkpoint, scope, now)
-        changes = Changes(settings, at=now)
+        changes = UnitOfWork(settings, at=now)
         undone = await _take_back(settings, changes, [entry.value for entry in entries])
         for entry in entries:
-            changes.put(entry.address, {**entry.value, "undone": True}, expires_at=entry.expires_at)
-        changes.also(await unmarking(settings, entries, now))
+            changes.batch.put(entry.address, {**entry.value, "undone": True}, expires_at=entry.expires_at)
+        changes.batch.also(await unmarking(settings, entries, now))
         if thread_id is not None:
-            changes.also(await take_back(settings, thread_id, after_checkpoint, scope, now))
+            changes.batch.also(await take_back(settings, thread_id, after_checkpoint, scope, now))
         await changes.land(scope, event="undo")
         return undone
 
@@ -136,7 +136,7 @@ async def _thread_entries(settings: Settings, thread: str, scope: Scope, now: da
     return rows
 
 
-async def _take_back(settings: Settings, changes: Changes, entries: Sequence[Mapping[str, Any]]) -> Undone:
+async def _take_back(settings: Settings, changes: UnitOfWork, entries: Sequence[Mapping[str, Any]]) -> Undone:
     """Puts memories back to what they were before batches, as far as no later change stands on them."""
     batch_ids = [entry["batch_id"] for entry in entries]
     keys = {key for entry in entries for _, key in entry["memories"]}

@@ -13,9 +13,9 @@ from langchain_mem.backends.base import Row
 from langchain_mem.filters.conditions import Condition, Kind, Operator, Path, Test, conjunction
 from langchain_mem.memory.reading.queries import live, of_kind
 from langchain_mem.memory.settings import Settings
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.memory.writing.places import find_places
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.documents import (
     DOCUMENT,
     SCHEMA,
@@ -32,7 +32,7 @@ from langchain_mem.model.records import StoredMemory, is_live
 
 
 async def enter_document(
-    settings: Settings, changes: Changes, draft: Draft, cited: Callable[[], list[str]] = list
+    settings: Settings, changes: UnitOfWork, draft: Draft, cited: Callable[[], list[str]] = list
 ) -> StoredMemory:
     """Adds a document: as the one that says the same or has the same identity, where there is one.
 
@@ -43,19 +43,19 @@ async def enter_document(
         cited: Keeps the turns it rests on, and says their ids; called where it says anything new.
     """
     same = await _with_same_identity(settings, changes, draft)
-    if same is not None and changes.current(same)["metadata"][DOCUMENT] != draft.metadata[DOCUMENT]:
+    if same is not None and changes.batch.current(same)["metadata"][DOCUMENT] != draft.metadata[DOCUMENT]:
         return _replaced(changes, same, replace(draft, cites=cited()))
     (place,) = await find_places(settings, [draft], changes.now)
-    known = place.existing is not None and is_live(changes.current(place.existing), iso(changes.now))
+    known = place.existing is not None and is_live(changes.batch.current(place.existing), iso(changes.now))
     # what is there keeps its own letters: only what stands beside the document is told anew
     told = _beside(draft) if known else replace(draft, cites=cited())
     return changes.add(told, place.existing, memory_id=place.free_id)
 
 
-def _replaced(changes: Changes, row: Row, draft: Draft) -> StoredMemory:
+def _replaced(changes: UnitOfWork, row: Row, draft: Draft) -> StoredMemory:
     """A document in the place of one with the same identity; what was told of that beside it stays."""
     told = {key: value for key, value in draft.told().items() if value or key in ("doubt", "confidence")}
-    metadata = {**changes.current(row)["metadata"], **draft.metadata}
+    metadata = {**changes.batch.current(row)["metadata"], **draft.metadata}
     return changes.update(row, memory=draft.text, **{**told, "metadata": metadata})
 
 
@@ -64,7 +64,7 @@ def _beside(draft: Draft) -> Draft:
     return replace(draft, metadata={key: each for key, each in draft.metadata.items() if key not in (SCHEMA, DOCUMENT)})
 
 
-async def _with_same_identity(settings: Settings, changes: Changes, draft: Draft) -> Row | None:
+async def _with_same_identity(settings: Settings, changes: UnitOfWork, draft: Draft) -> Row | None:
     """The live document that a new one is another form of; `None` where documents are told apart by their words."""
     many = settings.kinds.many.get(str(draft.schema))
     if many is None or not many.identity:

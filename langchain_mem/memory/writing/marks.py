@@ -18,8 +18,8 @@ from langchain_mem.extraction.messages import Turn
 from langchain_mem.filters.conditions import Condition, conjunction
 from langchain_mem.memory.reading.queries import has_any, is_in, live, places
 from langchain_mem.memory.settings import Settings
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.drafts import Addition
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import StoredMemory, digest
 from langchain_mem.model.scopes import EXTRACTED, MEMORIES, TURNS, WAITING, Scope, escape
@@ -123,7 +123,7 @@ async def edited(settings: Settings, addition: Addition) -> Words:
     return {id_: noted[id_] for id_, now in words(addition.turns).items() if noted.get(id_, now) != now}
 
 
-async def outdate(settings: Settings, addition: Addition, changes: Changes, former: Words) -> None:
+async def outdate(settings: Settings, addition: Addition, changes: UnitOfWork, former: Words) -> None:
     """Supersedes what rested on former words alone, where the new words no longer say it."""
     if not former:
         return
@@ -150,10 +150,10 @@ def _lost(before: Sequence[str], addition: Addition) -> set[str]:
     return {token for text in before for token in tokenize(text)} - now
 
 
-def _retire(row: Row, changes: Changes) -> None:
+def _retire(row: Row, changes: UnitOfWork) -> None:
     """Supersedes a memory by what the same batch has learned; hides it where that is nothing."""
     told = {result["id"] for result in changes.results}
-    if row.value["id"] in told or changes.current(row)["state"] != "live":
+    if row.value["id"] in told or changes.batch.current(row)["state"] != "live":
         return
     new = [result for result in changes.results if result["event"] in ("ADD", "SUPERSEDE", "UPDATE")]
     if new:

@@ -13,8 +13,8 @@ import pytest
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Address, Row
 from langchain_mem.errors import Conflict
-from langchain_mem.memory.writing.changes import Changes
 from langchain_mem.memory.writing.drafts import Draft
+from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
 from langchain_mem.model.scopes import Scope
 from tests.memories import Bench
@@ -25,8 +25,8 @@ ALEX = Scope(user_id="alex")
 HOME = ALEX.home()
 
 
-def changes(memory: Bench) -> Changes:
-    return Changes(memory.memory.settings, at=NOW)
+def changes(memory: Bench) -> UnitOfWork:
+    return UnitOfWork(memory.memory.settings, at=NOW)
 
 
 def stored(memory: Bench, text: str = "Likes tea", **fields: Any) -> Row:
