@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.store.base import BaseStore
@@ -39,7 +39,7 @@ from langchain_mem.ranking.context import render
 from langchain_mem.repository.any_store import AnyStore
 from langchain_mem.repository.contract import Repository
 from langchain_mem.repository.overview import Overview
-from langchain_mem.repository.owners import owners_of
+from langchain_mem.repository.owners import Owners, owners_of
 from langchain_mem.repository.touch_writer import Touches, TouchWriter
 from langchain_mem.store.items import utc_now
 from langchain_mem.store.long_term import Embed, LongTermStore
@@ -176,7 +176,7 @@ class MemoryBase(Operations):
         check_watching(on_event, keep_events)
         self._opened = not isinstance(store, BaseStore)
         self.store: BaseStore = _store(store, embed, embedder_id, clock)
-        repo: Repository = self.store.items if isinstance(self.store, LongTermStore) else AnyStore(self.store)
+        repo, owners, overview = _parts_of(self.store, cache_bytes)
         background = Background()
         kept = KeptEvents(repo, background, keep_events, clock) if keep_events else None
         self.settings: Settings = Settings(
@@ -203,8 +203,8 @@ class MemoryBase(Operations):
             background=background,
             pending=Pending(clock),
             touches=TouchWriter(functools.partial(_touch, repo, self._kept_touches)),
-            owners=owners_of(self.store.items, cache_bytes) if isinstance(self.store, LongTermStore) else None,
-            overview=Overview(self.store.items) if isinstance(self.store, LongTermStore) else None,
+            owners=owners,
+            overview=overview,
         )
         self.operations = BothForms(self.settings)
 
@@ -296,6 +296,26 @@ def _store(
     if embed is not None:
         raise InvalidRequest("A store has its own embedder: give embed= to it, as LongTermStore.chroma(…, embed=…).")
     return store
+
+
+class _Parts(NamedTuple):
+    """What the operations ask of a store; a store that is not ours has no index to ask."""
+
+    repo: Repository
+    owners: Owners | None = None
+    overview: Overview | None = None
+
+
+def _parts_of(store: BaseStore, cache_bytes: int | None) -> _Parts:
+    """What the operations ask of a store.
+
+    Args:
+        store: Any LangGraph store.
+        cache_bytes: How many bytes the owners' indexes may take.
+    """
+    if not isinstance(store, LongTermStore):
+        return _Parts(AnyStore(store))
+    return _Parts(store.items, owners_of(store.items, cache_bytes), Overview(store.items))
 
 
 def _touch(repo: Repository, keep: Callable[[], int], touches: Touches) -> None:
