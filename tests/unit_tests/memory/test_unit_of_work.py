@@ -59,7 +59,7 @@ def test_the_journal_names_what_changed(bench: Open) -> None:
     memory = bench()
     made = changes(memory)
     made.add(Draft(home=HOME, text="Likes tea"))
-    put, note = run(made.batch(ALEX))
+    put, note = run(made.writes(ALEX))
     assert note.row is not None
     assert note.row.value["memories"] == [[list(HOME), put.address.key]]
     assert note.row.value["results"] == made.results
@@ -128,7 +128,7 @@ def test_a_known_vector_is_not_computed_again(bench: Open) -> None:
     memory.forget_costs()
     vector = np.ones(64, dtype=np.float32)
     made = changes(memory)
-    made.vectors = {"[1 January 2020] Likes pie": vector}
+    made.batch.vectors = {"[1 January 2020] Likes pie": vector}
     made.add(Draft(home=HOME, text="Likes pie", event_date="2020-01-01T00:00:00.000000Z"))
     made.update(row, metadata={"a": 1})
     run(made.land(ALEX, event="update"))
@@ -170,4 +170,4 @@ def test_a_repeat_is_a_use(bench: Open) -> None:
     assert memory.memory.settings.touches.pending(row.address) == [NOW]
     made = changes(memory)
     made.add(Draft(home=HOME, text="Likes tea", metadata={"b": 2}), row)
-    assert made.current(row)["metadata"] == {"a": 1, "b": 2}
+    assert made.batch.current(row)["metadata"] == {"a": 1, "b": 2}
