@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from langchain_mem.extraction.secret_rule import Prefilter, Rule
+from langchain_mem.extraction.secret_rule import Rule, detector
 from langchain_mem.extraction.secret_rules import RULES
 
 Redact = Callable[[str], str]
@@ -25,6 +25,7 @@ Mask = Callable[[str, str], str]
 
 _MASK = re.compile(r"\[redacted:[a-z0-9-]++\]")
 _WORD = re.compile(r"\w+", re.ASCII)
+_GRAM = 3  # letters of the pieces by which hints are found
 
 _Found = tuple[int, int, str]
 """Where a secret starts and ends, and its kind."""
@@ -117,9 +118,49 @@ def _secrets(text: str, rules: Sequence[Rule]) -> Iterator[_Found]:
         yield from (found for found in _matches(rule, pattern, text) if not _overlaps(found, masks))
 
 
+class _Prefilter:
+    """Which of some rules a text can be about, by the hints in it: what ordinary text costs is this alone.
+
+    A text is cut into pieces of three letters once, and only hints that begin with one of its pieces are looked for.
+
+    Args:
+        rules: The rules, in their order.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._hinted: dict[str, set[int]] = {}
+        for place, rule in enumerate(rules):
+            for hint in rule.hints:
+                self._hinted.setdefault(hint, set()).add(place)
+        self._always = {place for place, rule in enumerate(rules) if not rule.hints}
+        self._short = [hint for hint in self._hinted if len(hint) < _GRAM]
+        self._long: dict[str, list[str]] = {}
+        for hint in self._hinted:
+            if len(hint) >= _GRAM:
+                self._long.setdefault(hint[:_GRAM].lower(), []).append(hint)
+
+    def __call__(self, text: str) -> list[tuple[Rule, re.Pattern[str]]]:
+        """The rules that a text can be about, in their order, with each of their patterns."""
+        lower = text.lower()
+        pieces = {lower[at : at + _GRAM] for at in range(len(lower) - _GRAM + 1)}
+        likely = [hint for piece in self._long.keys() & pieces for hint in self._long[piece]]
+        found = set(self._always)
+        for hint in (*self._short, *likely):
+            if hint in lower or hint in text:
+                found |= self._hinted[hint]
+        rules = [self._rules[place] for place in sorted(found)]
+        return [(rule, pattern) for rule in rules for pattern in _patterns(rule)]
+
+
 @lru_cache(maxsize=8)
-def _prefilter(rules: tuple[Rule, ...]) -> Prefilter:
-    return Prefilter(rules)
+def _prefilter(rules: tuple[Rule, ...]) -> _Prefilter:
+    return _Prefilter(rules)
+
+
+def _patterns(rule: Rule) -> Sequence[re.Pattern[str]]:
+    """The compiled patterns of a rule."""
+    return tuple(detector(rule.find).denylist) if isinstance(rule.find, str) else (rule.find,)
 
 
 def _matches(rule: Rule, pattern: re.Pattern[str], text: str) -> Iterator[_Found]:

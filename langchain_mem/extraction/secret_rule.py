@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,48 +40,6 @@ class Rule:
     find: str | re.Pattern[str]
     group: int | str = 0
     accepts: Callable[[Match], bool] = always
-
-    def patterns(self) -> Sequence[re.Pattern[str]]:
-        """The compiled patterns."""
-        return tuple(detector(self.find).denylist) if isinstance(self.find, str) else (self.find,)
-
-
-_GRAM: Final = 3
-
-
-class Prefilter:
-    """Which of some rules a text can be about, by the hints in it: what ordinary text costs is this alone.
-
-    A text is cut into pieces of three letters once, and only hints that begin with one of its pieces are looked for.
-
-    Args:
-        rules: The rules, in their order.
-    """
-
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self._rules = tuple(rules)
-        self._hinted: dict[str, set[int]] = {}
-        for place, rule in enumerate(rules):
-            for hint in rule.hints:
-                self._hinted.setdefault(hint, set()).add(place)
-        self._always = {place for place, rule in enumerate(rules) if not rule.hints}
-        self._short = [hint for hint in self._hinted if len(hint) < _GRAM]
-        self._long: dict[str, list[str]] = {}
-        for hint in self._hinted:
-            if len(hint) >= _GRAM:
-                self._long.setdefault(hint[:_GRAM].lower(), []).append(hint)
-
-    def __call__(self, text: str) -> list[tuple[Rule, re.Pattern[str]]]:
-        """The rules that a text can be about, in their order, with each of their patterns."""
-        lower = text.lower()
-        pieces = {lower[at : at + _GRAM] for at in range(len(lower) - _GRAM + 1)}
-        likely = [hint for piece in self._long.keys() & pieces for hint in self._long[piece]]
-        found = set(self._always)
-        for hint in (*self._short, *likely):
-            if hint in lower or hint in text:
-                found |= self._hinted[hint]
-        rules = [self._rules[place] for place in sorted(found)]
-        return [(rule, pattern) for rule in rules for pattern in rule.patterns()]
 
 
 @functools.cache

@@ -105,9 +105,10 @@ async def _search(
     _check_choices(order, reinforce, history, config)
     check_lasting(lasting)
     in_layers = _in_layers(layers)
-    query = settings.clean(query)  # what was kept was cleaned too, so a hashed address is found by its hash
     scope, now = Scope.of(ids), settings.now()
     then = now if as_of is None else instant(as_of)
+    policy = settings.decay_for(scope.app_id) if decay is None else decay_of(decay)
+    query = settings.clean(query)  # what was kept was cleaned too, so a hashed address is found by its hash
     places, asked = await view(settings, scope, filters, now)
     shown = live(then, show_expired=show_expired, latest_only=latest_only)
     search = Search(
@@ -118,7 +119,7 @@ async def _search(
         places=places,
         top_k=wanted,
         threshold=threshold,
-        decay=settings.decay_for(scope.app_id) if decay is None else decay_of(decay),
+        decay=policy,
         latest_only=latest_only,
         turns=_turns_wanted(history, wanted),
         newer=asks_about_now(query) if prefer_newer is None else prefer_newer,
@@ -126,9 +127,9 @@ async def _search(
         lasting=lasting,
     )
     hits, turns = await ranked(settings, search, None if as_of is None else iso(then))
+    details = _details([*hits, *turns])
     if as_of is None and (reinforce or settings.reinforce) == "returned":
         settings.touches.record([hit.address for hit in hits], now)
-    details = _details([*hits, *turns])
     told = [{"id": hit.address.key, **each} for hit, each in zip(hits, details, strict=False)]
     settings.activity.record("search", iso(then), scope.ids(), query=query[:QUOTED], results=told)
     found = _found([*hits, *turns], details if explain else None)

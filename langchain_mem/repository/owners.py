@@ -96,8 +96,9 @@ class Owners:
 
     def _keep_behind(self, key: Key, living: Living) -> None:
         """Has the store keep an index that has drifted, on a thread of its own, where a kill would lose it else."""
-        due = living.has_drifted and living.has_rested and living.is_worth_keeping
-        if due and self._items.keeps_lastingly:
+        if not self._items.keeps_lastingly:
+            return
+        if living.has_drifted and living.has_rested and living.is_worth_keeping:
             self._behind.submit(key, lambda: _unless_it_fails(living.keep(self._items)))
 
     async def current(

@@ -226,11 +226,11 @@ class UnitOfWork:
 
     async def _put_journal(self, owner: Scope) -> None:
         """Notes the batch under each owner whose memories it changes."""
+        grace = self._settings.purge_after
+        until = None if grace is None else later(self.at, grace)
         parts = by_owner(owner.home(), self.source, self.batch.after)
         before = {} if self._journal is None else await self._noted(self._journal, list(parts))
         done = Done(self.batch_id, self.batch.at_iso, self.source, self.batch.after, self.batch.moved, self.results)
-        grace = self._settings.purge_after
-        until = None if grace is None else later(self.at, grace)
         for place, entry in done.entries(parts, before, more=self._more).items():
             self.batch.put(place, entry, expires_at=until)
 
