@@ -19,6 +19,7 @@ from langchain_mem.backends.chroma.client import CollectionClient, set_timeout
 from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.folder import Folder
 from langchain_mem.backends.chroma.transient import LONGEST
+from langchain_mem.backends.chroma.write_lock import WriteLock
 from langchain_mem.backends.waiting import PATIENCE, checked_timeout
 from langchain_mem.errors import InvalidRequest, StoreError, shown
 from langchain_mem.filters import conditions
@@ -51,11 +52,9 @@ class ChromaBackend:
     is exact and takes about a millisecond.
 
     *Over HTTP*, `ChromaBackend(client=chromadb.HttpClient(...))`, and *in Chroma Cloud* with `CloudClient`: several
-    processes share the collection, so nothing is held in memory and `stamp` does not know. `Write.expects` is compared
-    under a lock of this process only; of two processes that write one row at the same moment, the later wins. Touches
-    lie in 15 lanes, of which a process takes one by its id: only of two processes in one lane that touch one row at
-    the same moment, one may lose its touch. In the cloud, a batch of more records than one call takes (300 by default)
-    is not whole, and quotas bound the size of a value (4 KB by default).
+    processes share the collection, so nothing is held in memory and `stamp` does not know. A write holds a lock of its
+    owner on the server, an empty collection that is there for as long; see `write_lock`. In the cloud, a batch of more
+    records than one call takes (300 by default) is not whole, and quotas bound the size of a value (4 KB by default).
 
     Args:
         path: The folder, made if there is none. Or give `client`.
@@ -64,6 +63,8 @@ class ChromaBackend:
         exact: A scope of at most so many vectors is searched exactly; a larger one by Chroma's approximate index.
         timeout: For how many seconds a server may be silent before a call fails; `None` for ever. It is set on a client
             that has none, which is what Chroma makes.
+        alone: Whether no other process writes to the server's collection. Then no locks are taken, which saves two of
+            the four calls of a write.
 
     Raises:
         InvalidRequest: Both a path and a client, or neither; or Chroma does not take the name.
@@ -77,6 +78,7 @@ class ChromaBackend:
         collection: str = "langchain_mem",
         exact: int = 5_000,
         timeout: float | None = PATIENCE,
+        alone: bool = False,
     ) -> None:
         if (path is None) == (client is None):
             raise InvalidRequest("Chroma takes either a path to a folder or `client=`, and one of them.")
@@ -90,6 +92,7 @@ class ChromaBackend:
         self._collection = collection
         self._exact = exact
         self._timeout = checked_timeout(timeout)
+        self._alone = alone
         self._folder: Folder | None = None
         self._opened: SharedCollection | None = None
         self._opening = threading.Lock()
@@ -181,7 +184,8 @@ class ChromaBackend:
             set_timeout(self._client, self._timeout)
             patience = min(LONGEST, self._timeout or LONGEST)
             table = CollectionClient.open(self._client, self._collection, patience=patience)
-            return SharedCollection(table, threading.RLock(), kept=None, small=self._exact)
+            lock = None if self._alone else WriteLock(self._client, self._collection)
+            return SharedCollection(table, threading.RLock(), kept=None, small=self._exact, lock=lock)
         self._folder = Folder.acquire(self._path or ".")
         return self._folder.collection(self._collection, small=self._exact)
 

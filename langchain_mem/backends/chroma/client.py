@@ -20,7 +20,7 @@ from chromadb.errors import ChromaError, NotFoundError
 from numpy.typing import NDArray
 
 from langchain_mem.backends.chroma.records import Record, placeholder
-from langchain_mem.backends.chroma.transient import answered
+from langchain_mem.backends.chroma.transient import HalfAnswer, answered
 from langchain_mem.backends.chroma.where import Where
 from langchain_mem.errors import StoreError, unquoted
 
@@ -29,6 +29,7 @@ T = TypeVar("T")
 CLOUD_BATCH: Final = 300
 """Records that Chroma Cloud takes in one call, by its default quota."""
 
+_COLUMNS: Final = ["metadatas", "documents", "embeddings"]
 _PAGE: Final = 10_000
 _COPY = "-copy"  # follows the name of a collection that is being copied
 _CLOUD = ".trychroma.com"
@@ -185,17 +186,15 @@ class CollectionClient:
         self, vector: NDArray[np.float32], count: int, where: Where, *, containing: Where = None
     ) -> list[Record]:
         """About the `count` records that `where` and `containing` describe whose vectors are nearest, nearest first."""
-        columns = ["metadatas", "documents", "embeddings"]
         asked = partial(
             self._collection.query,
             query_embeddings=cast(Any, [vector]),
             n_results=count,
             where=where,
             where_document=cast(Any, containing),
-            include=cast(Any, columns),
+            include=cast(Any, _COLUMNS),
         )
-        found = cast(Mapping[str, Any], self._call(asked))
-        return list(_records({column: found[column][0] for column in ("ids", *columns)}))
+        return list(_records(self._call(partial(_whole, partial(_first, asked)))))
 
     def upsert(self, records: Sequence[Record]) -> None:
         """Puts records; whole if they are at most `batch`."""
@@ -264,9 +263,9 @@ class CollectionClient:
             return answered(ask, self._patience) if self._patience else ask()
 
     def _get(self, *, vectors: bool, **what: Any) -> list[Record]:
-        include: Any = ["metadatas", "documents", *(["embeddings"] if vectors else [])]
-        found = self._call(partial(self._collection.get, **what, include=include))
-        return list(_records(cast(Mapping[str, Any], found)))
+        include: Any = _COLUMNS if vectors else _COLUMNS[:2]
+        found = self._call(partial(_whole, partial(self._collection.get, **what, include=include)))
+        return list(_records(found))
 
 
 def recover(client: ClientAPI, name: str) -> None:
@@ -277,6 +276,25 @@ def recover(client: ClientAPI, name: str) -> None:
             client.delete_collection(name + _COPY)
         elif copy is not None:
             copy.modify(name=name)
+
+
+def _first(ask: Callable[[], Any]) -> Mapping[str, Any]:
+    """What a query of one vector found."""
+    found = ask()
+    return {column: found[column][0] for column in ("ids", *_COLUMNS)}
+
+
+def _whole(ask: Callable[[], Any]) -> Mapping[str, Any]:
+    """What a read gives, where it has a vector for each record it lists.
+
+    Raises:
+        HalfAnswer: It has not.
+    """
+    found: Mapping[str, Any] = ask()
+    embeddings = found["embeddings"]
+    if embeddings is not None and len(embeddings) < len(found["ids"]):
+        raise HalfAnswer("Chroma listed records without their vectors.")
+    return found
 
 
 def _records(found: Mapping[str, Any]) -> Iterable[Record]:

@@ -6,7 +6,7 @@ whose answers `matches` and the reference backend finish.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -38,6 +38,7 @@ from langchain_mem.backends.chroma.recent import RecentRecords
 from langchain_mem.backends.chroma.records import Record, record_id
 from langchain_mem.backends.chroma.scope_cache import EVER, ScopeCache
 from langchain_mem.backends.chroma.where import Where, both, either, in_text, keys_where, where
+from langchain_mem.backends.chroma.write_lock import WriteLock
 from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.errors import Conflict, EmbeddingMismatch, StoreError, shown
 from langchain_mem.filters.conditions import Path
@@ -62,11 +63,21 @@ class SharedCollection:
         kept: What is kept beside the collection, where nobody else writes to it, so that scopes can be held in memory;
             `None` where others write too.
         small: A scope of at most so many records is loaded and searched exactly.
+        lock: What keeps writers of other processes out; `None` where there are none.
     """
 
-    def __init__(self, table: Table, mutex: AbstractContextManager[Any], *, kept: KeptFiles | None, small: int) -> None:
+    def __init__(
+        self,
+        table: Table,
+        mutex: AbstractContextManager[Any],
+        *,
+        kept: KeptFiles | None,
+        small: int,
+        lock: WriteLock | None = None,
+    ) -> None:
         exclusive = kept is not None
         self.mutex = mutex
+        self._lock = lock
         self._kept = kept
         self._small = small
         self._cache = ScopeCache() if exclusive else None
@@ -122,13 +133,14 @@ class SharedCollection:
 
     def write(self, batch: Sequence[Write], now: datetime) -> None:
         """Does all of the batch or none of it, also where the process is killed meanwhile."""
-        with self.mutex:
+        with self._writing(write.address for write in batch) as check:
             self._unkeep(write.address for write in batch)
             before = self._before(batch)
             for write in batch:
                 _expect(write, before.get(record_id(write.address)), now)
                 self._measure(write.row)
             puts, dead = self._changes(batch, before, now)
+            check()
             self._apply(puts, dead, now)
             self._repeat(batch, now)
 
@@ -160,10 +172,11 @@ class SharedCollection:
 
     def refresh(self, addresses: Sequence[Address], now: datetime) -> None:
         """Sets `expires_at` to `now + ttl` for those rows that have a `ttl` and have not expired."""
-        with self.mutex:
+        with self._writing(addresses) as check:
             sliding = [row for row in self.get(addresses, now) if row is not None and row.ttl is not None]
             self._unkeep(row.address for row in sliding)
             expiries = {record_id(row.address): {"expires": rows.micros(now + row.ttl)} for row in sliding if row.ttl}
+            check()
             self._update(expiries)
             if self._log is not None:
                 self._log.changed(row.address for row in sliding)
@@ -172,9 +185,11 @@ class SharedCollection:
 
     def purge(self, now: datetime, limit: int | None = None) -> int:
         """Removes rows that have expired by `now`, at most `limit` of them, and says how many."""
-        with self.mutex:
+        doomed = () if self._lock is None else self._doomed(now, limit)
+        with self._writing(row.address for row in rows.rows_of(doomed)) as check:
             self._journal.repair(now - ABANDONED)
-            expired = [each for each in self.table.find(_expired(now), vectors=False, limit=limit) if rows.is_row(each)]
+            expired = self._doomed(now, limit) if self._lock is None else self._still_doomed(doomed, now)
+            check()
             self._unkeep(row.address for row in rows.rows_of(expired))
             dead = [id_ for record in expired for id_ in (*rows.parts_of(record), record.id)]
             self.table.delete(dead)
@@ -261,13 +276,13 @@ class SharedCollection:
 
     def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
         """Adds these instants to the rows' touches and keeps the `keep` newest; absent rows are skipped."""
-        with self.mutex:
+        with self._writing(touches) as check:
             self._unkeep(touches)
             by_id = {record_id(address): instants for address, instants in touches.items()}
             records = filter(rows.is_row, self._bare(list(by_id)))
-            self._update(
-                {each.id: rows.touch(each.metadata, by_id[each.id], keep, lane=self._lane) for each in records}
-            )
+            changes = {each.id: rows.touch(each.metadata, by_id[each.id], keep, lane=self._lane) for each in records}
+            check()
+            self._update(changes)
             if self._cache is not None:
                 run(self._cache.rows.touch(touches, keep))
             if self._log is not None:
@@ -309,6 +324,28 @@ class SharedCollection:
 
     def _holds(self, address: Address) -> bool:
         return self._cache is not None and self._cache.covers(address.namespace)
+
+    @contextmanager
+    def _writing(self, addresses: Iterable[Address]) -> Iterator[Callable[[], None]]:
+        """Keeps others from writing at these addresses; gives what makes sure of it right before something is written.
+
+        Who writes elsewhere in this process waits for no other process, so the mutex is taken last.
+        """
+        if self._lock is None:
+            with self.mutex:
+                yield _sure
+            return
+        with self._lock.held(addresses) as held, self.mutex:
+            yield held.check
+
+    def _doomed(self, now: datetime, limit: int | None) -> list[Record]:
+        """Rows that have expired."""
+        return [each for each in self.table.find(_expired(now), vectors=False, limit=limit) if rows.is_row(each)]
+
+    def _still_doomed(self, doomed: Sequence[Record], now: datetime) -> list[Record]:
+        """Those of the rows that nobody has written meanwhile."""
+        found = self.table.read([record.id for record in doomed], vectors=False)
+        return [each for each in found if rows.is_row(each) and rows.hidden(each, now)]
 
     @contextmanager
     def _loaded(self, prefixes: Collection[Namespace], *, load: bool = True) -> Iterator[DictionaryBackend | None]:
@@ -529,6 +566,10 @@ class SharedCollection:
         digested = [identifier for identifier, namespace in by_id.items() if namespace is None]
         told = {row.address.namespace for row in rows.rows_of(self.table.read(digested, vectors=False))}
         return told.union(namespace for namespace in by_id.values() if namespace is not None)
+
+
+def _sure() -> None:
+    """Nobody else can write."""
 
 
 def _expect(write: Write, there: Record | None, now: datetime) -> None:

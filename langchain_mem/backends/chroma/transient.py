@@ -33,13 +33,17 @@ _MOMENTARY: Final = (
 """What Chroma's internal errors say of a state that passes."""
 
 
+class HalfAnswer(InternalError):
+    """A read that listed records without their vectors: the first write of the collection was half done."""
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may be answered a moment later.
 
     Args:
         error: What Chroma's client raised.
     """
-    if isinstance(error, RateLimitError):
+    if isinstance(error, RateLimitError | HalfAnswer):
         return True
     if isinstance(error, InternalError):
         return any(said in str(error) for said in _MOMENTARY)

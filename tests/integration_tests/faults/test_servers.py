@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import chromadb
+import numpy as np
 import pytest
 from chromadb.config import Settings
 from psycopg.conninfo import make_conninfo
 
 from langchain_mem import LongTermStore, Memory
+from langchain_mem.backends.chroma import backend
+from langchain_mem.backends.chroma.client import CollectionClient
+from langchain_mem.backends.chroma.records import Record
 from langchain_mem.errors import StoreError
 from langchain_mem.testing import FakeEmbeddings
 from tests.integration_tests.faults.wire import Wire, postgres_socket
@@ -43,13 +47,13 @@ def _postgres(dsn: str) -> tuple[Wire, Callable[[], LongTermStore]]:
     return wire, lambda: LongTermStore.postgres(through, schema=schema, embed=FakeEmbeddings(), timeout=TIMEOUT)
 
 
-def _chroma(port: int, timeout: float = TIMEOUT) -> tuple[Wire, Callable[[], LongTermStore]]:
+def _chroma(port: int) -> tuple[Wire, Callable[[], LongTermStore]]:
     wire = Wire(lambda: socket.create_connection(("127.0.0.1", port)))
 
     def opened() -> LongTermStore:
         client = chromadb.HttpClient("127.0.0.1", wire.port, settings=Settings(anonymized_telemetry=False))
         name = f"far-{uuid.uuid4().hex}"
-        return LongTermStore.chroma(client=client, collection=name, embed=FakeEmbeddings(), timeout=timeout)
+        return LongTermStore.chroma(client=client, collection=name, embed=FakeEmbeddings(), timeout=TIMEOUT)
 
     return wire, opened
 
@@ -131,6 +135,20 @@ def test_an_answer_that_passes(chroma_port: int, answer: bytes) -> None:
     wire.close()
 
 
+def test_an_answer_without_vectors(chroma_port: int) -> None:
+    """A record that Chroma lists before its vector is indexed is read again."""
+    wire, _ = _chroma(chroma_port)
+    client = chromadb.HttpClient("127.0.0.1", wire.port, settings=Settings(anonymized_telemetry=False))
+    table = CollectionClient.open(client, f"far-{uuid.uuid4().hex}", patience=TIMEOUT)
+    table.upsert([Record("a", np.ones(2, dtype=np.float32), {"s1": "x"}, "said")])
+    half = {"ids": ["a"], "embeddings": [], "metadatas": [{"s1": "x"}], "documents": ["said"], "include": []}
+    wire.instead, wire.mood, wire.times = _answer(b"200 OK", json.dumps(half)), "instead", 1
+    (found,) = table.find({"s1": "x"})
+    assert wire.times == 0
+    assert list(found.embedding) == [1.0, 1.0]
+    wire.close()
+
+
 def test_an_answer_that_stays(chroma_port: int) -> None:
     """An internal error that no waiting mends is told at once."""
     wire, opened = _chroma(chroma_port)
@@ -152,9 +170,10 @@ def test_an_answer_that_stays(chroma_port: int) -> None:
         pytest.param(b"503 Service Unavailable", marks=pytest.mark.soak),
     ],
 )
-def test_an_answer_that_is_an_error(chroma_port: int, status: bytes) -> None:
+def test_an_answer_that_is_an_error(chroma_port: int, status: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a Chroma server or a proxy before it answers, each form raises the store's error, and the next works."""
-    wire, opened = _chroma(chroma_port, timeout=0.2)  # within which it is asked again
+    monkeypatch.setattr(backend, "LONGEST", 0.2)  # seconds within which it is asked again
+    wire, opened = _chroma(chroma_port)
     far = Far(wire, opened())
     far.memory.add("Plays chess", infer=False, user_id="alex")
     wire.instead = _answer(status, "{}")
