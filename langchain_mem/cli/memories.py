@@ -12,11 +12,13 @@ from langchain_mem.cli.opening import remembering
 from langchain_mem.cli.options import Agent, App, EmbedderName, Ids, Json, MemoryId, Org, Run, Store, User
 from langchain_mem.cli.printing import note, one_line, owner_of, show
 from langchain_mem.errors import InvalidRequest, NotFound
+from langchain_mem.rendering.tables import redated
 
 if TYPE_CHECKING:
     from langchain_mem.memory.facade import Memory
 
 _PANEL = "Memories"
+_HAPPENED = "When what it tells of happened: a day, or 2027-01, 2027, 2027-01-03/2027-01-09."
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,6 +41,7 @@ def add(
     expires: Annotated[
         str | None, typer.Option(metavar="DATE", help="The last day it is shown, as 2027-01-31.")
     ] = None,
+    happened: Annotated[str | None, typer.Option(metavar="DATE", help=_HAPPENED)] = None,
     json: Json = False,
 ) -> None:
     """Remember a text as it is."""
@@ -46,7 +49,7 @@ def add(
     ids = Ids(user=user, agent=agent, app=app, org=org, run=run).given()
     with remembering(store, embedder, new=True) as memory:
         more: dict[str, Any] = {"categories": category, "metadata": _object(metadata), "expiration_date": expires}
-        done = memory.add(said, infer=False, **more, **ids)
+        done = memory.add(said, infer=False, event_date=happened, **more, **ids)
         show(done, lambda: _added(done), json=json)
 
 
@@ -159,6 +162,7 @@ def update(
     category: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Instead of those it has.")] = None,
     metadata: Annotated[str | None, typer.Option(metavar="JSON", help="Merged into what is there.")] = None,
     expires: Annotated[str | None, typer.Option(metavar="DATE", help="The last day it is shown, or never.")] = None,
+    happened: Annotated[str | None, typer.Option(metavar="DATE", help=f"{_HAPPENED} Or unknown.")] = None,
     json: Json = False,
 ) -> None:
     """Change a memory; its history keeps what it was."""
@@ -166,9 +170,11 @@ def update(
     given = {name: value for name, value in changes.items() if value is not None}
     if expires is not None:
         given["expiration_date"] = None if expires == "never" else expires
+    if happened is not None:
+        given["event_date"] = None if happened == "unknown" else happened
     with remembering(store, embedder) as memory:
         if not given:
-            raise InvalidRequest("Nothing is to change: give a text, --category, --metadata or --expires.")
+            raise InvalidRequest("Nothing is to change: give a text, --category, --metadata, --expires or --happened.")
         changed = memory.update(memory_id, **given)
         show(changed, lambda: _fields(changed), json=json)
 
@@ -235,4 +241,5 @@ def history(memory_id: MemoryId, store: Store = None, json: Json = False) -> Non
 
 def _change(change: Mapping[str, Any]) -> str:
     said = one_line(change["new_memory"] or "(gone)")
-    return f"{change['version']:>3}  {change['created_at'][:19]}  {change['event']:10}  {said}"
+    dated = f"  {moved}" if (moved := redated(change)) else ""
+    return f"{change['version']:>3}  {change['created_at'][:19]}  {change['event']:10}  {said}{dated}"

@@ -26,7 +26,6 @@ from langchain_mem.integrations.failing import MISTAKES, OnError, check_on_error
 from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner, whose
 from langchain_mem.integrations.place import Place
 from langchain_mem.memory.base import BothForms, MemoryBase
-from langchain_mem.memory.waiting import look_for_waiting
 from langchain_mem.model.records import AddResult, FoundMemory
 from langchain_mem.model.scopes import Ids, Scope
 from langchain_mem.ranking.attribution import used
@@ -70,8 +69,6 @@ class Extracting:
             )
         check_on_error(self.on_error)
         check_owner(self.owner, self.beside)
-        if self.patience is not None and self.place.memory is not None:
-            look_for_waiting(self.place.memory.settings)
 
     def owner_of(self, runtime: Any = None, config: Any = None) -> Identity:
         """Whose memories a run writes."""

@@ -150,6 +150,9 @@ def _with_tools(server: MCPServer, tools: list[BaseTool]) -> MCPServer:
 
 _Id: TypeAlias = Annotated[str, Field(description="The id that search_memories gave.", min_length=1)]
 _Text: TypeAlias = Annotated[str, Field(description="One fact, in a sentence that stands by itself.", min_length=1)]
+_Date: TypeAlias = Annotated[
+    str | None, Field(description="When what it tells of happens, where that changes: 2027-01-31, or 2027-01.")
+]
 _Query: TypeAlias = Annotated[str, Field(description="What to look for, in plain words.", min_length=1)]
 
 
@@ -165,8 +168,9 @@ class _Served:
     async def save_memory(self, text: _Text) -> str:
         return str(await self.tools["save_memory"].ainvoke({"text": text}))
 
-    async def update_memory(self, memory_id: _Id, text: _Text) -> str:
-        return str(await self.tools["update_memory"].ainvoke({"memory_id": memory_id, "text": text}))
+    async def update_memory(self, memory_id: _Id, text: _Text, event_date: _Date = None) -> str:
+        given = {"memory_id": memory_id, "text": text, "event_date": event_date}
+        return str(await self.tools["update_memory"].ainvoke(given))
 
     async def forget_memory(self, memory_id: _Id) -> str:
         return str(await self.tools["forget_memory"].ainvoke({"memory_id": memory_id}))

@@ -17,6 +17,7 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field
 
 from langchain_mem._flow import Body
+from langchain_mem.errors import InvalidRequest
 from langchain_mem.extraction.support import Finding, weigh
 from langchain_mem.extraction.user_intent import asks_to_change, asks_to_forget
 from langchain_mem.integrations.document_tools import document_tools
@@ -34,7 +35,9 @@ from langchain_mem.integrations.tool_calls import (
     said_by_users,
 )
 from langchain_mem.memory.base import MemoryBase
-from langchain_mem.model.records import FoundMemory
+from langchain_mem.memory.edit import UNSET
+from langchain_mem.model.instants import event_span
+from langchain_mem.model.records import FoundMemory, filed
 from langchain_mem.model.scopes import Ids
 from langchain_mem.ranking.bm25 import tokenize
 
@@ -56,6 +59,9 @@ class UpdateMemory(BaseModel):
 
     memory_id: str = Field(description="The id that search_memories gave.", min_length=1)
     text: str = Field(description="What the memory says from now on, whole.", min_length=1)
+    event_date: str | None = Field(
+        default=None, description="Only where the user names another date of what it tells of: 2027-01-31, or 2027-01."
+    )
 
 
 class ForgetMemory(BaseModel):
@@ -154,13 +160,18 @@ class _Tools:
         results = nearest(found["results"], self._top_k)
         return "\n".join(map(_told, results)) or "Nothing is known about this.", {"results": results}
 
-    async def update(self, called: Called, memory_id: str, text: str) -> Told:
+    async def update(self, called: Called, memory_id: str, text: str, event_date: str | None = None) -> Told:
         memory = await called.memory.operations.get(memory_id, **called.owner.visible)
         if memory is None or is_shared(memory, called.owner):
             return refused(_UNKNOWN if memory is None else _SHARED)
-        if called.asked is not None and not asks_to_change(memory, text, called.asked, now=called.memory.clock()):
+        date: Any = UNSET if event_date is None else event_date
+        try:
+            new = text if event_date is None else filed(text, *event_span(event_date))
+        except InvalidRequest as error:
+            return refused(str(error))
+        if called.asked is not None and not asks_to_change(memory, new, called.asked, now=called.memory.clock()):
             return refused(_UNASKED_CHANGE)
-        changed = await called.memory.operations.update(memory_id, text, **called.owner.visible)
+        changed = await called.memory.operations.update(memory_id, text, event_date=date, **called.owner.visible)
         return f"Updated: {changed['memory']}", dict(changed)
 
     async def forget(self, called: Called, memory_id: str) -> Told:

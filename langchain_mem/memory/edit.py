@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, Literal, TypedDict, Unpack
 
 from langchain_mem.errors import InvalidRequest, shown
@@ -14,7 +14,7 @@ from langchain_mem.memory.settings import Expiration, Settings, names
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.documents import INSTRUCTIONS_KIND
-from langchain_mem.model.instants import iso, to_instant
+from langchain_mem.model.instants import event_span, iso, to_instant
 from langchain_mem.model.records import MemoryDict, StoredMemory, public, sound
 from langchain_mem.model.scopes import Ids, Scope
 
@@ -51,6 +51,7 @@ async def _update(
     metadata: Mapping[str, Any] | Unset | None = UNSET,
     categories: Sequence[str] | Unset | None = UNSET,
     expiration_date: Expiration | Unset | None = UNSET,
+    event_date: date | datetime | str | Unset | None = UNSET,
     **ids: Unpack[Ids],
 ) -> MemoryDict:
     """Changes a memory; its history keeps what it was.
@@ -61,6 +62,8 @@ async def _update(
         metadata: Merged into what is there; a key with the value `None` is removed, `None` clears all.
         categories: Instead of those it has; `None` clears them.
         expiration_date: As for `add`; `None` means never.
+        event_date: When what it tells of happened, as for `add`: a day, or a month, a year or a range as text. It is
+            embedded anew with the text. `None` where it has no date.
         **ids: Where given, a memory of another owner is not found.
 
     Returns:
@@ -76,6 +79,7 @@ async def _update(
         "metadata": metadata,
         "categories": categories,
         "expiration_date": expiration_date,
+        "event_date": event_date,
     }
     given = {name: value for name, value in entry.items() if value is not UNSET}
     updated = await _update_all(settings, [given], Scope.of(ids))
@@ -174,9 +178,8 @@ def _fields_by_id(settings: Settings, entries: Sequence[Mapping[str, Any]], now:
 
 def _fields(settings: Settings, entry: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     given = {name: value for name, value in entry.items() if name != "memory_id"}
-    unknown = given.keys() - {"text", "metadata", "categories", "expiration_date"}
-    if unknown or not given:
-        raise InvalidRequest("An update gives text, metadata, categories or expiration_date, at least one.")
+    if given.keys() - _CHANGEABLE or not given:
+        raise InvalidRequest(f"An update gives {', '.join(_CHANGEABLE[:-1])} or {_CHANGEABLE[-1]}, at least one.")
     fields: dict[str, Any] = {}
     if "text" in given:
         fields["memory"] = _text(settings, given["text"])
@@ -188,7 +191,13 @@ def _fields(settings: Settings, entry: Mapping[str, Any], now: datetime) -> dict
     if "expiration_date" in given:
         when = given["expiration_date"]
         fields["expiration_date"] = None if when is None else iso(to_instant(when, now=now))
+    if "event_date" in given:
+        told = given["event_date"]
+        fields["event_date"], fields["event_end"] = (None, None) if told is None else event_span(told)
     return fields
+
+
+_CHANGEABLE: Final = ("text", "metadata", "categories", "expiration_date", "event_date")
 
 
 def _text(settings: Settings, text: Any) -> str:

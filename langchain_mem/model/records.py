@@ -140,6 +140,7 @@ class Page(TypedDict):
 class Change(TypedDict):
     """One entry of a memory's history.
 
+    A text, its metadata and the date of what it tells of are given as they were before the change and after it.
     Where the memory was superseded, `superseded_by` is the id of what replaced it, and `new_memory` its text.
     """
 
@@ -149,6 +150,10 @@ class Change(TypedDict):
     new_memory: str | None
     old_metadata: dict[str, Any] | None
     new_metadata: dict[str, Any] | None
+    old_event_date: str | None
+    new_event_date: str | None
+    old_event_end: str | None
+    new_event_end: str | None
     created_at: str
     source: Source
     batch_id: str | None

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
+from langchain_mem.model import instants
 from langchain_mem.rendering import scores
 from langchain_mem.rendering.markup import Markup, joined, tag
 
@@ -121,7 +122,29 @@ def _changed(row: Mapping[str, Any]) -> Markup:
     if new is None or row.get("event") in ("SUPERSEDE", "DELETE"):
         return tag("s", _short(old or new or ""))
     before = joined(tag("s", _short(old)), " → ") if old and old != new else None
-    return joined(before, _short(new))
+    dated = f" ({told})" if (told := redated(row)) else None
+    return joined(before, _short(new), dated)
+
+
+def redated(change: Mapping[str, Any]) -> str:
+    """What a change did to the date of what a memory tells of, in words; "" where nothing.
+
+    >>> redated({"new_memory": "Moved", "old_memory": "Moved", "old_event_date": None, "new_event_date": "2026-05-01"})
+    'happened 2026-05-01'
+    """
+    dates = [_happened(change, which) for which in ("old", "new")]
+    if change.get("new_memory") is None or dates[0] == dates[1]:
+        return ""
+    return f"happened {' → '.join(filter(None, dates))}" if dates[1] else f"no longer dated {dates[0]}"
+
+
+def happened(start: str | None, end: str | None = None) -> str:
+    """The date of what a memory tells of, as short as it was given; "" where it has none."""
+    return instants.shown(start, end) if start else ""
+
+
+def _happened(change: Mapping[str, Any], which: str) -> str:
+    return happened(change.get(f"{which}_event_date"), change.get(f"{which}_event_end"))
 
 
 def _ids(row: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from langchain_mem._flow import run
 from langchain_mem.errors import InvalidRequest
@@ -14,10 +14,14 @@ Act = Callable[[MemoryBase, Mapping[str, str]], str]
 
 
 def edit(memory: MemoryBase, form: Mapping[str, str]) -> str:
-    """Gives a memory another text, categories and expiration."""
+    """Gives a memory another text, categories, expiration and date of what it tells of."""
     categories = [name.strip() for name in form.get("categories", "").split(",") if name.strip()]
     ends = form.get("expires", "").strip() or None
-    run(memory.operations.update(_id(form), form.get("text", ""), categories=categories, expiration_date=ends))
+    more: dict[str, Any] = {"categories": categories, "expiration_date": ends}
+    happened = form.get("happened", "").strip()
+    if happened != form.get("happened_before", ""):  # the form shows days, where the memory may know the hour
+        more["event_date"] = happened or None
+    run(memory.operations.update(_id(form), form.get("text", ""), **more))
     return "Saved."
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from blockbuster import BlockBuster, blockbuster_ctx
 from langchain.agents import create_agent
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -26,6 +25,7 @@ from langchain_mem import (
     SqliteCheckpointer,
 )
 from langchain_mem.testing import FakeEmbeddings, ScriptedModel
+from tests.blocking import never_blocking
 from tests.integration_tests.killed import turn
 
 ALEX = MemoryContext(user_id="alex")
@@ -91,28 +91,20 @@ async def _async_agent(places: Places, model: ScriptedModel, *extractions: Any) 
         yield create_agent(model, middleware=middleware, checkpointer=saver, context_schema=MemoryContext), memory
 
 
-@pytest.fixture
-def watched() -> Iterator[BlockBuster]:
-    """Raises where anything blocks the event loop."""
-    with blockbuster_ctx() as watcher:
-        yield watcher
-
-
-async def test_the_event_loop_is_never_blocked(places: Places, watched: BlockBuster):
+async def test_the_event_loop_is_never_blocked(places: Places):
     """A turn of an async agent makes no blocking call on the loop: recall, extraction, tools, threads."""
-    watched.deactivate()
     store_and_saver = places()
-    watched.activate()
     model = ScriptedModel(
         {"name": "search_memories", "args": {"query": "seats"}}, "Noted.",
         {"name": "save_memory", "args": {"text": "Likes green tea"}}, "A window seat.",
     )  # fmt: skip
-    async with _async_agent(lambda: store_and_saver, model, FACT, NOTHING) as (agent, memory):
-        for text, thread_id in (("I prefer window seats.", "1"), ("I like green tea. Which seat?", "2")):
-            config = {"configurable": {"thread_id": thread_id}}
-            await agent.ainvoke({"messages": [HumanMessage(text)]}, config, context=ALEX)
-        found = await memory.aget_all(user_id="alex")
-        await memory.aflush()
+    with never_blocking():
+        async with _async_agent(lambda: store_and_saver, model, FACT, NOTHING) as (agent, memory):
+            for text, thread_id in (("I prefer window seats.", "1"), ("I like green tea. Which seat?", "2")):
+                config = {"configurable": {"thread_id": thread_id}}
+                await agent.ainvoke({"messages": [HumanMessage(text)]}, config, context=ALEX)
+            found = await memory.aget_all(user_id="alex")
+            await memory.aflush()
     assert sorted(one["memory"] for one in found["results"]) == ["Likes green tea", "Prefers window seats"]
 
 

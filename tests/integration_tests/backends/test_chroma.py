@@ -44,6 +44,7 @@ from langchain_mem.backends.chroma.kept import KeptFiles
 from langchain_mem.backends.chroma.statistics import STATISTICS
 from langchain_mem.errors import EmbeddingMismatch, InvalidRequest, StoreError, StoreLocked
 from langchain_mem.filters.language import parse_store
+from tests.blocking import never_blocking
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DIMS = 8
@@ -217,9 +218,7 @@ def test_engine_errors_quote_nobody() -> None:
 
 async def test_loop_is_not_blocked(backend: ChromaBackend) -> None:
     """On an event loop Chroma is called on another thread."""
-    import blockbuster
-
-    with blockbuster.blockbuster_ctx():
+    with never_blocking():
         await arun(backend.write([Write(address=Address(ALEX, "a"), row=row("a"))], NOW))
         assert await arun(backend.count(EVERYTHING)) == 1
 

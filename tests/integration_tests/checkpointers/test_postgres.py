@@ -12,7 +12,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from blockbuster import blockbuster_ctx
 from langgraph.checkpoint.base import CheckpointTuple, empty_checkpoint
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
@@ -21,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from langchain_mem.checkpointers import PostgresCheckpointer, Retention, Swept
 from langchain_mem.errors import StoreError
+from tests.blocking import never_blocking
 from tests.integration_tests.faults.wire import Wire, postgres_socket
 from tests.unit_tests.checkpointers.graphs import DeltaLog, Log, OpenSaver, by_hand, chat, talk, thread
 from tests.unit_tests.checkpointers.suite import CheckpointerSuite
@@ -165,7 +165,7 @@ def test_what_cannot_be_reached_says_so() -> None:
 
 async def test_never_blocks_the_event_loop(dsn: str) -> None:
     """No socket is read on the loop's own thread but through the loop."""
-    with blockbuster_ctx():
+    with never_blocking():
         async with await PostgresCheckpointer.aopen(dsn, retention=Retention(keep_last=1)) as saver:
             graph = chat(saver, DeltaLog)
             await graph.ainvoke({"log": ["hello"]}, thread())

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from blockbuster import blockbuster_ctx
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from langchain_mem.checkpointers import Retention, SqliteCheckpointer, Swept
 from langchain_mem.errors import StoreError
 from langchain_mem.testing import FakeClock
+from tests.blocking import never_blocking
 from tests.unit_tests.checkpointers.graphs import DeltaLog, OpenSaver, chat, ids, later, talk, thread
 from tests.unit_tests.checkpointers.suite import CheckpointerSuite
 
@@ -134,7 +134,7 @@ def test_two_connections_share_a_file(tmp_path: Path) -> None:
 
 async def test_never_blocks_the_event_loop(tmp_path: Path) -> None:
     """No file is touched on the loop's own thread."""
-    with blockbuster_ctx():
+    with never_blocking():
         async with await SqliteCheckpointer.aopen(tmp_path / "c.db", retention=Retention(keep_last=1)) as saver:
             graph = chat(saver)
             await graph.ainvoke({"log": ["hello"]}, thread())

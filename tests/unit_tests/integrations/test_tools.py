@@ -98,7 +98,12 @@ def test_what_a_tool_hands_over():
 def test_a_model_cannot_say_whose():
     """No tool has an argument for an owner."""
     for one in memory_with().tools(user_id="alex"):
-        assert one.tool_call_schema.model_json_schema()["properties"].keys() <= {"text", "query", "memory_id"}
+        assert one.tool_call_schema.model_json_schema()["properties"].keys() <= {
+            "text",
+            "query",
+            "memory_id",
+            "event_date",
+        }
 
 
 def test_an_id_of_someone_else_is_unknown():
@@ -193,6 +198,22 @@ def test_an_update_says_what_the_user_said():
         _ask(memory, moved, "update_memory", memory_id=added["id"], text="Lives in Paris") == "Updated: Lives in Paris"
     )
     assert texts(memory) == ["Lives in Paris"]
+
+
+def test_a_date_is_changed_to_what_the_user_said():
+    """The date of what a memory tells of is changed to one that a user named; another one, or none, is told why."""
+    memory = memory_with()
+    (added,) = memory.add("Sister's wedding", user_id="alex", event_date="2026-05-03")["results"]
+    said = [HumanMessage("My sister's wedding was moved to June 14, 2026.")]
+
+    def ask(date: str) -> str:
+        args = {"memory_id": added["id"], "text": "Sister's wedding was moved", "event_date": date}
+        return str(_ask(memory, said, "update_memory", **args))
+
+    assert ask("2026-07-14").startswith("Refused")
+    assert "is no date" in ask("some day in June")
+    assert ask("2026-06-14") == "Updated: Sister's wedding was moved"
+    assert memory.get(added["id"])["event_date"] == "2026-06-14T00:00:00.000000Z"
 
 
 def test_tools_made_for_an_owner_are_guarded_in_a_graph_too():

@@ -274,7 +274,7 @@ def test_a_flush_finishes_and_a_close_keeps():
 
 
 def test_the_next_process_takes_up_what_waits_by_itself():
-    """A surface over a store in which messages are overdue reads them without any turn."""
+    """The first turn of a process, whoever's it is, has what others left read; nothing runs before it."""
     before = memory_with(facts())
     clock: Any = before.clock
     _graph(before).invoke(_say("My dog is named Rex."), thread())
@@ -283,7 +283,9 @@ def test_the_next_process_takes_up_what_waits_by_itself():
     model = ScriptedModel(facts("Has a dog named Rex"))
     memory = Memory(before.store, model=model, clock=clock)
     with memory.watch({"extraction_finished"}) as told:
-        MemoryMiddleware(memory, write="background", after=QUIET)
+        graph, running = _graph(memory), threading.active_count()
+        assert (threading.active_count(), model.calls) == (running, [])
+        graph.invoke(_say("Hello."), thread("kims"), context=MemoryContext(user_id="kim"))
         assert next(told)["details"]["messages"] == 2
     assert texts(memory) == ["Has a dog named Rex"]
 

@@ -50,6 +50,35 @@ class TestUpdate:
         same = {name: value for name, value in before.items() if name not in ("memory", "version", "updated_at")}
         assert {name: after[name] for name in same} == same
 
+    def test_another_date(self, bench: Open) -> None:
+        """What a memory tells of may have another date; history keeps the old one, and undo brings it back."""
+        memory = bench()
+        (key,) = _added(memory, "Moves to Oslo", event_date="2026-05-03")
+        day, month = "2026-05-03T00:00:00.000000Z", ("2026-06-01T00:00:00.000000Z", "2026-06-30T23:59:59.999999Z")
+        changed = memory.update(key, event_date="2026-06")
+        assert (changed["event_date"], changed["event_end"], changed["memory"]) == (*month, "Moves to Oslo")
+        batch = memory.batch_update([{"memory_id": key, "event_date": None, "text": "Wants to live in Oslo"}])[
+            "batch_id"
+        ]
+        told = memory.history(key)
+        assert [(one["old_event_date"], one["new_event_date"], one["new_event_end"]) for one in told] == [
+            (None, day, None),
+            (day, *month),
+            (month[0], None, None),
+        ]
+        memory.undo(batch)
+        back = memory.get(key)
+        assert (back["event_date"], back["event_end"], back["memory"]) == (*month, "Moves to Oslo")
+        assert memory.restore(key, version=1)["event_date"] == day
+
+    def test_the_new_date_is_found(self, bench: Open) -> None:
+        """A search finds a memory by the words of its new date, and no longer by those of the old one."""
+        memory = bench()
+        (key,) = _added(memory, "Moves to Oslo", event_date="2026-05-03")
+        memory.update(key, event_date="2027-11")
+        assert [one["id"] for one in memory.search("November 2027", user_id="alex")["results"]] == [key]
+        assert memory.search("3 May 2026", user_id="alex")["results"] == []
+
     def test_the_new_text_is_found(self, bench: Open) -> None:
         """A search finds a memory by its new text, and no longer by the old one."""
         memory = bench()
@@ -271,7 +300,7 @@ class TestHistory:
         assert all(each["batch_id"] for each in told)
         assert set(told[0]) == {
             "memory_id", "event", "old_memory", "new_memory", "old_metadata", "new_metadata", "created_at", "source",
-            "superseded_by",
+            "old_event_date", "new_event_date", "old_event_end", "new_event_end", "superseded_by",
             "batch_id", "reason", "version",
         }  # fmt: skip
 
