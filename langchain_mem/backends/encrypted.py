@@ -24,6 +24,7 @@ from langchain_mem.backends.base import (
     Compacting,
     Embedder,
     Lexical,
+    Listing,
     Match,
     Namespace,
     NamespaceQuery,
@@ -112,6 +113,12 @@ class EncryptedBackend:
         """Every unexpired row in scope with its vectors, in order of address; `None` where there are over `limit`."""
         rows = await self._inner.scan(prefixes, now, limit)
         return None if rows is None else [self._open(row) for row in rows]
+
+    async def addresses(self, prefixes: tuple[Namespace, ...], now: datetime) -> list[Address]:
+        """Where every unexpired row in scope is, in order; namespaces and keys are not sealed."""
+        if isinstance(self._inner, Listing):
+            return await self._inner.addresses(prefixes, now)
+        return sorted(match.row.address for match in await self._inner.search(Query(now=now, prefixes=prefixes)))
 
     async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
         """The inner backend's stamp."""

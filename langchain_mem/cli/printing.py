@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
@@ -120,8 +119,3 @@ def owner_of(memory: Mapping[str, Any]) -> str:
     """Whose a memory is, in two words a piece: `user alex, run trip`."""
     kinds = ("user", "agent", "app", "org", "run")
     return ", ".join(f"{kind} {one_line(memory[f'{kind}_id'])}" for kind in kinds if memory.get(f"{kind}_id"))
-
-
-def write_line(text: str) -> None:
-    """A line of a stream that a program reads, as it is."""
-    sys.stdout.write(text + "\n")

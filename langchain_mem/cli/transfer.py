@@ -11,7 +11,6 @@ import typer
 from langchain_mem.cli.opening import opened, remembering
 from langchain_mem.cli.options import Agent, App, DryRun, EmbedderName, Ids, Json, Org, Source, Store, User, Yes
 from langchain_mem.cli.printing import (
-    busy,
     confirm,
     counting,
     leave_incomplete,
@@ -19,7 +18,6 @@ from langchain_mem.cli.printing import (
     one_line,
     saying_errors,
     show,
-    write_line,
 )
 
 if TYPE_CHECKING:
@@ -53,13 +51,8 @@ def add_to(app: typer.Typer) -> None:
 
 def export(store: Store = None, user: User = None, agent: Agent = None, app: App = None, org: Org = None) -> None:
     """Print memories with their history as JSON lines, a memory each."""
-    with remembering(store) as memory:
-        with busy("Reading"):
-            lines = memory.export(**Ids(user=user, agent=agent, app=app, org=org).given())
-        with counting("Writing", shown=not sys.stdout.isatty()) as told:
-            for place, line in enumerate(lines, 1):
-                write_line(line)
-                told(place, len(lines))
+    with remembering(store) as memory, counting("Exporting", shown=not sys.stdout.isatty()) as told:
+        memory.export_to(sys.stdout, progress=told, **Ids(user=user, agent=agent, app=app, org=org).given())
 
 
 def import_(

@@ -62,7 +62,7 @@ class Operations:
     )
     from langchain_mem.memory.edit import batch_update, feedback, update
     from langchain_mem.memory.explain import explain
-    from langchain_mem.memory.export import export, import_
+    from langchain_mem.memory.export import export, export_to, import_
     from langchain_mem.memory.improve import improve_instructions
     from langchain_mem.memory.instruct import diff_instructions, instruct, instructions, list_instructions
     from langchain_mem.memory.plan import commit, pending, plan

@@ -6,15 +6,17 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Final, Literal, TypeAlias, Unpack
+from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias, Unpack
 
 from annotated_types import Len
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from langchain_mem._flow import offload
 from langchain_mem.backends.base import Address, Row, Write
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.filters.conditions import conjunction
+from langchain_mem.filters.language import matches
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.reading.queries import is_in, live, view
 from langchain_mem.memory.settings import Settings
@@ -53,8 +55,23 @@ class Imported(TypedDict):
     replaced: int
 
 
+class Written(TypedDict):
+    """What `export_to` returns: how many lines were written."""
+
+    exported: int
+
+
+class Writable(Protocol):
+    """An open text file, or anything else that takes text."""
+
+    def write(self, text: str, /) -> object:
+        """Takes text."""
+
+
 async def _export(settings: Settings, *, filters: Mapping[str, Any] | None = None, **ids: Unpack[Ids]) -> list[str]:
     """Memories and instructions with their history and kept turns, as lines of JSON that `import_` takes.
+
+    All lines are held at once; `export_to` writes many to a file without that.
 
     Args:
         filters: Narrows what the ids allow; without ids it must name an owner.
@@ -63,20 +80,78 @@ async def _export(settings: Settings, *, filters: Mapping[str, Any] | None = Non
     Raises:
         ScopeError: No owner is named.
     """
-    now = settings.now()
-    places, asked = await view(settings, Scope.of(ids), filters, now)
-    instructed, _ = await view(settings, Scope.of(ids), filters, now, root=INSTRUCTIONS)
-    shown = is_in("state", ("live", "superseded"))
-    rows, _ = await settings.repo.select([*places, *instructed], conjunction(asked, shown), now)
-    cited: dict[Namespace, set[str]] = {}
-    for row in rows:
-        cited.setdefault(reroot(row.address.namespace, TURNS), set()).update(row.value["cites"])
-    for home, keys in cited.items():
-        rows += (await settings.repo.find(keys, [home], now)).values()
-    return [_line(row) for row in sorted(rows, key=lambda row: row.address)]
+    lines: list[str] = []
+    await _each_piece(settings, Scope.of(ids), filters, lines.extend)
+    return lines
 
 
 export, aexport = operation(_export)
+
+
+async def _export_to(
+    settings: Settings,
+    file: Writable,
+    *,
+    filters: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    **ids: Unpack[Ids],
+) -> Written:
+    """Writes what `export` returns to a file while it is read, so that few memories are held at a time.
+
+        with open("memories.jsonl", "w", encoding="utf-8") as file:
+            memory.export_to(file, user_id="alex")
+
+    Args:
+        file: A text file that is open for writing. The coroutine writes on another thread.
+        filters: Narrows what the ids allow; without ids it must name an owner.
+        progress: Called after each piece with how many memories and turns are done and how many are known of.
+        **ids: Whose memories. What is written meanwhile may be among them or not.
+
+    Returns:
+        How many lines were written.
+
+    Raises:
+        ScopeError: No owner is named.
+        InvalidRequest: `file` takes no text.
+    """
+    if not callable(getattr(file, "write", None)):
+        raise InvalidRequest(f"export_to takes a text file that is open for writing, not {shown(file)}.")
+
+    def take(lines: Sequence[str]) -> None:
+        file.write("".join(f"{line}\n" for line in lines))
+
+    return {"exported": await _each_piece(settings, Scope.of(ids), filters, take, progress)}
+
+
+export_to, aexport_to = operation(_export_to)
+
+
+async def _each_piece(
+    settings: Settings,
+    scope: Scope,
+    filters: Mapping[str, Any] | None,
+    take: Callable[[Sequence[str]], object],
+    progress: Progress | None = None,
+) -> int:
+    """Hands over what is exported as lines, a piece at a time, and says how many they were."""
+    now = settings.now()
+    places, asked = await view(settings, scope, filters, now)
+    instructed, _ = await view(settings, scope, filters, now, root=INSTRUCTIONS)
+    asked = conjunction(asked, is_in("state", ("live", "superseded")))
+    todo = await settings.repo.addresses([*places, *instructed], now)
+    cited: set[Address] = set()
+    written = done = 0
+    while done < len(todo):
+        rows = await settings.repo.read(todo[done : done + _PIECE], now)
+        found = [row for row in rows if row and (row.address.namespace[0] == TURNS or matches(asked, row.value))]
+        cited.update(Address(reroot(row.address.namespace, TURNS), key) for row in found for key in row.value["cites"])
+        await offload(take, [_line(row) for row in found])
+        written, done = written + len(found), done + len(rows)
+        if done == len(todo):  # the memories are through, and now the turns that they rest on
+            todo, cited = [*todo, *sorted(cited)], set()
+        if progress is not None:
+            progress(done, len(todo))
+    return written
 
 
 async def _import(

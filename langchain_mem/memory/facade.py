@@ -98,7 +98,7 @@ class Memory(OnThread, Surfaces):
     )
     from langchain_mem.memory.edit import abatch_update, afeedback, aupdate
     from langchain_mem.memory.explain import aexplain
-    from langchain_mem.memory.export import aexport, aimport_
+    from langchain_mem.memory.export import aexport, aexport_to, aimport_
     from langchain_mem.memory.improve import aimprove_instructions
     from langchain_mem.memory.instruct import (
         adiff_instructions,

@@ -85,7 +85,7 @@ def changes(memory: StoredMemory) -> list[Change]:
 
 
 def _change(memory_id: str, before: LogEntry | None, entry: LogEntry) -> Change:
-    old, new = before and _shown(before["after"]), _shown(entry["after"])
+    old, new = before and _shown(_after(before)), _shown(_after(entry))
     return {
         "memory_id": memory_id,
         "event": entry["event"],
@@ -106,6 +106,11 @@ def _change(memory_id: str, before: LogEntry | None, entry: LogEntry) -> Change:
     }
 
 
+def _after(entry: LogEntry) -> Snapshot:
+    """What a memory was after a change, with the keys that an earlier release did not note."""
+    return cast(Snapshot, complete(entry["after"]))
+
+
 def _shown(after: Snapshot) -> Snapshot | None:
     return None if after["state"] == "deleted" else after
 
@@ -123,7 +128,7 @@ def as_of(memory: StoredMemory, instant: str) -> StoredMemory | None:
     last = entries[-1]
     return cast(
         StoredMemory,
-        {**memory, **last["after"], "log": entries, "version": last["version"], "updated_at": last["created_at"]},
+        {**memory, **_after(last), "log": entries, "version": last["version"], "updated_at": last["created_at"]},
     )
 
 
@@ -135,7 +140,7 @@ def at_version(memory: StoredMemory, version: int) -> Snapshot:
     """
     for entry in memory["log"]:
         if entry["version"] == version:
-            return copied(entry["after"])
+            return copied(_after(entry))
     known = [entry["version"] for entry in memory["log"]]
     raise InvalidRequest(f"Memory {memory['id']} has no version {shown(version)}; it has {known[0]} to {known[-1]}.")
 
@@ -160,7 +165,7 @@ def before_batches(memory: StoredMemory, batch_ids: Iterable[str]) -> tuple[Snap
         return None
     if kept == 0:
         return {**snapshot(memory), "state": "deleted", "superseded_by": None}, 0
-    return copied(log[kept - 1]["after"]), log[kept - 1]["version"]
+    return copied(_after(log[kept - 1])), log[kept - 1]["version"]
 
 
 def _undone_to(log: Sequence[LogEntry], place: int) -> int | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import itertools
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -77,6 +78,11 @@ class AnyStore(Repository):
         used = {(item.namespace[1:], item.key): item.value["touches"] for found in touches for item in found}
         rows = [_row(item, used.get((item.namespace[1:], item.key), ())) for found in items for item in found]
         return Scan(sorted(rows, key=lambda row: row.address))
+
+    @override
+    async def addresses(self, prefixes: Sequence[Namespace], now: datetime) -> list[Address]:
+        found = await gather(*(self._each(prefix, now, _address) for prefix in prefixes))
+        return sorted({address for addresses in found for address in addresses})
 
     @override
     async def nearest(
@@ -239,17 +245,21 @@ class AnyStore(Repository):
         return sorted({namespace[0] for namespace in found} & set(ROOTS))
 
     async def _list(self, prefix: Namespace, now: datetime) -> list[SearchItem]:
-        found: list[SearchItem] = []
-        while True:
-            op = SearchOp(prefix, limit=_PAGE, offset=len(found), refresh_ttl=False)
+        return await self._each(prefix, now, lambda item: item)
+
+    async def _each(self, prefix: Namespace, now: datetime, kept: Callable[[SearchItem], R]) -> list[R]:
+        """What is kept of each item of a scope; the items themselves are held a page at a time."""
+        found: list[R] = []
+        for offset in itertools.count(step=_PAGE):
+            op = SearchOp(prefix, limit=_PAGE, offset=offset, refresh_ttl=False)
             (page,) = await self._batch([op])
-            found += page
+            # a store may take `_` in a label for a pattern, and none knows when a memory is to be gone
+            here = [item for item in page if in_scope(item.namespace, (prefix,))]
+            self._gone |= {_address(item): None for item in here if _gone(item.value, now)}
+            found += [kept(item) for item in here if not _gone(item.value, now)]
             if len(page) < _PAGE:
                 break
-        # a store may take `_` in a label for a pattern, and none knows when a memory is to be gone
-        here = [item for item in found if in_scope(item.namespace, (prefix,))]
-        self._gone |= {Address(tuple(item.namespace), item.key): None for item in here if _gone(item.value, now)}
-        return [item for item in here if not _gone(item.value, now)]
+        return found
 
     async def _batch(self, ops: Sequence[Op]) -> list[Any]:
         return await self._guarded(call(self.store.batch, self.store.abatch, ops))
@@ -295,6 +305,10 @@ def _updated_at(item: Any) -> datetime:
         return parse_iso(noted)
     written: datetime = item.updated_at
     return written
+
+
+def _address(item: SearchItem) -> Address:
+    return Address(tuple(item.namespace), item.key)
 
 
 def _gone(value: Mapping[str, Any], now: datetime) -> bool:

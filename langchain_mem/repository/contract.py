@@ -40,6 +40,9 @@ class Repository(Protocol):
     ) -> tuple[list[Row], int]:
         """A page of what fulfills a condition, newest update first, and how many there are in all."""
 
+    async def addresses(self, prefixes: Sequence[Namespace], now: datetime) -> list[Address]:
+        """Where everything in a scope is, in order, so that it can be read a piece at a time."""
+
     async def load(self, prefixes: Sequence[Namespace], now: datetime) -> Scan | None:
         """All that lies in a scope; `None` where that is too much to rank whole."""
 

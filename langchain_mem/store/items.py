@@ -22,6 +22,7 @@ from langchain_mem.backends.base import (
     Compacting,
     Embedder,
     Lexical,
+    Listing,
     Match,
     Namespace,
     NamespaceQuery,
@@ -173,6 +174,13 @@ class Items:
         query = Query(now=now, prefixes=tuple(prefixes), condition=condition, limit=limit, offset=offset)
         found = [match.row for match in await self.search(query)]
         return found, len(found) if limit is None and not offset else await self.count(query)
+
+    async def addresses(self, prefixes: Sequence[Namespace], now: datetime) -> list[Address]:
+        """Where every row of a scope is, in order; nothing else of it is held."""
+        await self.ready()
+        if isinstance(self.backend, Listing):
+            return await self.backend.addresses(tuple(prefixes), now)
+        return sorted(match.row.address for match in await self.search(Query(now=now, prefixes=tuple(prefixes))))
 
     async def load(self, prefixes: Sequence[Namespace], now: datetime) -> Scan | None:
         """All rows of a scope with their vectors; `None` where they are too many to rank whole."""

@@ -112,8 +112,11 @@ def test_a_change_of_an_old_memory_lands(opened: Opened):
     opened.clock.advance(minutes=1)
     assert memory.update(told["updated"], "Has a dog named Bo", user_id="alex")["version"] == 3
     assert memory.restore(told["deleted"], user_id="kim")["memory"] == "Runs on Sundays"
+    assert memory.update(told["updated"], event_date="2026-06", user_id="alex")["event_end"] is not None
+    assert memory.restore(told["updated"], version=2, user_id="alex")["event_end"] is None
     memory.delete(told["updated"], user_id="alex")
-    assert [one["event"] for one in memory.history(told["updated"])] == ["ADD", "UPDATE", "UPDATE", "DELETE"]
+    told_of = [one["event"] for one in memory.history(told["updated"])]
+    assert told_of == ["ADD", "UPDATE", "UPDATE", "UPDATE", "RESTORE", "DELETE"]
 
 
 def test_a_plan_can_be_carried_out(opened: Opened):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -237,6 +238,16 @@ class TestTransfer:
             options = {"user_id": "alex", "history": True, "reinforce": "none", "explain": True}
             assert other.search(question, **options) == memory.search(question, **options)
         assert list(other.export(user_id="alex")) == lines
+
+    def test_to_a_file(self, bench: Open) -> None:
+        """A file gets the lines that `export` returns, and is told how far it is, turns included."""
+        memory, file, told = self._filled(bench), io.StringIO(), list[tuple[int, int]]()
+        written = memory.export_to(file, user_id="alex", progress=lambda done, total: told.append((done, total)))
+        assert file.getvalue().splitlines() == memory.export(user_id="alex")
+        assert written == {"exported": len(memory.export(user_id="alex"))}
+        assert told[-1] == (written["exported"],) * 2
+        with pytest.raises(InvalidRequest, match="open for writing"):
+            memory.export_to("memories.jsonl", user_id="alex")
 
     def test_lines_are_json(self, bench: Open) -> None:
         """Each line is one JSON object that says which format it is."""
