@@ -23,7 +23,7 @@ from rich.table import Table
 
 from langchain_mem.extraction.judgement import Judge
 from langchain_mem.extraction.messages import turns_of
-from langchain_mem.extraction.reconcile import Action, Operation
+from langchain_mem.extraction.reconcile import Action, CheckedProposal
 
 DATA = Path(__file__).parent / "data"
 OUTCOMES = ("clear", "in doubt", "refused")
@@ -35,7 +35,7 @@ def outcome(item: Mapping[str, Any]) -> tuple[str, str]:
         {key: message[key] for key in ("role", "content", "name") if message[key]} for message in item["messages"]
     ]
     judge = Judge(turns=turns_of(messages), observed=datetime.fromisoformat(item["date"]), known=item["known_names"])
-    judged = judge(Operation(action=Action.ADD, text=item["fact"], evidence=tuple(item["cited"])))
+    judged = judge(CheckedProposal(action=Action.ADD, text=item["fact"], evidence=tuple(item["cited"])))
     if judged.refused:
         return "refused", judged.refused
     return ("in doubt", judged.operation.doubt) if judged.operation.doubt else ("clear", "")

@@ -119,7 +119,7 @@ NO_WORDS: Final = digest("")
 """What a message without text said."""
 
 
-def words(message: Heard) -> str:
+def words_of_message(message: Heard) -> str:
     """What a message said, as a digest."""
     return digest(Turn(role=message["role"], text=message["text"], name=message["name"]).spoken)
 
@@ -140,7 +140,7 @@ def still_counting(before: Waiting | None, thread: Sequence[str]) -> list[Heard]
     return before["messages"][: present[0] if present else None]
 
 
-def merged(before: Waiting | None, thread: Sequence[str], new: Sequence[Heard]) -> list[Heard]:
+def waiting_after(before: Waiting | None, thread: Sequence[str], new: Sequence[Heard]) -> list[Heard]:
     """What waits after a turn: what counts of what waited, and what is new; one message once, in its newest words.
 
     Args:
@@ -155,7 +155,7 @@ def merged(before: Waiting | None, thread: Sequence[str], new: Sequence[Heard]) 
 
 def _first_said(now: Heard, before: Heard | None) -> Heard:
     """A message with the time at which these words were first heard."""
-    return before if before is not None and words(before) == words(now) else now
+    return before if before is not None and words_of_message(before) == words_of_message(now) else now
 
 
 def behind(thread: Sequence[str], waiting: Sequence[Heard], before: Waiting | None) -> str | None:
@@ -195,7 +195,7 @@ def without(waiting: Waiting, read: Mapping[str, str]) -> list[Heard]:
         waiting: What waits.
         read: The words that were read, by message id; a message with other words by now was edited and is left.
     """
-    return [one for one in waiting["messages"] if read.get(one["id"]) != words(one)]
+    return [one for one in waiting["messages"] if read.get(one["id"]) != words_of_message(one)]
 
 
 def holds(waiting: Waiting | None, message_ids: Collection[str]) -> bool:

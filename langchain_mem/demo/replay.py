@@ -31,7 +31,7 @@ _VERBATIM: Final = (
 
 
 @dataclass(slots=True)
-class Told:
+class Remembered:
     """What remembering a conversation did.
 
     Attributes:
@@ -72,8 +72,8 @@ def _when(messages: Sequence[Mapping[str, Any]], otherwise: datetime | None) -> 
     return instant(given) if given else otherwise
 
 
-def _remember(memory: Memory, conversation: Conversation) -> Told:
-    told = Told()
+def _remember(memory: Memory, conversation: Conversation) -> Remembered:
+    told = Remembered()
     pieces = list(_pieces(memory, conversation, told))
     for thread, when, messages in track(pieces, f"Remembering {conversation.name}", console=console(), transient=True):
         told.said += len(messages)
@@ -89,7 +89,7 @@ def _remember(memory: Memory, conversation: Conversation) -> Told:
     return told
 
 
-def _pieces(memory: Memory, conversation: Conversation, told: Told) -> Iterator[tuple[str, Any, list[Any]]]:
+def _pieces(memory: Memory, conversation: Conversation, told: Remembered) -> Iterator[tuple[str, Any, list[Any]]]:
     """What is remembered at a time. Without a model nobody finds the fact in a question or a reply."""
     asked = {question for question, _ in conversation.questions}
     for thread, when, messages in conversation.sessions:
@@ -112,7 +112,7 @@ def _tells_nothing(message: Mapping[str, Any], asked: Set[str]) -> str | None:
     return "a question, asked below" if str(message["content"]) in asked else None
 
 
-def _show_told(conversation: Conversation, told: Told) -> None:
+def _show_told(conversation: Conversation, told: Remembered) -> None:
     counts = (len(told.kept), "memory", "memories"), (told.said, "message", "messages")
     kept, said, sessions = (
         f"{count} {one if count == 1 else more}"

@@ -22,7 +22,7 @@ from langchain_mem.model.instants import parse_iso
 from langchain_mem.model.scopes import EVENTS, Ids, Namespace, Scope, escape
 from langchain_mem.repository.contract import Repository
 from langchain_mem.watching import telemetry
-from langchain_mem.watching.measures import measures, unquoted
+from langchain_mem.watching.measures import measures, without_quotes
 
 NOBODY: Final[Namespace] = (EVENTS, "none", "none")
 """Where events lie that name no owner, such as a purge of everything."""
@@ -98,7 +98,9 @@ class KeptEvents:
     def _row(self, event: ActivityEvent) -> Row:
         at = parse_iso(event["created_at"])
         details = measures(event["details"])
-        refused = [{"reason": unquoted(each.get("reason", ""))} for each in event["details"].get("rejected") or ()]
+        refused = [
+            {"reason": without_quotes(each.get("reason", ""))} for each in event["details"].get("rejected") or ()
+        ]
         if refused:
             details["rejected"] = refused
         value = {**event, "details": details, "updated_at": event["created_at"]}

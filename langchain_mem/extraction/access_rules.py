@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from langchain_mem.extraction.password_rules import is_turned
-from langchain_mem.extraction.secret_rule import Match, Rule, always, pattern
+from langchain_mem.extraction.secret_rule import Rule, TextMatch, always, pattern
 
 _VALUE: Final = r"[\"'`]?(?P<secret>[^\s\"'`,;]{6,64}[^\s\"'`,;.:)])"
 
@@ -91,19 +91,19 @@ LICENSE: Final = re.compile(
 )
 
 
-def has_letters_and_digits(match: Match) -> bool:
+def has_letters_and_digits(match: TextMatch) -> bool:
     """Whether a value mixes letters with digits, as a word, a number or a name does not."""
     value = match["secret"]
     return is_turned(match) and any(map(str.isalpha, value)) and any(map(str.isdigit, value))
 
 
-def is_chosen(match: Match) -> bool:
+def is_chosen(match: TextMatch) -> bool:
     """Whether a value is no product's name either: it has a symbol, or a digit between letters."""
     chosen = re.search(r"[!@#$%^&*?~+=]|[^\W\d_]\d+[^\W\d_]", match["secret"])
     return chosen is not None and has_letters_and_digits(match)
 
 
-def is_license(match: Match) -> bool:
+def is_license(match: TextMatch) -> bool:
     """Whether groups of characters have letters and digits."""
     value = match["secret"]
     return any(map(str.isalpha, value)) and any(map(str.isdigit, value))

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from langchain_mem.extraction.password_rules import GRAMMAR
-from langchain_mem.extraction.secret_rule import FOR, IS, SAID, VERBS, Match, Rule, always, pattern
+from langchain_mem.extraction.secret_rule import FOR, IS, SAID, VERBS, Rule, TextMatch, always, pattern
 
 _LINK: Final = rf"(?:{FOR}?{SAID}|{IS}|{FOR}?[ \t]+)"
 _DIGITS: Final = r"(?P<secret>\d{2,4}[ -]\d{2,4}(?:[ -]\d{2,4})?|\d{3,8})(?![\w.,:/-]*\w)"
@@ -134,34 +134,34 @@ SEED_PHRASE: Final = pattern(
 )
 
 
-def is_seed(match: Match) -> bool:
+def is_seed(match: TextMatch) -> bool:
     """Whether words are of a wallet's list, which has a few words of sentences in it, such as "again"."""
     words = re.findall(r"[a-z]+", match["secret"].lower())
     return sum(word in GRAMMAR for word in words) * 4 <= len(words)
 
 
-def is_pin(match: Match) -> bool:
+def is_pin(match: TextMatch) -> bool:
     """Whether the digits are as many as a PIN has; six after a mere `PIN:` would be a postal code in India."""
     return len(match["secret"]) in (4, 5, 8) or match["pin_said"] is None
 
 
-def is_card_code(match: Match) -> bool:
+def is_card_code(match: TextMatch) -> bool:
     """Whether the digits are as many as such a code has: three or four on a card, more in a message."""
     of_card = re.match(r"cv|ci|cs|card|prüf|karten|crypt", match[0], re.IGNORECASE)
     return len(match["secret"]) in (3, 4) or not of_card
 
 
-def is_one_time(match: Match) -> bool:
+def is_one_time(match: TextMatch) -> bool:
     """Whether there are four digits or more: a lesser number counts something."""
     return sum(map(str.isdigit, match["secret"])) >= 4
 
 
-def is_door_code(match: Match) -> bool:
+def is_door_code(match: TextMatch) -> bool:
     """Whether there are three digits or more, and no year after "changed"."""
     return sum(map(str.isdigit, match["secret"])) >= 3
 
 
-def has_codes(match: Match) -> bool:
+def has_codes(match: TextMatch) -> bool:
     """Whether every part of a list of recovery codes has a digit."""
     return sum(map(str.isdigit, match["secret"])) >= 2 and len(match["secret"]) >= 6
 

@@ -26,8 +26,8 @@ from pydantic import BaseModel
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.extraction.judgement import Judge
 from langchain_mem.extraction.languages import alike, language_of, root, words
-from langchain_mem.extraction.reconcile import Action, Operation
-from langchain_mem.extraction.support import Finding, Said, weigh
+from langchain_mem.extraction.reconcile import Action, CheckedProposal
+from langchain_mem.extraction.support import Objection, Premise, weigh
 from langchain_mem.model.documents import JsonDocument, dumped_whole, in_words, merged, read_by
 from langchain_mem.model.kinds import Many
 
@@ -63,7 +63,7 @@ class JudgedDocument(NamedTuple):
         parts: Values that were left out, by their path, each with the reason.
     """
 
-    operation: Operation
+    operation: CheckedProposal
     refused: str | None
     parts: Mapping[str, str]
 
@@ -80,24 +80,24 @@ class DocumentJudge:
     judge: Judge
     many: Many
 
-    def __call__(self, operation: Operation) -> JudgedDocument:
+    def __call__(self, operation: CheckedProposal) -> JudgedDocument:
         """What becomes of an operation."""
         refused = self._forbidden(operation) or self.judge.malformed(operation) or self._unauthorized(operation)
         compared = refused is None and operation.document is not None and self.judge.grounding != "off"
         return self._compared(operation) if compared else JudgedDocument(operation, refused, {})
 
-    def _forbidden(self, operation: Operation) -> str | None:
+    def _forbidden(self, operation: CheckedProposal) -> str | None:
         if operation.action is Action.KEEP or str(operation.action) in self.many.actions():
             return None
         return f"a model may not {operation.action} a {self.many.name}"
 
-    def _unauthorized(self, operation: Operation) -> str | None:
+    def _unauthorized(self, operation: CheckedProposal) -> str | None:
         if operation.action in (Action.DELETE, Action.UPDATE) and not self.judge.user_said(operation):
             return "only a user's message can remove or change a document"
         spoken = operation.action is Action.KEEP or not self.judge.by_speaker or self.judge.rests_on(operation)
         return None if spoken else f"no message of the {operation.subject} is among those it cites"
 
-    def _compared(self, operation: Operation) -> JudgedDocument:
+    def _compared(self, operation: CheckedProposal) -> JudgedDocument:
         """The operation without what the conversation contradicts, where it is valid so."""
         judge, schema = self.judge, self.many.schema
         compared = compare(
@@ -121,7 +121,7 @@ class DocumentJudge:
 
 
 def compare(
-    document: Mapping[str, Any], said: Said, *, free: Collection[str], vocabulary: Collection[str], strict: bool
+    document: Mapping[str, Any], said: Premise, *, free: Collection[str], vocabulary: Collection[str], strict: bool
 ) -> Compared:
     """Holds each value of a document against what was said.
 
@@ -171,22 +171,22 @@ def _values(value: Any, vocabulary: Collection[str], *, below: bool = False) -> 
 class _Whole:
     """A whole document against what was said: what a value by itself does not tell."""
 
-    def __init__(self, text: str, said: Said) -> None:
+    def __init__(self, text: str, said: Premise) -> None:
         self.said = said
         self._text = text[:_LONGEST]
 
     @cached_property
-    def _finding(self) -> Finding:
-        return weigh(self._text, self.said) if self._text.strip() else Finding()
+    def _finding(self) -> Objection:
+        return weigh(self._text, self.said) if self._text.strip() else Objection()
 
-    def weighed(self, value: str) -> Finding:
+    def weighed(self, value: str) -> Objection:
         """What was said of one value of the document."""
         found = supported(value, self.said)
         against = _parts(found.contradiction)
         sure = [each for each in against if self._is_figure(each) or each in _parts(self._finding.contradiction)]
         doubts = [*(each for each in against if each not in sure), *_parts(found.doubt)]
         stand = [each for each in doubts if each in against or self._stands(each, value)]
-        return Finding(sure[0] if sure else None, "; ".join(stand) or None)
+        return Objection(sure[0] if sure else None, "; ".join(stand) or None)
 
     def _is_figure(self, reason: str) -> bool:
         """Whether a reason is about the value itself, and not about how it was said and of whom."""
@@ -239,11 +239,11 @@ class _Comparing:
         return value
 
 
-def supported(value: str, said: Said) -> Finding:
+def supported(value: str, said: Premise) -> Objection:
     """What a conversation says of one value; a name or a number of which nothing was said is invented."""
     finding = weigh(value, said)
     if finding.contradiction is None and finding.doubt is not None and _is_name(value) and not _any_of(value, said):
-        return Finding(contradiction=f"nobody said {value[:80]}")
+        return Objection(contradiction=f"nobody said {value[:80]}")
     return finding
 
 
@@ -253,7 +253,7 @@ def _is_name(value: str) -> bool:
     return 1 <= len(told) <= 4 and all(word[:1].isupper() for word in told) and language_of(value) != "de"
 
 
-def _any_of(value: str, said: Said) -> bool:
+def _any_of(value: str, said: Premise) -> bool:
     spoken = {root(word, None) for word in said.names}
     return any(alike(root(word, None), each) for word in words(value) for each in spoken)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_mem.errors import InvalidRequest, shown
-from langchain_mem.extraction.reconcile import Action, Operation
+from langchain_mem.extraction.reconcile import Action, CheckedProposal
 from langchain_mem.model.documents import JsonDocument, document_of, dumped_whole, in_words, merged, read_by
 from langchain_mem.model.kinds import Kinds, Many
 from langchain_mem.model.records import Rejected, sound
@@ -34,7 +34,7 @@ class Written:
     document: Any
 
 
-def about_document(operation: Operation, written: Written, kinds: Kinds) -> Operation:
+def about_document(operation: CheckedProposal, written: Written, kinds: Kinds) -> CheckedProposal:
     """An operation with the document it is about; a fact as it is.
 
     The kind may be left to the known document, or to the only kind there is.
@@ -62,7 +62,7 @@ def about_document(operation: Operation, written: Written, kinds: Kinds) -> Oper
     return replace(operation, kind=many.name, document=told, text=in_words(many.name, whole))
 
 
-def _kind(operation: Operation, written: Written, kinds: Kinds) -> Many | None:
+def _kind(operation: CheckedProposal, written: Written, kinds: Kinds) -> Many | None:
     """The kind that an operation is about; `None` for a fact."""
     known = operation.target["schema"] if operation.target is not None else None
     name = written.kind or known
@@ -113,7 +113,7 @@ def as_operations(patches: Mapping[str, Any], kinds: Kinds) -> list[dict[str, An
     return found
 
 
-def unmended(faults: Sequence[Rejected], mended: Sequence[Operation | str]) -> list[Rejected]:
+def unmended(faults: Sequence[Rejected], mended: Sequence[CheckedProposal | str]) -> list[Rejected]:
     """Those of the faults for which a second answer has nothing: no operation like it, or no patch of the name."""
     left = list(mended)
     missing: list[Rejected] = []
@@ -126,7 +126,7 @@ def unmended(faults: Sequence[Rejected], mended: Sequence[Operation | str]) -> l
     return missing
 
 
-def _mends(mended: Operation | str, told: Mapping[str, Any]) -> bool:
+def _mends(mended: CheckedProposal | str, told: Mapping[str, Any]) -> bool:
     if isinstance(mended, str):
         return told.get("document") == mended
     return isinstance(told.get("action"), str) and told["action"].strip().lower() == mended.action

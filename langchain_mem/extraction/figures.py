@@ -63,7 +63,7 @@ _UNITS: Final = frozenset(
 _FACTORS: Final = (1.609, 0.6214, 0.3048, 3.281, 2.54, 0.3937, 0.4536, 2.2046, 28.35, 0.0353, 1000, 0.001, 60, 1 / 60)
 
 
-class Finding(NamedTuple):
+class Objection(NamedTuple):
     """What is wrong with a fact: it is contradicted, or in doubt; neither where both are `None`."""
 
     contradiction: str | None = None
@@ -84,7 +84,7 @@ class Figures:
     others: Sequence[str]
     observed: datetime
 
-    def findings(self, fact: str) -> Iterator[Finding]:
+    def findings(self, fact: str) -> Iterator[Objection]:
         """What is wrong with the figures of a fact."""
         stated = quantities(fact)
         worked_out = any(not self._said(day, self._everything()) for day in stated.dates)
@@ -99,7 +99,7 @@ class Figures:
     def _everything(self) -> list[Quantities]:
         return [quantities(text) for text in (*self.cited, *self.others)]
 
-    def _numbers(self, stated: Quantities, worked_out: bool) -> Iterator[Finding]:
+    def _numbers(self, stated: Quantities, worked_out: bool) -> Iterator[Objection]:
         said = set(chain.from_iterable(number for each in self._everything() for number in _all_numbers(each)))
         new = [number for number in stated.numbers if not number & said]
         taken = set(chain.from_iterable(_all_numbers(stated)))
@@ -107,11 +107,11 @@ class Figures:
         for number in new:
             value = max(number)
             if not left or worked_out or _follows(value, left):
-                yield Finding(doubt=f"the number {value:g} was not said")
+                yield Objection(doubt=f"the number {value:g} was not said")
             else:
-                yield Finding(contradiction=f"says {value:g} where {max(left[0]):g} was said")
+                yield Objection(contradiction=f"says {value:g} where {max(left[0]):g} was said")
 
-    def _times(self, stated: Quantities) -> Iterator[Finding]:
+    def _times(self, stated: Quantities) -> Iterator[Objection]:
         near = [time for each in self._near() for time in each.times]
         said = {time for each in self._everything() for times in each.times for time in times}
         hours = {number for each in self._everything() for numbers in each.numbers for number in numbers}
@@ -121,23 +121,23 @@ class Figures:
             shown = min(time)
             contradicted = any(not each & {t for times in stated.times for t in times} for each in near)
             yield (
-                Finding(contradiction=f"says {shown} where another time was said")
+                Objection(contradiction=f"says {shown} where another time was said")
                 if contradicted
-                else Finding(doubt=f"the time {shown} was not said")
+                else Objection(doubt=f"the time {shown} was not said")
             )
 
-    def _date(self, day: Date, stated: Quantities) -> Finding:
+    def _date(self, day: Date, stated: Quantities) -> Objection:
         if self._said(day, self._everything()) or day.covers(self.observed.date()):
-            return Finding()
+            return Objection()
         text = " ".join(self.cited)
         if (exact := self._exactly(text)) and not any(day.covers(each) for each in exact):
-            return Finding(doubt="its date is not the one that was said")
+            return Objection(doubt="its date is not the one that was said")
         if (_RELATIVE.search(text) or self._day_alone(day)) and self._reachable(day, text):
-            return Finding()
+            return Objection()
         others = [each for near in self._near() for each in near.dates if not any(each.agrees(d) for d in stated.dates)]
         if any(_comparable(day, each) for each in others):
-            return Finding(contradiction="says another date than was said")
-        return Finding(doubt="its date was not said")
+            return Objection(contradiction="says another date than was said")
+        return Objection(doubt="its date was not said")
 
     def _said(self, day: Date, texts: Sequence[Quantities]) -> bool:
         """Whether a date was said: each part of it, a year apart that follows from when it was said."""
@@ -166,14 +166,14 @@ class Figures:
         spans = [max(number) for number in quantities(text).numbers]
         return any(abs(abs(self.observed.year - year) - span) <= 1 for each in spans for span in (each, each / 12))
 
-    def _places(self, fact: str) -> Iterator[Finding]:
+    def _places(self, fact: str) -> Iterator[Objection]:
         """Numbers that were said of another thing: "two cats and a dog" is not "one cat and two dogs"."""
         said = [pair for text in self.cited for pair in _pairs(text)]
         for number, thing in _pairs(fact):
             same = [other for other, noun in said if alike(root(noun, None), root(thing, None))]
             elsewhere = any(number == other and telling(noun, "en") for other, noun in said)
             if same and number not in same and elsewhere and thing not in _UNITS:
-                yield Finding(contradiction=f"says {number} {thing} where {same[0]} was said")
+                yield Objection(contradiction=f"says {number} {thing} where {same[0]} was said")
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

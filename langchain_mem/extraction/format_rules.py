@@ -14,7 +14,7 @@ from typing import Final
 
 from langchain_mem.extraction.generated_rules import is_hexadecimal, looks_generated
 from langchain_mem.extraction.password_rules import has, is_phrase, is_turned
-from langchain_mem.extraction.secret_rule import IS, Match, Rule, always, pattern
+from langchain_mem.extraction.secret_rule import IS, Rule, TextMatch, always, pattern
 
 TERRAFORM: Final = re.compile(r"(?<!\w)[A-Za-z0-9]{14}\.atlasv1\.(?P<secret>[\w-]{30,200})")
 KEY_DATA: Final = pattern(
@@ -100,18 +100,18 @@ SHORT_PIN: Final = pattern(
 )
 
 
-def _names_somebody(match: Match) -> bool:
+def _names_somebody(match: TextMatch) -> bool:
     """Whether what stands before the host of an address is a key, and no name."""
     value: str = match["secret"]
     return is_hexadecimal(value) or looks_generated(value)
 
 
-def _is_base32(match: Match) -> bool:
+def _is_base32(match: TextMatch) -> bool:
     """Whether letters are a key of an authenticator, which has digits, and no word in capitals."""
     return len(re.findall(r"[2-7]", match["secret"])) >= 2
 
 
-def _is_opaque(match: Match) -> bool:
+def _is_opaque(match: TextMatch) -> bool:
     """Whether a part of an address is nothing to read: hexadecimal at length, or random."""
     value: str = match["secret"]
     hexadecimal = is_hexadecimal(value) and sum(map(str.isdigit, value)) >= 3

@@ -14,7 +14,7 @@ import itertools
 import re
 from typing import Final
 
-from langchain_mem.extraction.secret_rule import Match, Rule, any_of, pattern
+from langchain_mem.extraction.secret_rule import Rule, TextMatch, any_of, pattern
 
 _WORDS: Final = """
     key keys token tokens secret secrets credential credentials creds api auth oauth pat ssws webhook cookie cookies
@@ -73,7 +73,7 @@ def looks_generated(value: str) -> bool:
     return often or (cased and runs == 2 and changes * 5 >= 2 * len(kinds) and len(kinds) >= 24)
 
 
-def is_generated(match: Match) -> bool:
+def is_generated(match: TextMatch) -> bool:
     """Whether a value reads as random, and is neither a hash nor a part of an address nor a public key."""
     start = match.start("secret")
     word = match.string[max(0, start - 200) : start].rsplit(maxsplit=1)

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from langchain_mem.extraction.messages import Turn
-from langchain_mem.extraction.reconcile import Action, Operation
-from langchain_mem.extraction.support import Said, weigh
+from langchain_mem.extraction.reconcile import Action, CheckedProposal
+from langchain_mem.extraction.support import Premise, weigh
 from langchain_mem.extraction.user_intent import wishes_to_forget
 
 Grounding: TypeAlias = Literal["strict", "mark", "off"]
@@ -35,7 +35,7 @@ class Judgement(NamedTuple):
         refused: Why it is not carried out; `None` where it is.
     """
 
-    operation: Operation
+    operation: CheckedProposal
     refused: str | None = None
 
 
@@ -59,7 +59,7 @@ class Judge:
     grounding: Grounding = "mark"
     by_speaker: bool = True
 
-    def __call__(self, operation: Operation) -> Judgement:
+    def __call__(self, operation: CheckedProposal) -> Judgement:
         """What becomes of an operation."""
         if operation.action is Action.KEEP:
             return Judgement(operation)
@@ -68,7 +68,7 @@ class Judge:
             return Judgement(operation, refused)
         return self._grounded(operation)
 
-    def malformed(self, operation: Operation) -> str | None:
+    def malformed(self, operation: CheckedProposal) -> str | None:
         """What is wrong with the form of an operation; `None` where nothing is."""
         if operation.confidence < self.min_confidence:
             return f"confidence {operation.confidence} is below {self.min_confidence}"
@@ -80,7 +80,7 @@ class Judge:
             return "its text is empty"
         return None
 
-    def _unauthorized(self, operation: Operation) -> str | None:
+    def _unauthorized(self, operation: CheckedProposal) -> str | None:
         """Why nobody who may ask for an operation did."""
         if operation.action in (*_WITHOUT_TEXT, Action.UPDATE) and not self.user_said(operation):
             return "only a user's message can delete or change a memory"
@@ -95,18 +95,18 @@ class Judge:
             return f"no message of the {operation.subject} is among those it cites"
         return None
 
-    def user_said(self, operation: Operation) -> bool:
+    def user_said(self, operation: CheckedProposal) -> bool:
         """Whether an operation cites a user's message; an assistant may also correct what it said of itself."""
         if operation.action is Action.UPDATE and operation.subject == "assistant":
             return True
         return any(self.turns[index].role == "user" for index in operation.evidence)
 
-    def rests_on(self, operation: Operation) -> bool:
+    def rests_on(self, operation: CheckedProposal) -> bool:
         """Whether an operation cites a message of the one whose fact it is."""
         cited = [self.turns[index] for index in operation.evidence] or self.turns
         return any(turn.role in _SPEAKERS[operation.subject] for turn in cited)
 
-    def _grounded(self, operation: Operation) -> Judgement:
+    def _grounded(self, operation: CheckedProposal) -> Judgement:
         if self.grounding == "off":
             return Judgement(operation)
         finding = weigh(operation.text, self.said(operation))
@@ -118,11 +118,11 @@ class Judge:
         doubts = [doubt for doubt in (operation.doubt, finding.doubt) if doubt]
         return Judgement(replace(operation, doubt="; ".join(doubts) or None))
 
-    def said(self, operation: Operation) -> Said:
+    def said(self, operation: CheckedProposal) -> Premise:
         """What an operation is held against."""
         target = [operation.target["memory"]] if operation.target else []
         speakers = _SPEAKERS[operation.subject] if self.by_speaker else ()
-        return Said(
+        return Premise(
             turns=self.turns,
             cited=operation.evidence,
             speakers=speakers,
@@ -130,7 +130,7 @@ class Judge:
             observed=self.observed,
         )
 
-    def _in_own_words(self, operation: Operation) -> Operation | None:
+    def _in_own_words(self, operation: CheckedProposal) -> CheckedProposal | None:
         """A change whose wording is wrong, in the words of the message that asks for it.
 
         What it would replace is outdated all the same: left live, it would be shown and recalled as if it still held.

@@ -13,7 +13,7 @@ import re
 from typing import Final
 
 from langchain_mem.extraction.password_rules import has, is_given_plainly, is_unlike_a_word
-from langchain_mem.extraction.secret_rule import FOR, IS, SAID, Match, Rule, detector, pattern
+from langchain_mem.extraction.secret_rule import FOR, IS, SAID, Rule, TextMatch, detector, pattern
 
 # --- cards -----------------------------------------------------------------------------------------------------------
 
@@ -45,7 +45,7 @@ def luhn(digits: str) -> bool:
     return (doubled + sum(map(int, digits[-1::-2]))) % 10 == 0
 
 
-def is_card(match: Match) -> bool:
+def is_card(match: TextMatch) -> bool:
     """Whether a number is a card's: an issuer's prefix and length, and the check digit."""
     digits = re.sub(r"[ -]", "", match[0])
     return _ISSUERS.fullmatch(digits) is not None and luhn(digits)
@@ -131,7 +131,7 @@ _WEBHOOK = re.compile(
 _BASIC = pattern(r"\bauthorization[\"']?[ \t]*[:=][ \t]*[\"']?basic[ \t]+(?P<secret>[a-z0-9+/]{6,}={0,2})")
 
 
-def _is_random(match: Match) -> bool:
+def _is_random(match: TextMatch) -> bool:
     """Whether a labeled value mixes letters and digits at length, unlike `gpt-4-turbo` or a path."""
     value: str = match["secret"]
     if len(value) < 12:
@@ -162,14 +162,14 @@ _PREFIXED = re.compile(
 )
 
 
-def _is_generated(match: Match) -> bool:
+def _is_generated(match: TextMatch) -> bool:
     """Whether it is a key and not hyphenated words: digits and letters are mixed at length in what was generated."""
     secret: str = match["secret"]
     mixed = (part for part in re.split(r"[-_]", secret) if re.search(r"\d.*[^\W\d]|[^\W\d].*\d", part))
     return sum(map(str.isdigit, secret)) >= 2 and any(len(part) >= 8 for part in mixed)
 
 
-def _is_an_id(match: Match) -> bool:
+def _is_an_id(match: TextMatch) -> bool:
     """Whether it is an id; of the detector's other pattern, the rule `token` masks the secret alone."""
     return match.re.groups == 0
 
@@ -182,7 +182,7 @@ _GITLAB = tuple("glpat- gldt- glft- glsoat- glrt- glcbt- glimt- glptt- glagent- 
 _JWT = re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*){0,3}", re.ASCII)
 
 
-def _is_jwt(match: Match) -> bool:
+def _is_jwt(match: TextMatch) -> bool:
     parts = match[0].split(".")
     plain = len(parts) >= 3 and all(len(part) >= 10 for part in parts[:3])  # also where the rest was cut or garbled
     return plain or bool(detector("jwt.JwtTokenDetector").is_formally_valid(match[0]))
@@ -201,7 +201,7 @@ _URL_PASSWORD = re.compile(r"://[^\s:/?#@\"'<>]{0,100}:(?!\d{1,5}(?:/|$))([^\s\"
 _FORM = re.compile(r"(?:my|your)?[-_]?(?:password|passwd|pass|pwd|secret)|x{3,}|\*+|\.{3}|…|[<{\[$].*", re.IGNORECASE)
 
 
-def _is_filled_in(match: Match) -> bool:
+def _is_filled_in(match: TextMatch) -> bool:
     """Whether an address has a password, and not the word for one as a form has it."""
     return _FORM.fullmatch(match[1]) is None
 
@@ -209,7 +209,7 @@ def _is_filled_in(match: Match) -> bool:
 _TOKEN_HINTS = ("key", "token", "secret", "bearer", "signature", "credential", "schlüssel", "api", "access")
 
 
-def _is_set(match: Match) -> bool:
+def _is_set(match: TextMatch) -> bool:
     """Whether a variable is set to a value; what is called a secret may be a word."""
     value: str = match["secret"]
     return is_given_plainly(value) if "SECRET" in match[0].split("=")[0] else is_unlike_a_word(value)

@@ -30,7 +30,7 @@ from langchain_mem.extraction import prompts
 from langchain_mem.extraction.document_prompts import again as again_for
 from langchain_mem.extraction.messages import text_of
 from langchain_mem.extraction.proposals import Answer, Proposals, form_of, proposals_of
-from langchain_mem.extraction.request import Request
+from langchain_mem.extraction.request import ExtractionRequest
 
 _LOG: Final = logging.getLogger("langchain_mem")
 
@@ -70,7 +70,7 @@ class Unprocessable(ExtractionError):
     """The model cannot or will not take this conversation: another try fails the same way, a part of it may not."""
 
 
-async def propose(model: BaseChatModel, request: Request) -> Proposals:
+async def propose(model: BaseChatModel, request: ExtractionRequest) -> Proposals:
     """Asks the model once, and once more if its answer holds no operations.
 
     Raises:
@@ -100,7 +100,7 @@ async def propose(model: BaseChatModel, request: Request) -> Proposals:
     return proposals.mended(await _second(formed or model, again, request))
 
 
-async def _second(model: Runnable[Any, Any], messages: Sequence[BaseMessage], request: Request) -> Proposals:
+async def _second(model: Runnable[Any, Any], messages: Sequence[BaseMessage], request: ExtractionRequest) -> Proposals:
     """What a model corrects of its documents; nothing where it fails, for the rest of its answer stands."""
     try:
         return proposals_of(read(await ask(model, messages)), request)

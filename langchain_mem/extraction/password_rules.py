@@ -23,8 +23,8 @@ from langchain_mem.extraction.secret_rule import (
     SAID,
     VALUE,
     VERBS,
-    Match,
     Rule,
+    TextMatch,
     always,
     any_of,
     pattern,
@@ -219,7 +219,7 @@ GRAMMAR: Final = frozenset(
 """Words of a sentence, which nobody puts into a list of words to remember."""
 
 
-def is_given(match: Match) -> bool:
+def is_given(match: TextMatch) -> bool:
     """Whether what follows `password:` is a value: quoted, unlike a word, or a word that ends its line or clause."""
     value = match["secret"]
     if _is_none(value):
@@ -229,7 +229,7 @@ def is_given(match: Match) -> bool:
     return len(value) >= 4 and (reads_unlike_a_word(value) or _stands_alone(match))
 
 
-def is_said(match: Match) -> bool:
+def is_said(match: TextMatch) -> bool:
     """Whether what follows "password is" is a value: six characters or more that read unlike a word, or quoted."""
     value = match["secret"]
     if _is_none(value) or _TERM.match(value):
@@ -245,30 +245,30 @@ _QUALITIES: Final = re.compile(
 """How words end that say how something is."""
 
 
-def is_plain_password(match: Match) -> bool:
+def is_plain_password(match: TextMatch) -> bool:
     """Whether a word after "my password is" is one: no state, no quality, no word of a sentence."""
     value: str = match["secret"].lower()
     return value not in _STATES and value not in GRAMMAR and not _QUALITIES.search(value)
 
 
-def is_mixed(match: Match) -> bool:
+def is_mixed(match: TextMatch) -> bool:
     """Whether a value has letters, digits and symbols."""
     value = match["secret"]
     return not _is_none(value) and not _TERM.match(value) and any(map(str.isalpha, value))
 
 
-def is_phrase(match: Match) -> bool:
+def is_phrase(match: TextMatch) -> bool:
     """Whether several words are a phrase to type and no sentence: a sentence has words such as "the" in it."""
     return not GRAMMAR.intersection(re.findall(r"[^\W\d_]+", match["secret"].lower()))
 
 
-def is_turned(match: Match) -> bool:
+def is_turned(match: TextMatch) -> bool:
     """Whether what is used "as password" is a value: it mixes letters with digits or symbols."""
     value = match["secret"]
     return not (_is_none(value) or _TERM.match(value)) and reads_unlike_a_word(value) and not value.isdecimal()
 
 
-def is_network_key(match: Match) -> bool:
+def is_network_key(match: TextMatch) -> bool:
     """Whether a network's key is one: long enough for WPA, with a digit or a symbol in it, and no model's name."""
     value = match["secret"]
     long_enough = len(value) >= (6 if match["key"] else 8)
@@ -289,18 +289,20 @@ def _is_none(value: str) -> bool:
     return _NO_VALUE.match(value) is not None or value.lower() in _STATES
 
 
-def _stands_alone(match: Match) -> bool:
+def _stands_alone(match: TextMatch) -> bool:
     """Whether a plain word after `:` ends its line or clause, or one after `=` has no blank before it."""
     spaced = match.string[: match.start("secret")].endswith(" ")
     return match["last"] is not None if match["said"] in (":", "：", "->", "→") else not spaced
 
 
-def has(group: str) -> Callable[[Match], bool]:
+def has(group: str) -> Callable[[TextMatch], bool]:
     """Whether a pattern with several alternatives found this one, and no variable or placeholder."""
     return lambda match: match[group] is not None and match[group][0] not in "$<{"
 
 
-def _rules(hints: str, *found: tuple[re.Pattern[str], Callable[[Match], bool]], group: str = "secret") -> list[Rule]:
+def _rules(
+    hints: str, *found: tuple[re.Pattern[str], Callable[[TextMatch], bool]], group: str = "secret"
+) -> list[Rule]:
     """Rules for passwords that have the same hints: words, blanks between them."""
     told = tuple(hints.split())
     return [Rule(name="password", hints=told, find=find, group=group, accepts=accepts) for find, accepts in found]

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from langchain_mem.errors import MissingDependency
 from langchain_mem.extraction.key_rules import CARD, is_card
-from langchain_mem.extraction.secret_rule import IS, SAID, Match, Rule, pattern
+from langchain_mem.extraction.secret_rule import IS, SAID, Rule, TextMatch, pattern
 
 KINDS: Final = ("email", "phone", "card", "iban", "national-id")
 """The kinds of personal data that are recognized."""
@@ -160,8 +160,8 @@ def _numbers(name: str) -> Any:
         raise MissingDependency('Personal data needs two libraries: pip install "langchain-mem[pii]"') from error
 
 
-def _is_phone(regions: Sequence[str]) -> Callable[[Match], bool]:
-    def accepts(match: Match) -> bool:
+def _is_phone(regions: Sequence[str]) -> Callable[[TextMatch], bool]:
+    def accepts(match: TextMatch) -> bool:
         number: str = match["secret"]
         if number.startswith(("+", "00")):
             return _fits(re.sub(r"^00", "+", number), None, "is_possible_number")
@@ -191,19 +191,19 @@ def _fits(number: str, region: str | None, test: str) -> bool:
     return bool(getattr(phonenumbers, test)(parsed))
 
 
-def _is_iban(match: Match) -> bool:
+def _is_iban(match: TextMatch) -> bool:
     return bool(_numbers("stdnum.iban").is_valid(match["secret"], check_country=False))  # banks come and go
 
 
-def _checked_by(module: str) -> Callable[[Match], bool]:
+def _checked_by(module: str) -> Callable[[TextMatch], bool]:
     return lambda match: bool(_numbers(f"stdnum.{module}").is_valid(match["secret"]))
 
 
-def _is_some_countrys(match: Match) -> bool:
+def _is_some_countrys(match: TextMatch) -> bool:
     return any(_numbers(f"stdnum.{module}").is_valid(match["secret"]) for module in _COUNTRIES)
 
 
-def _is_told(match: Match) -> bool:
+def _is_told(match: TextMatch) -> bool:
     """Whether a label is somebody's word and no variable's name."""
     return match["said"] not in ("=", "==")
 

@@ -22,8 +22,8 @@ from langchain_mem.extraction.document_proposals import (
     unmended,
 )
 from langchain_mem.extraction.loose_dates import loose_span
-from langchain_mem.extraction.reconcile import Action, Operation
-from langchain_mem.extraction.request import Request
+from langchain_mem.extraction.reconcile import Action, CheckedProposal
+from langchain_mem.extraction.request import ExtractionRequest
 from langchain_mem.model.instants import iso, to_instant
 from langchain_mem.model.kinds import Kinds
 from langchain_mem.model.records import Importance, Rejected, StoredMemory, sound
@@ -123,7 +123,7 @@ class Proposals(NamedTuple):
         faults: Operations and patches whose document is not valid.
     """
 
-    operations: list[Operation]
+    operations: list[CheckedProposal]
     rejected: list[Rejected]
     documents: dict[str, Any]
     faults: Sequence[Rejected] = ()
@@ -143,7 +143,7 @@ class Proposals(NamedTuple):
         return self._replace(rejected=[*self.rejected, *self.faults], faults=())
 
 
-def proposals_of(answer: Answer, request: Request) -> Proposals:
+def proposals_of(answer: Answer, request: ExtractionRequest) -> Proposals:
     """An answer, checked for form; documents that are not valid stand apart."""
     kinds = request.kinds
     operations, rejected, faults = _checked([*answer.operations, *as_operations(answer.documents, kinds)], request)
@@ -158,9 +158,11 @@ def proposals_of(answer: Answer, request: Request) -> Proposals:
     return Proposals(operations, rejected, patches, faults)
 
 
-def _checked(found: Sequence[Any], request: Request) -> tuple[list[Operation], list[Rejected], list[Rejected]]:
+def _checked(
+    found: Sequence[Any], request: ExtractionRequest
+) -> tuple[list[CheckedProposal], list[Rejected], list[Rejected]]:
     """Operations that can be, those that cannot, and those whose document is not valid."""
-    operations: list[Operation] = []
+    operations: list[CheckedProposal] = []
     rejected: list[Rejected] = []
     faults: list[Rejected] = []
     form = DocumentProposal if request.kinds.many else Proposal
@@ -183,7 +185,7 @@ def _rejected(item: Any, reason: str) -> Rejected:
     return {"operation": json.loads(json.dumps(told, default=repr), parse_constant=str), "reason": reason}
 
 
-def _operation(proposal: Proposal, request: Request) -> Operation:
+def _operation(proposal: Proposal, request: ExtractionRequest) -> CheckedProposal:
     """A proposal with its numbers looked up and its dates worked out.
 
     Raises:
@@ -192,7 +194,7 @@ def _operation(proposal: Proposal, request: Request) -> Operation:
     target = None if proposal.action is Action.ADD else _known(proposal.memory, request.known)
     subject, speaker = _subject(proposal.subject.strip(), request)
     start, end, doubt = _dates(proposal.event_date)
-    fact = Operation(
+    fact = CheckedProposal(
         action=_action(proposal),
         text=_attributed(" ".join(sound(proposal.text).split()), speaker),
         target=target,
@@ -229,7 +231,7 @@ def _action(proposal: Proposal) -> Action:
     return Action.SUPERSEDE if proposal.action is Action.CLOSE and proposal.text.strip() else proposal.action
 
 
-def _subject(said: str, request: Request) -> tuple[Literal["user", "assistant"], str | None]:
+def _subject(said: str, request: ExtractionRequest) -> tuple[Literal["user", "assistant"], str | None]:
     """Whose fact it is, and the name of the speaker where several people speak."""
     names = request.people
     speaker = next((name for name in names if name.casefold() == said.casefold()), None) if len(names) > 1 else None

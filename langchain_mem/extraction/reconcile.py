@@ -17,7 +17,7 @@ from langchain_mem.model.records import Importance, StoredMemory, fold
 SAME_MEANING: Final = 0.95
 """The cosine from which two facts are taken to be one, where their names, numbers and times agree."""
 
-Likeness: TypeAlias = Callable[["Operation"], Sequence[float | None]]
+Likeness: TypeAlias = Callable[["CheckedProposal"], Sequence[float | None]]
 """How near an operation's fact is to each of the live memories, in their order.
 
 A cosine, 0 where it is not known; `None` for a memory that lies elsewhere than the fact would.
@@ -36,7 +36,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class CheckedProposal:
     """One proposal, read and checked for form.
 
     Attributes:
@@ -90,13 +90,13 @@ class Decision:
     """
 
     action: Action
-    operation: Operation
+    operation: CheckedProposal
     target: StoredMemory | None = None
     rests: tuple[str, ...] = ()
 
 
 def reconcile(
-    operations: Sequence[Operation],
+    operations: Sequence[CheckedProposal],
     live: Sequence[StoredMemory],
     likeness: Likeness,
 ) -> list[Decision]:
@@ -129,7 +129,9 @@ def reconcile(
     return decisions
 
 
-def _decide(operation: Operation, said: str, known: Sequence[tuple[StoredMemory, str]], likeness: Likeness) -> Decision:
+def _decide(
+    operation: CheckedProposal, said: str, known: Sequence[tuple[StoredMemory, str]], likeness: Likeness
+) -> Decision:
     """What one operation comes to.
 
     Args:
@@ -165,7 +167,7 @@ _PREDICATE: Final = re.compile(
 _LEAST_WORDS: Final = 3  # of a clause that says something by itself
 
 
-def _rests(decision: Decision, operations: Sequence[Operation]) -> tuple[str, ...]:
+def _rests(decision: Decision, operations: Sequence[CheckedProposal]) -> tuple[str, ...]:
     """What a superseded compound fact said beside what is now outdated: "lives in Berlin and has a dog" has a dog.
 
     The prompt asks a model to add the half that still holds. A model whose answer holds more than this one change has

@@ -17,7 +17,7 @@ from langchain_mem.model.records import StoredMemory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ExtractionRequest:
     """What a model is asked to extract from.
 
     Attributes:

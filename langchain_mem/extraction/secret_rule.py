@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-Match = re.Match[str]
+TextMatch = re.Match[str]
 
 
-def always(match: Match) -> bool:
+def always(match: TextMatch) -> bool:
     """Accepts every match."""
     return True
 
@@ -39,7 +39,7 @@ class Rule:
     hints: tuple[str, ...] = ()
     find: str | re.Pattern[str]
     group: int | str = 0
-    accepts: Callable[[Match], bool] = always
+    accepts: Callable[[TextMatch], bool] = always
 
 
 @functools.cache

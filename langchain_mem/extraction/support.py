@@ -27,21 +27,21 @@ from langchain_mem.extraction.cues import (
     POSSESSIVES,
     QUESTION_WORDS,
 )
-from langchain_mem.extraction.figures import Figures, Finding
+from langchain_mem.extraction.figures import Figures, Objection
 from langchain_mem.extraction.grounding import claims
 from langchain_mem.extraction.languages import FRAME, LANGUAGES, alike, language_of, root, telling, words
 from langchain_mem.extraction.manner import Manner
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.quantities import quantities
 
-__all__ = ["Finding", "Said", "unvouched", "weigh"]
+__all__ = ["Objection", "Premise", "unvouched", "weigh"]
 
 _BRIEF: Final = 6  # words of a message that takes back the one before without saying of what
 _LONGEST: Final = 300  # letters of a message that stand in for a fact
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class Premise:
     """What a fact is held against.
 
     Attributes:
@@ -117,15 +117,15 @@ def _stated(clause: Clause) -> Clause:
     return Clause(clause.text, clause.turn, False, clause.language, False)
 
 
-def weigh(fact: str, said: Said) -> Finding:
+def weigh(fact: str, said: Premise) -> Objection:
     """What a conversation says of a fact."""
     findings = list(Weighing(fact, said).findings())
     contradictions = [finding.contradiction for finding in findings if finding.contradiction]
     doubts = list(dict.fromkeys(finding.doubt for finding in findings if finding.doubt))
-    return Finding(contradictions[0] if contradictions else None, "; ".join(doubts[:2]) or None)
+    return Objection(contradictions[0] if contradictions else None, "; ".join(doubts[:2]) or None)
 
 
-def unvouched(fact: str, said: Said) -> str | None:
+def unvouched(fact: str, said: Premise) -> str | None:
     """Why a fact must not be taken on somebody's word alone; `None` where its speakers said it.
 
     Stricter than `weigh`, for what nobody else looks at: its names, numbers and dates must have been said, and half of
@@ -139,7 +139,7 @@ def unvouched(fact: str, said: Said) -> str | None:
 class Weighing:
     """One fact, held against what was said."""
 
-    def __init__(self, fact: str, said: Said) -> None:
+    def __init__(self, fact: str, said: Premise) -> None:
         self._fact = fact
         self._said = said
         self._language = language_of(fact) or language_of(said.text)
@@ -147,11 +147,11 @@ class Weighing:
         self._stated = {word: _forms(word, self._language) for word in telling(_undated(fact), self._language)}
         self._manner = Manner(fact, self._language, said.clauses, said.spoken, said.known)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[Objection]:
         """Everything that speaks against the fact."""
         yield from self._stated_exactly()
         if self._in_another_language():
-            yield Finding(doubt="said in another language")
+            yield Objection(doubt="said in another language")
             yield from self._how_it_was_said(sure=False)
             return
         yield from self._coverage()
@@ -166,7 +166,7 @@ class Weighing:
         """Whether at least half of the fact's words were said; in another language that cannot be told."""
         return self._in_another_language() or len(self._missing()) * 2 <= len(self._stated)
 
-    def _stated_exactly(self) -> Iterator[Finding]:
+    def _stated_exactly(self) -> Iterator[Objection]:
         """What speaks against its names, numbers, times and dates."""
         said = self._said
         cited = [said.spoken[index] for index in said.own]
@@ -177,24 +177,24 @@ class Weighing:
 
     # --- names
 
-    def _names(self) -> Iterator[Finding]:
+    def _names(self) -> Iterator[Objection]:
         new = [name for name in self._claimed_names() if not _named(name, self._said.names | self._spelled_out)]
         if not self._anything_said() and (new or quantities(self._fact).numbers):
-            yield Finding(contradiction="nobody said anything of it")
+            yield Objection(contradiction="nobody said anything of it")
         elif not new:
             return
         elif (other := self._in_its_place(new)) is not None:
-            yield Finding(contradiction=f"says {new[0].title()} where {other.title()} was said")
+            yield Objection(contradiction=f"says {new[0].title()} where {other.title()} was said")
         else:
-            yield Finding(doubt=f"nobody said {new[0].title()}")
+            yield Objection(doubt=f"nobody said {new[0].title()}")
 
-    def _codes(self) -> Iterator[Finding]:
+    def _codes(self) -> Iterator[Objection]:
         """Addresses, links and codes, which have to be said to the letter."""
         texts = [*self._said.spoken, *self._said.known]
         there = {_plain(code) for text in texts for code in claims(text).identifiers}
         for code in sorted(claims(self._fact).identifiers):
             if _CODE.fullmatch(code) and not any(_plain(code) in each for each in there):
-                yield Finding(doubt=f"nobody said {code}")
+                yield Objection(doubt=f"nobody said {code}")
 
     def _claimed_names(self) -> list[str]:
         """Names; in a language that writes every noun like one, none can be told apart."""
@@ -241,11 +241,11 @@ class Weighing:
     def _in_another_language(self) -> bool:
         return language_of(self._said.text) != self._language
 
-    def _coverage(self) -> Iterator[Finding]:
+    def _coverage(self) -> Iterator[Objection]:
         """Words that were not said; what is known counts as said."""
         missing = self._missing()
         if len(missing) > self._spared():
-            yield Finding(doubt=f"not said: {', '.join(missing[:4])}")
+            yield Objection(doubt=f"not said: {', '.join(missing[:4])}")
 
     def _missing(self) -> list[str]:
         said = frozenset(chain.from_iterable(clause.roots for clause in self._clauses()))
@@ -263,17 +263,17 @@ class Weighing:
 
     # --- how it was said
 
-    def _how_it_was_said(self, *, sure: bool) -> Iterator[Finding]:
+    def _how_it_was_said(self, *, sure: bool) -> Iterator[Objection]:
         """What the clauses that the fact rests on do with it."""
         best = self._best()
         if best is None:
             return
         full = sure and self._share(best) >= 0.99 and not self._elsewhere_plain(best)
         for reason in self._manner.against(best):
-            yield Finding(contradiction=reason) if full else Finding(doubt=reason)
-        yield from (Finding(doubt=reason) for reason in self._manner.doubts(best))
+            yield Objection(contradiction=reason) if full else Objection(doubt=reason)
+        yield from (Objection(doubt=reason) for reason in self._manner.doubts(best))
         if self._taken_back(best):
-            yield Finding(doubt="taken back in a later message")
+            yield Objection(doubt="taken back in a later message")
         yield from self._together()
 
     def _best(self) -> Clause | None:
@@ -313,7 +313,7 @@ class Weighing:
         names = self._claimed_names()
         return any(_among(forms, said) for word, forms in self._stated.items() if word not in names)
 
-    def _together(self) -> Iterator[Finding]:
+    def _together(self) -> Iterator[Objection]:
         """A word that was said only beside other names than the fact's: "Bruno is the lab, Pippa is the beagle"."""
         names = [name for name in self._claimed_names() if name in self._said.names]
         if len(names) != 1:
@@ -323,7 +323,7 @@ class Weighing:
             if word in names or not saying or any(set(names) & set(clause.words) for clause in saying):
                 continue
             if all(self._others_named(clause) for clause in saying):
-                yield Finding(doubt=f"{word} was said of somebody else than {names[0].title()}")
+                yield Objection(doubt=f"{word} was said of somebody else than {names[0].title()}")
 
     def _others_named(self, clause: Clause) -> list[str]:
         return [name for name in clause.names if name not in self._words and not _is_function(name)]

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from langchain_mem.extraction.forget_words import TONGUES
 from langchain_mem.extraction.messages import Turn
-from langchain_mem.extraction.support import Said, unvouched
+from langchain_mem.extraction.support import Premise, unvouched
 from langchain_mem.ranking.bm25 import tokenize
 
 _FLAGS: Final = re.IGNORECASE
@@ -176,5 +176,5 @@ def asks_to_change(memory: Mapping[str, Any], text: str, turns: Sequence[Turn], 
     spoken = [turn for turn in turns if turn.role == "user"]
     if not new & {token for turn in spoken for token in tokenize(turn.text)}:
         return False
-    said = Said(turns=spoken, cited=(), speakers=(), known=[memory["memory"]], observed=now)
+    said = Premise(turns=spoken, cited=(), speakers=(), known=[memory["memory"]], observed=now)
     return unvouched(text, said) is None

@@ -13,7 +13,7 @@ from langchain_mem.extraction.messages import SUMMARY, text_of
 from langchain_mem.extraction.worth_keeping import stands_alone
 from langchain_mem.ranking.context import strip_recalled
 
-Said: TypeAlias = dict[str, BaseMessage]
+MessagesById: TypeAlias = dict[str, BaseMessage]
 """Messages by id, in the order in which they were said."""
 
 MESSAGES: Final = "messages"
@@ -42,7 +42,7 @@ def value_in(state: Any, name: str) -> Any:
     return state.get(name) if isinstance(state, Mapping) else getattr(state, name, None)
 
 
-def spoken(messages: Sequence[Any]) -> Said:
+def spoken(messages: Sequence[Any]) -> MessagesById:
     """What people and the agent said, by message id: no tool's output, and no summary, which nobody said.
 
     Args:
@@ -66,7 +66,7 @@ def _id_of(place: int, message: BaseMessage) -> str:
     return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def last_turn(said: Said) -> Said:
+def last_turn(said: MessagesById) -> MessagesById:
     """From the last run of human messages on."""
     items = list(said.items())
     humans = [place for place, (_, message) in enumerate(items) if isinstance(message, HumanMessage)]
@@ -76,7 +76,7 @@ def last_turn(said: Said) -> Said:
     return dict(items[start:])
 
 
-def heard_by_model(messages: Sequence[Any]) -> Said:
+def heard_by_model(messages: Sequence[Any]) -> MessagesById:
     """What was said before the model's last reply, which is what the model was given."""
     replies = [place for place, message in enumerate(messages) if isinstance(message, AIMessage)]
     return spoken(messages[: replies[-1]] if replies else messages)
@@ -113,7 +113,7 @@ _NEEDED: Final = 4
 _LONGEST: Final = 1_000  # characters of a message: its end is what the next one refers to
 
 
-def spliced(now: Said, before: Said) -> Said:
+def spliced(now: MessagesById, before: MessagesById) -> MessagesById:
     """A conversation with what has been taken out of it since.
 
     Args:
@@ -132,12 +132,12 @@ def spliced(now: Said, before: Said) -> Said:
     return {message_id: now.get(message_id) or before[message_id] for message_id in order}
 
 
-def without(said: Said, ids: Collection[str]) -> Said:
+def without(said: MessagesById, ids: Collection[str]) -> MessagesById:
     """A conversation without some of its messages."""
     return {message_id: message for message_id, message in said.items() if message_id not in ids}
 
 
-def only(said: Said, ids: Iterable[str]) -> Said:
+def only(said: MessagesById, ids: Iterable[str]) -> MessagesById:
     """Of a conversation some of its messages, in its order."""
     wanted = set(ids)
     return {message_id: message for message_id, message in said.items() if message_id in wanted}

@@ -16,7 +16,16 @@ from pydantic import BaseModel, Field, create_model
 from langchain_mem._flow import Body
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.extraction.document_judgement import Compared, compare, vocabulary
-from langchain_mem.integrations.tool_calls import Called, Calling, Told, is_shared, made, named, refused, said_by_users
+from langchain_mem.integrations.tool_calls import (
+    Called,
+    Calling,
+    ContentAndArtifact,
+    is_shared,
+    made,
+    named,
+    refused,
+    said_by_users,
+)
 from langchain_mem.model.documents import document_of, dumped, dumped_whole, merged, read_by
 from langchain_mem.model.kinds import Kinds, Many, in_snake_case
 from langchain_mem.model.records import MemoryDict
@@ -47,7 +56,7 @@ def _of_many(calling: Calling, many: Many, name: str | None) -> list[BaseTool]:
         memory_id=(str, Field(description="The id that search_memories gave.", min_length=1)),
         changes=(dict[str, Any], Field(description=_changes(many.schema))),
     )
-    offered: list[tuple[bool, str, str, type[BaseModel], Callable[..., Body[Told]]]] = [
+    offered: list[tuple[bool, str, str, type[BaseModel], Callable[..., Body[ContentAndArtifact]]]] = [
         (many.insert, f"save_{kind}", f"Save a {many.name} that the user told of.", save, tools.save),
         (many.update, f"update_{kind}", f"Change a {many.name} after what the user said.", update, tools.update),
         (
@@ -79,7 +88,7 @@ class _Many:
 
     many: Many
 
-    async def save(self, called: Called, document: BaseModel) -> Told:
+    async def save(self, called: Called, document: BaseModel) -> ContentAndArtifact:
         compared = _compared(called, self.many.schema, dumped_whole(document), self.many.own_words)
         try:
             whole = read_by(self.many.schema, compared.document)
@@ -89,7 +98,7 @@ class _Many:
         saved = await called.memory.operations.save_document(whole, doubt=compared.doubt, source=source, **owners)
         return f"Saved: {saved['results'][0]['memory']}{_left_out(compared)}", dict(saved)
 
-    async def update(self, called: Called, memory_id: str, changes: dict[str, Any]) -> Told:
+    async def update(self, called: Called, memory_id: str, changes: dict[str, Any]) -> ContentAndArtifact:
         memory = await self._found(called, memory_id)
         if memory is None:
             return refused(_OTHER.format(name=self.many.name))
@@ -104,7 +113,7 @@ class _Many:
             return refused(str(error))
         return f"Changed: {changed['memory']}{_left_out(compared)}", dict(changed)
 
-    async def remove(self, called: Called, memory_id: str) -> Told:
+    async def remove(self, called: Called, memory_id: str) -> ContentAndArtifact:
         memory = await self._found(called, memory_id)
         if memory is None:
             return refused(_OTHER.format(name=self.many.name))
@@ -126,7 +135,7 @@ class _One:
 
     schema: type[BaseModel]
 
-    async def update(self, called: Called, changes: dict[str, Any]) -> Told:
+    async def update(self, called: Called, changes: dict[str, Any]) -> ContentAndArtifact:
         known = await called.memory.operations.get_document(self.schema, **called.owner.owners)
         before = {} if known is None else dumped(known)
         compared = _compared(called, self.schema, changes, (), str(before))

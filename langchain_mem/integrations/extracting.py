@@ -21,7 +21,7 @@ from langchain_mem._flow import Body, run
 from langchain_mem.background.waiting import Patience
 from langchain_mem.errors import SHOWN, Conflict, InvalidRequest, UnknownOption, meant
 from langchain_mem.extraction.messages import text_of
-from langchain_mem.integrations.conversation import MESSAGES, Said, last_said, last_turn, only, spoken
+from langchain_mem.integrations.conversation import MESSAGES, MessagesById, last_said, last_turn, only, spoken
 from langchain_mem.integrations.failing import MISTAKES, OnError, check_on_error, report
 from langchain_mem.integrations.identity import Identity, OwnerRule, check_owner, whose
 from langchain_mem.integrations.place import Place
@@ -113,19 +113,19 @@ class Extracting:
             return False
         return not waits
 
-    async def pending(self, said: Said, owner: Identity, runtime: Any = None) -> Said:
+    async def pending(self, said: MessagesById, owner: Identity, runtime: Any = None) -> MessagesById:
         """The messages that have not been extracted yet; without a thread, those of the last turn."""
         if owner.thread_id is None:
             return last_turn(said)
         operations = self.place.of(runtime).operations
         return only(said, await _new(operations, said, owner))
 
-    def _submit(self, memory: MemoryBase, owner: Identity, said: Said) -> bool:
+    def _submit(self, memory: MemoryBase, owner: Identity, said: MessagesById) -> bool:
         # within the run: its callbacks are told of the model's calls, and count its tokens
         work = partial(copy_context().run, _run, partial(self._remember, memory, owner, said))
         return memory.background.submit(Scope.of(owner.owners).owner(), work)
 
-    async def _wait(self, memory: MemoryBase, owner: Identity, said: Said) -> None:
+    async def _wait(self, memory: MemoryBase, owner: Identity, said: MessagesById) -> None:
         """Lets what is new wait in the store until the thread is quiet."""
         operations = memory.operations
         named = [message.model_copy(update={"id": message_id}) for message_id, message in said.items()]
@@ -139,7 +139,7 @@ class Extracting:
             **owner.owners,
         )
 
-    async def _remember(self, memory: MemoryBase, owner: Identity, said: Said) -> None:
+    async def _remember(self, memory: MemoryBase, owner: Identity, said: MessagesById) -> None:
         operations = memory.operations
         await operations.note_thread(owner.thread_id, **owner.owners)
         threaded = owner.thread_id is not None
@@ -210,7 +210,7 @@ def patient(after: timedelta | None, tokens: int | None) -> Patience | None:
     return None if after is None else Patience(after=after, tokens=tokens)
 
 
-async def _new(operations: BothForms, said: Said, owner: Identity) -> list[str]:
+async def _new(operations: BothForms, said: MessagesById, owner: Identity) -> list[str]:
     """The ids of messages that were not extracted in these words."""
     messages = list(said.values())
     return await operations.pending(list(said), owner.thread_id or "", messages=messages, **owner.owners)

@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
 from langgraph.channels import UntrackedValue
 
 from langchain_mem.integrations.conversation import (
-    Said,
+    MessagesById,
     heard_by_model,
     last_turn,
     messages_in,
@@ -126,11 +126,11 @@ class Hearing:
         """The conversation, with what has been taken out of the state since a model was given it."""
         return list(spliced(spoken(messages_in(state)), self._kept(state)).values())
 
-    def _kept(self, state: Any) -> Said:
+    def _kept(self, state: Any) -> MessagesById:
         heard = value_in(state, "memory_heard")
         return spoken(heard.get(self._name, []) if isinstance(heard, dict) else [])
 
-    def _unanswered(self, state: Any, said: Said, kept: Said) -> list[str]:
+    def _unanswered(self, state: Any, said: MessagesById, kept: MessagesById) -> list[str]:
         """Messages of a run that ended before a model was given them, or anything answered them."""
         if value_in(state, "memory_run"):  # another memory of this agent has begun this very run
             return []
@@ -141,7 +141,7 @@ class Hearing:
             if message_id not in kept and message_id not in self._asked and not _answered(said, order, message_id)
         ]
 
-    async def _pending(self, said: Said, runtime: Any) -> Said:
+    async def _pending(self, said: MessagesById, runtime: Any) -> MessagesById:
         owner = self._extracting.owner_of(runtime)
         try:
             return await self._extracting.pending(said, owner, runtime) if said and owner.thread_id else {}
@@ -155,7 +155,7 @@ class Hearing:
             return said
 
 
-def _answered(said: Said, order: list[str], message_id: str) -> bool:
+def _answered(said: MessagesById, order: list[str], message_id: str) -> bool:
     after: list[BaseMessage] = [said[each] for each in order[order.index(message_id) :]] if message_id in said else []
     return any(isinstance(message, AIMessage) for message in after)
 

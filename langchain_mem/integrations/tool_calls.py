@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from langchain_mem._flow import Body, arun, run
 from langchain_mem.extraction.messages import Turn, turns_of
-from langchain_mem.extraction.support import Said
+from langchain_mem.extraction.support import Premise
 from langchain_mem.integrations.conversation import messages_in
 from langchain_mem.integrations.failing import MISTAKES, report
 from langchain_mem.integrations.identity import Identity
@@ -22,7 +22,7 @@ from langchain_mem.model.documents import INSTRUCTIONS_KIND, SCHEMA
 from langchain_mem.model.records import MemoryDict
 from langchain_mem.model.scopes import Layer
 
-Told: TypeAlias = tuple[str, dict[str, Any]]
+ContentAndArtifact: TypeAlias = tuple[str, dict[str, Any]]
 """What a tool returns: words for the model, and the artifact for the application."""
 
 Runtime: TypeAlias = ToolRuntime[Any, Any]
@@ -48,7 +48,7 @@ class Called:
     asked: list[Turn] | None
 
 
-def said_by_users(called: Called, *known_texts: str) -> Said:
+def said_by_users(called: Called, *known_texts: str) -> Premise:
     """What the users of a conversation said, for the checks of extraction. What a tool returned is not among it.
 
     Args:
@@ -57,10 +57,10 @@ def said_by_users(called: Called, *known_texts: str) -> Said:
     """
     turns = [turn for turn in called.asked or [] if turn.role == "user"]
     known = [*(str(owner) for owner in called.owner.owners.values()), *known_texts]
-    return Said(turns=turns, cited=(), speakers=("user",), known=known, observed=called.memory.clock())
+    return Premise(turns=turns, cited=(), speakers=("user",), known=known, observed=called.memory.clock())
 
 
-def refused(reason: str) -> Told:
+def refused(reason: str) -> ContentAndArtifact:
     """An answer that says why nothing was done."""
     return reason, {"refused": reason}
 
@@ -90,7 +90,9 @@ class Calling:
         self.place = place
         self._whose = whose
 
-    async def call(self, body: Callable[..., Body[Told]], runtime: Runtime | None, arguments: dict[str, Any]) -> Told:
+    async def call(
+        self, body: Callable[..., Body[ContentAndArtifact]], runtime: Runtime | None, arguments: dict[str, Any]
+    ) -> ContentAndArtifact:
         """Runs one of the above; a memory that is down is told to the model, and the agent goes on."""
         owner, memory = self._whose(runtime), self.place.of(runtime)
         called = Called(memory=memory, owner=owner, asked=None if runtime is None else _heard(runtime, owner))
@@ -107,14 +109,18 @@ class Calling:
 
 
 def made(
-    calling: Calling, name: str, description: str, schema: type[BaseModel], body: Callable[..., Body[Told]]
+    calling: Calling,
+    name: str,
+    description: str,
+    schema: type[BaseModel],
+    body: Callable[..., Body[ContentAndArtifact]],
 ) -> BaseTool:
     """A tool with a body, in both forms. LangGraph hands over `runtime`, and the model never sees it."""
 
-    def form(runtime: ToolRuntime[Any, Any] = None, **arguments: Any) -> Told:  # type: ignore[assignment]
+    def form(runtime: ToolRuntime[Any, Any] = None, **arguments: Any) -> ContentAndArtifact:  # type: ignore[assignment]
         return run(calling.call(body, runtime, arguments))
 
-    async def aform(runtime: ToolRuntime[Any, Any] = None, **arguments: Any) -> Told:  # type: ignore[assignment]
+    async def aform(runtime: ToolRuntime[Any, Any] = None, **arguments: Any) -> ContentAndArtifact:  # type: ignore[assignment]
         return await arun(calling.call(body, runtime, arguments))
 
     return StructuredTool.from_function(

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 
 from langchain_mem._flow import Body
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.extraction.support import Finding, weigh
+from langchain_mem.extraction.support import Objection, weigh
 from langchain_mem.extraction.user_intent import asks_to_change, asks_to_forget
 from langchain_mem.integrations.document_tools import document_tools
 from langchain_mem.integrations.identity import OwnerRule, check_owner, whose
@@ -27,7 +27,7 @@ from langchain_mem.integrations.recall import LASTING, THRESHOLD, TOP_K, is_turn
 from langchain_mem.integrations.tool_calls import (
     Called,
     Calling,
-    Told,
+    ContentAndArtifact,
     is_shared,
     made,
     named,
@@ -110,7 +110,7 @@ def owned_tools(
 
 def _tools(calling: Calling, top_k: int, name: str | None) -> list[BaseTool]:
     facts = _Tools(top_k)
-    bodies: dict[str, tuple[type[BaseModel], Callable[..., Body[Told]]]] = {
+    bodies: dict[str, tuple[type[BaseModel], Callable[..., Body[ContentAndArtifact]]]] = {
         "save_memory": (SaveMemory, facts.save),
         "search_memories": (SearchMemories, facts.search),
         "update_memory": (UpdateMemory, facts.update),
@@ -145,22 +145,24 @@ class _Tools:
     def __init__(self, top_k: int) -> None:
         self._top_k = top_k
 
-    async def save(self, called: Called, text: str) -> Told:
-        finding = Finding() if called.asked is None else spoken_of(called, text)
+    async def save(self, called: Called, text: str) -> ContentAndArtifact:
+        finding = Objection() if called.asked is None else spoken_of(called, text)
         if finding.contradiction is not None:
             return refused(f"{_UNSAID} ({finding.contradiction})")
         source, owners = called.owner.source([]), called.owner.owners
         result = await called.memory.operations.save(text, doubt=finding.doubt, source=source, **owners)
         return f"Saved: {text}", dict(result)
 
-    async def search(self, called: Called, query: str) -> Told:
+    async def search(self, called: Called, query: str) -> ContentAndArtifact:
         found = await called.memory.operations.search(
             query, top_k=self._top_k, threshold=THRESHOLD, lasting=LASTING, history=True, **called.owner.visible
         )
         results = nearest(found["results"], self._top_k)
         return "\n".join(map(_told, results)) or "Nothing is known about this.", {"results": results}
 
-    async def update(self, called: Called, memory_id: str, text: str, event_date: str | None = None) -> Told:
+    async def update(
+        self, called: Called, memory_id: str, text: str, event_date: str | None = None
+    ) -> ContentAndArtifact:
         memory = await called.memory.operations.get(memory_id, **called.owner.visible)
         if memory is None or is_shared(memory, called.owner):
             return refused(_UNKNOWN if memory is None else _SHARED)
@@ -174,7 +176,7 @@ class _Tools:
         changed = await called.memory.operations.update(memory_id, text, event_date=date, **called.owner.visible)
         return f"Updated: {changed['memory']}", dict(changed)
 
-    async def forget(self, called: Called, memory_id: str) -> Told:
+    async def forget(self, called: Called, memory_id: str) -> ContentAndArtifact:
         memory = await called.memory.operations.get(memory_id, **called.owner.visible)
         if memory is None or is_shared(memory, called.owner):
             return refused(_UNKNOWN if memory is None else _SHARED)
@@ -189,18 +191,18 @@ def _told(one: FoundMemory) -> str:
     return f"{'Said earlier' if is_turn(one) else one['id']}: {one['memory']}"
 
 
-def spoken_of(called: Called, text: str) -> Finding:
+def spoken_of(called: Called, text: str) -> Objection:
     """What users said of a text that is to be saved, by the checks of extraction.
 
     A model that saves chooses its words, so what nobody confirms at all is refused: another name or figure than was
     said, or no word of it.
     """
     said, strict = said_by_users(called), called.memory.settings.grounding == "strict"
-    finding = Finding() if called.memory.settings.grounding == "off" else weigh(text, said)
+    finding = Objection() if called.memory.settings.grounding == "off" else weigh(text, said)
     shared = {*tokenize(text)} & {token for turn in said.turns for token in tokenize(turn.text)}
     unsaid = finding.doubt if strict or (finding.doubt and _NOBODY.search(finding.doubt)) else None
     against = finding.contradiction or unsaid or (None if shared else "nobody said anything of it")
-    return Finding(against, finding.doubt)
+    return Objection(against, finding.doubt)
 
 
 _NOBODY: Final = re.compile(r"nobody said|was not said")

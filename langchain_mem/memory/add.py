@@ -130,7 +130,7 @@ async def _before(settings: Settings, addition: Addition) -> tuple[Words, Mappin
 
 async def _tried(settings: Settings, addition: Addition, former: Words, infers: bool) -> AddResult:
     """What an addition would do."""
-    changes, rejected = changes_of(settings, addition), []
+    changes, rejected = new_unit_of_work(settings, addition), []
     if infers:
         rejected = await learn(settings, addition, changes)
     else:
@@ -189,7 +189,7 @@ async def _write_portion(
     earlier: Mapping[str, Any] | None,
 ) -> AddResult:
     before = await _journal(settings, portion) if portion.batch is not None else earlier
-    changes = changes_of(settings, portion, before)
+    changes = new_unit_of_work(settings, portion, before)
     await (_keep(settings, portion, changes) if learning is None else learning.decide(changes))
     if former:
         here = {turn.id for turn in portion.turns}
@@ -317,7 +317,7 @@ async def asked(settings: Settings, addition: Addition, *, patient: bool = True)
     return learning
 
 
-def changes_of(settings: Settings, addition: Addition, before: Mapping[str, Any] | None = None) -> UnitOfWork:
+def new_unit_of_work(settings: Settings, addition: Addition, before: Mapping[str, Any] | None = None) -> UnitOfWork:
     """The changes of an addition, none yet, after those of the portions before it."""
     return UnitOfWork(
         settings,

@@ -15,7 +15,7 @@ from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.conditions import ALWAYS, Condition, Kind, Not, Operator, Or, Path, Test, conjunction
 from langchain_mem.memory.operation import Operation, operation
 from langchain_mem.memory.reading.queries import is_in, places
-from langchain_mem.memory.sessions import Threads
+from langchain_mem.memory.sessions import DeletesThreads
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.waiting import read_now
 from langchain_mem.memory.writing.journal import journals_of
@@ -74,7 +74,7 @@ async def _reset(settings: Settings, confirm: bool = True) -> int:
 reset, areset = operation(_reset)
 
 
-async def _erase(settings: Settings, user_id: str, *, checkpointer: Threads | None = None) -> Erased:
+async def _erase(settings: Settings, user_id: str, *, checkpointer: DeletesThreads | None = None) -> Erased:
     """Removes a person at once and for good: memories, history, kept turns, uses, events, and threads.
 
     Args:
@@ -235,7 +235,7 @@ async def _verbatim_of_threads(settings: Settings, threads: set[str], now: datet
     return rows
 
 
-async def _delete_threads(checkpointer: Threads, user_id: str, threads: set[str]) -> set[str]:
+async def _delete_threads(checkpointer: DeletesThreads, user_id: str, threads: set[str]) -> set[str]:
     for thread_id in sorted(threads):
         await call(checkpointer.delete_thread, checkpointer.adelete_thread, thread_id)
     by_user = getattr(checkpointer, "delete_user_threads", None)

@@ -24,8 +24,8 @@ from langchain_mem.extraction.model_call import Unprocessable, propose
 from langchain_mem.extraction.portions import EARLIER
 from langchain_mem.extraction.prompts import known_tokens
 from langchain_mem.extraction.proposals import Proposals
-from langchain_mem.extraction.reconcile import Action, Operation
-from langchain_mem.extraction.request import Request
+from langchain_mem.extraction.reconcile import Action, CheckedProposal
+from langchain_mem.extraction.request import ExtractionRequest
 from langchain_mem.filters.conditions import conjunction, matches
 from langchain_mem.memory.patching import Patching
 from langchain_mem.memory.reading.queries import is_in, live, places
@@ -36,7 +36,7 @@ from langchain_mem.model.instants import iso
 from langchain_mem.model.records import Rejected, StoredMemory, complete
 from langchain_mem.model.scopes import Namespace, Scope, owner_of
 from langchain_mem.store.items import Scan
-from langchain_mem.watching.measures import unquoted
+from langchain_mem.watching.measures import without_quotes
 
 KNOWN_TOKENS: Final = 2_000
 """At most so many tokens of known memories are shown to the model."""
@@ -71,7 +71,7 @@ class Asking:
         self._splits = SPLITS if patient else 0
         self.turns, self.positions = _heard(addition)
         self.known: list[Row] = []
-        self.operations: list[Operation] = []
+        self.operations: list[CheckedProposal] = []
         self.rejected: list[Rejected] = []
         self.understood = True
 
@@ -107,9 +107,9 @@ class Asking:
         self.understood = True
         self._take(proposals, start, stop)
 
-    def _request(self, start: int, stop: int) -> Request:
+    def _request(self, start: int, stop: int) -> ExtractionRequest:
         settings, before = self._settings, [*self._addition.earlier, *self.turns[:start]]
-        return Request(
+        return ExtractionRequest(
             turns=self.turns[start:stop],
             known=[row.value for row in self.known],
             observed=self._addition.at,
@@ -141,7 +141,7 @@ class Asking:
             refused=len(self.rejected),
         )
         if self.rejected or doubts:
-            told = "; ".join(dict.fromkeys(unquoted(each["reason"]) for each in self.rejected))
+            told = "; ".join(dict.fromkeys(without_quotes(each["reason"]) for each in self.rejected))
             _LOG.info(
                 "Of what the model proposed %d are carried out, %d of them in doubt, and %d refused: %s",
                 *(len(self.operations), doubts, len(self.rejected), told[:500]),
@@ -149,7 +149,7 @@ class Asking:
 
     # --- judging
 
-    def _judged(self, operation: Operation) -> Iterator[Operation]:
+    def _judged(self, operation: CheckedProposal) -> Iterator[CheckedProposal]:
         """An operation as it may be carried out; where it may not, the reason is noted among the rejected."""
         refused = self._outdated(operation)
         if refused is None:
@@ -162,7 +162,7 @@ class Asking:
             {"operation": {"action": str(operation.action), "text": operation.text}, "reason": refused}
         )
 
-    def _judged_document(self, operation: Operation) -> Iterator[Operation]:
+    def _judged_document(self, operation: CheckedProposal) -> Iterator[CheckedProposal]:
         """The same for an operation on a document: without what the conversation contradicts, and without secrets."""
         told = {"action": str(operation.action), "kind": operation.kind, "document": operation.document}
         try:
@@ -179,7 +179,7 @@ class Asking:
         else:
             yield judged.operation
 
-    def _cleaned(self, operation: Operation, document: Mapping[str, Any]) -> Operation:
+    def _cleaned(self, operation: CheckedProposal, document: Mapping[str, Any]) -> CheckedProposal:
         """An operation whose document holds no secrets and is valid without them."""
         cleaned = self._settings.clean_metadata(document)
         many, target = self._settings.kinds.many[str(operation.kind)], operation.target
@@ -187,7 +187,7 @@ class Asking:
         read_by(many.schema, merged(before, cleaned))
         return replace(operation, document=cleaned, text=self._settings.clean(operation.text))
 
-    def _elsewhere(self, operation: Operation) -> str | None:
+    def _elsewhere(self, operation: CheckedProposal) -> str | None:
         """Why a conversation must not change a document: others share it."""
         target = operation.target
         if target is None or operation.action is Action.KEEP or self._is_at_home(operation, target):
@@ -207,7 +207,7 @@ class Asking:
             by_speaker=addition.scope.owner()[0] in ("user", "agent"),
         )
 
-    def _within_reach(self, operation: Operation) -> Operation:
+    def _within_reach(self, operation: CheckedProposal) -> CheckedProposal:
         """An operation on a memory that lies elsewhere, such as one a whole organization shares, as a fact of its own.
 
         A conversation changes only what lies where its own facts go; what others share stays as it is.
@@ -219,21 +219,21 @@ class Asking:
             return replace(operation, target=None)
         return replace(operation, action=Action.ADD, target=None)
 
-    def _is_at_home(self, operation: Operation, target: StoredMemory) -> bool:
+    def _is_at_home(self, operation: CheckedProposal, target: StoredMemory) -> bool:
         place = next(row.address.namespace for row in self.known if row.value["id"] == target["id"])
         return self.at_home(operation, [place])[0]
 
-    def at_home(self, operation: Operation, namespaces: Sequence[Namespace]) -> list[bool]:
+    def at_home(self, operation: CheckedProposal, namespaces: Sequence[Namespace]) -> list[bool]:
         """Whether what lies in each of these namespaces lies where an operation's fact would."""
         home = self.home(operation)
         return [each == home or (each[:3] == home[:3] and owner_of(each)[2] is None) for each in namespaces]
 
-    def home(self, operation: Operation) -> Namespace:
+    def home(self, operation: CheckedProposal) -> Namespace:
         """Where an operation's fact goes."""
         role: Role = "assistant" if operation.subject == "assistant" else "user"
         return self._addition.home(role, session=operation.layer == "session")
 
-    def _outdated(self, operation: Operation) -> str | None:
+    def _outdated(self, operation: CheckedProposal) -> str | None:
         """Why an import of older messages must not change what was learned since."""
         target, said = operation.target, iso(self._addition.at)
         imported = self._addition.at < self._addition.now and operation.action is not Action.KEEP

@@ -35,7 +35,7 @@ from langchain_mem.memory.profile import Profile
 from langchain_mem.memory.reading.queries import live
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.contention import settled
-from langchain_mem.memory.writing.merged import merged
+from langchain_mem.memory.writing.merged import merged_draft
 from langchain_mem.memory.writing.places import find_places
 from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
@@ -330,7 +330,7 @@ class Consolidation:
         return done
 
     async def _merge(self, changes: UnitOfWork, merge: Merge, there: Mapping[str, Row]) -> str:
-        draft = merged(merge.memories, self._home, self._settings.clean(merge.text))
+        draft = merged_draft(merge.memories, self._home, self._settings.clean(merge.text))
         (place,) = await find_places(self._settings, [draft], changes.now)
         olds = [there[memory["id"]] for memory in merge.memories]
         return changes.merge(olds, draft, place, reason=merge.reason or None)["id"]

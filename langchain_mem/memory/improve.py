@@ -37,9 +37,9 @@ from langchain_mem.memory.instruct import (
     GUIDANCE,
     LEARNED,
     Instructed,
-    enter,
+    enter_instructions,
     masking,
-    place_of,
+    place_of_instructions,
     shown_at,
 )
 from langchain_mem.memory.models import chat_model
@@ -121,7 +121,7 @@ async def _improve_instructions(
     if chosen is None:
         raise InvalidRequest("improve_instructions needs a model: Memory(model=…) or model=…; instruct() needs none.")
     now, mask = settings.now(), masking(settings)
-    places = {each: place_of(each, ids) for each in names}
+    places = {each: place_of_instructions(each, ids) for each in names}
     found = dict(zip(names, await settings.repo.read(list(places.values()), now), strict=True))
     given = fitted(trajectories_of(trajectories, settings.redact), conversation_tokens)
     improving = _Improving(
@@ -179,7 +179,7 @@ def _entered(
 ) -> list[Instructed]:
     """Puts the instructions that were edited into changes, and says what became of each."""
     return [
-        enter(
+        enter_instructions(
             changes,
             places[name],
             found[name],

@@ -98,7 +98,7 @@ async def _instruct(
         InvalidRequest: The text or the name is empty.
     """
     check_texts(text=text, name=name, guidance=guidance, reason=reason)
-    address, mask = place_of(name, ids), masking(settings)
+    address, mask = place_of_instructions(name, ids), masking(settings)
     told, guided = mask(sound(text).strip()), None if guidance is None else mask(guidance)
     if not told:
         raise InvalidRequest("text must be a text that is not empty; delete() takes instructions away.")
@@ -107,7 +107,9 @@ async def _instruct(
         now = settings.now()
         (row,) = await settings.repo.read([address], now)
         changes = UnitOfWork(settings, at=now)
-        done = enter(changes, address, row, told, name=name, guidance=guided, reason=settings.cleaned(reason))
+        done = enter_instructions(
+            changes, address, row, told, name=name, guidance=guided, reason=settings.cleaned(reason)
+        )
         if dry_run or done["event"] == "NONE":
             return {**done, "batch_id": None}
         await changes.land(Scope.of(ids), event="instruct")
@@ -194,7 +196,7 @@ async def _diff_instructions(
         InvalidRequest: They have no such version.
     """
     check_texts(name=name)
-    (row,) = await settings.repo.read([place_of(name, ids)], settings.now())
+    (row,) = await settings.repo.read([place_of_instructions(name, ids)], settings.now())
     if row is None:
         raise NotFound(f"There are no instructions {shown(name)} here.")
     last = row.value["version"] if until is None else until
@@ -206,7 +208,7 @@ async def _diff_instructions(
 diff_instructions, adiff_instructions = operation(_diff_instructions)
 
 
-def place_of(name: str, ids: Ids) -> Address:
+def place_of_instructions(name: str, ids: Ids) -> Address:
     """Where instructions lie.
 
     Raises:
@@ -219,7 +221,7 @@ def place_of(name: str, ids: Ids) -> Address:
     return Address(home, id_for(home, name))
 
 
-def enter(
+def enter_instructions(
     changes: UnitOfWork,
     address: Address,
     row: Row | None,

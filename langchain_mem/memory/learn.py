@@ -11,7 +11,7 @@ from langchain_mem.backends.base import Row
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.extraction.document_judgement import doubts_left
 from langchain_mem.extraction.messages import Turn
-from langchain_mem.extraction.reconcile import Action, Decision, Operation, reconcile, statements
+from langchain_mem.extraction.reconcile import Action, CheckedProposal, Decision, reconcile, statements
 from langchain_mem.memory.asking import Asking
 from langchain_mem.memory.patching import Patching
 from langchain_mem.memory.settings import Settings
@@ -96,16 +96,16 @@ class Learning:
             if there or operation.target is None:  # what was removed meanwhile stays removed
                 await self._enter_document(operation, target, changes)
 
-    def _on_documents(self) -> list[Operation]:
+    def _on_documents(self) -> list[CheckedProposal]:
         """The operations on documents of which there are many; of several with one identity the last."""
-        kept: dict[Any, Operation] = {}
+        kept: dict[Any, CheckedProposal] = {}
         for place, operation in enumerate(each for each in self._operations if each.kind is not None):
             added = operation.document if operation.action in (Action.ADD, Action.SUPERSEDE) else None
             identity = added and identity_of(self._settings.kinds, str(operation.kind), added)
             kept[(operation.kind, operation.subject, operation.layer, identity) if identity else place] = operation
         return list(kept.values())
 
-    async def _enter_document(self, operation: Operation, target: Row | None, changes: UnitOfWork) -> None:
+    async def _enter_document(self, operation: CheckedProposal, target: Row | None, changes: UnitOfWork) -> None:
         if target is not None and operation.action is Action.KEEP:
             changes.keep(target)
         elif target is not None and operation.action is Action.DELETE:
@@ -119,7 +119,7 @@ class Learning:
             if target is not None and memory["id"] != target.value["id"]:
                 changes.supersede(target, memory, reason=operation.reason or None)
 
-    def _patch(self, operation: Operation, target: Row, changes: UnitOfWork) -> None:
+    def _patch(self, operation: CheckedProposal, target: Row, changes: UnitOfWork) -> None:
         """Patches a document; a patch that the others' changes have made invalid is refused."""
         name, patch = str(operation.kind), operation.document or {}
         memory = changes.batch.current(target)
@@ -138,7 +138,7 @@ class Learning:
             target, reason=operation.reason or None, **{**fields, "memory": in_words(name, value), "doubt": doubt}
         )
 
-    def _document_draft(self, operation: Operation) -> Draft:
+    def _document_draft(self, operation: CheckedProposal) -> Draft:
         """A new document as a draft; it lives as long as was said, or as its kind does."""
         draft, name = self._draft(operation), str(operation.kind)
         ttl, ends = self._settings.kinds.many[name].ttl, operation.expires or self._addition.expiration_date
@@ -154,7 +154,7 @@ class Learning:
             for row, vector in zip(rows.values(), vectors, strict=True)
         ]
 
-        def likeness(operation: Operation) -> list[float | None]:
+        def likeness(operation: CheckedProposal) -> list[float | None]:
             here = self._asking.at_home(operation, [row.address.namespace for row in rows.values()])
             fact = self._vectors.get(self._content(operation))
             cosines = [0.0 if fact is None or other is None else float(fact @ other) for other in known]
@@ -163,7 +163,7 @@ class Learning:
         current = [each for each in self._operations if each.kind is None and self._stands(each, rows)]
         return reconcile(current, [row.value for row in rows.values()], likeness)
 
-    def _stands(self, operation: Operation, rows: Mapping[str, Row]) -> bool:
+    def _stands(self, operation: CheckedProposal, rows: Mapping[str, Row]) -> bool:
         return operation.target is None or operation.target["id"] in rows
 
     async def _carry_out(self, decision: Decision, rows: Mapping[str, Row], changes: UnitOfWork) -> None:
@@ -185,7 +185,7 @@ class Learning:
                 changes.supersede(target, memory, reason=operation.reason or None)
                 await changes.enter([_rest(text, target) for text in decision.rests])
 
-    def _refined(self, operation: Operation, target: Row, changes: UnitOfWork) -> dict[str, Any]:
+    def _refined(self, operation: CheckedProposal, target: Row, changes: UnitOfWork) -> dict[str, Any]:
         """What a refinement changes: the text, and what it adds to the rest."""
         memory = complete(target.value)
         cites = self._cites(operation, reroot(target.address.namespace, TURNS), memory["expiration_date"], changes)
@@ -200,7 +200,7 @@ class Learning:
             "metadata": {**memory["metadata"], **self._addition.metadata},
         }
 
-    def _draft(self, operation: Operation) -> Draft:
+    def _draft(self, operation: CheckedProposal) -> Draft:
         home = self._asking.home(operation)
         return Draft(
             home=home,
@@ -214,10 +214,12 @@ class Learning:
             position=self._positions[min(operation.evidence)] if operation.evidence else self._positions[0],
         )
 
-    def _cited(self, operation: Operation, draft: Draft, changes: UnitOfWork) -> list[str]:
+    def _cited(self, operation: CheckedProposal, draft: Draft, changes: UnitOfWork) -> list[str]:
         return self._cites(operation, reroot(draft.home, TURNS), draft.expiration_date, changes)
 
-    def _cites(self, operation: Operation, home: Namespace, expires: str | None, changes: UnitOfWork) -> list[str]:
+    def _cites(
+        self, operation: CheckedProposal, home: Namespace, expires: str | None, changes: UnitOfWork
+    ) -> list[str]:
         """Keeps the turns a fact was drawn from, and says their ids."""
         if not self._settings.keep_sources:
             return []
@@ -240,7 +242,7 @@ class Learning:
         """A user's words lie with the user alone, so that erasing the user leaves none with an agent."""
         return turn.role != "user" or self._addition.scope.user_id is None or home[1] == "user"
 
-    def _expires(self, operation: Operation, home: Namespace) -> str | None:
+    def _expires(self, operation: CheckedProposal, home: Namespace) -> str | None:
         given = operation.expires or self._addition.expiration_date
         if given is not None or owner_of(home)[2] is None or self._settings.session_ttl is None:
             return given
@@ -262,12 +264,12 @@ class Learning:
         if vectors is not None:
             self._vectors = dict(zip(wanted, vectors, strict=True))
 
-    def _content(self, operation: Operation) -> str:
+    def _content(self, operation: CheckedProposal) -> str:
         """What of an operation's fact is embedded; an update keeps the date of what it refines."""
         refined = operation.target if operation.action is Action.UPDATE else None
         return filed(operation.text, **self._dated(operation, refined))
 
-    def _dated(self, operation: Operation, memory: StoredMemory | None = None) -> Dates:
+    def _dated(self, operation: CheckedProposal, memory: StoredMemory | None = None) -> Dates:
         """The date a fact tells of: its own, that of the memory it refines, or that of the whole addition."""
         if operation.event_date:
             return {"event_date": operation.event_date, "event_end": operation.event_end}
@@ -275,7 +277,7 @@ class Learning:
             return {"event_date": memory["event_date"], "event_end": memory.get("event_end")}
         return {"event_date": self._addition.event_date, "event_end": self._addition.event_end}
 
-    def _halves(self, operation: Operation) -> list[str]:
+    def _halves(self, operation: CheckedProposal) -> list[str]:
         """What may be left of a compound fact that an operation outdates in part."""
         target = operation.target
         if operation.action is not Action.SUPERSEDE or target is None:
@@ -284,7 +286,7 @@ class Learning:
         return [filed(text, *dates) for text in statements(target["memory"])]
 
 
-def _keep(operation: Operation, target: Row, changes: UnitOfWork) -> None:
+def _keep(operation: CheckedProposal, target: Row, changes: UnitOfWork) -> None:
     """Notes that a fact is known. Said again it may settle a doubt and add importance, and takes neither away."""
     memory, news = complete(changes.batch.current(target)), dict[str, Any]()
     if memory["doubt"] and operation.text and operation.doubt is None:
@@ -297,7 +299,7 @@ def _keep(operation: Operation, target: Row, changes: UnitOfWork) -> None:
         changes.keep(target)
 
 
-def _sureness(operation: Operation) -> Sureness:
+def _sureness(operation: CheckedProposal) -> Sureness:
     """How sure a fact is: what the conversation does not confirm counts for less than the model's word."""
     doubted = operation.doubt is not None
     return {"confidence": operation.confidence * (DOUBTED if doubted else 1), "doubt": operation.doubt}

@@ -137,14 +137,14 @@ async def _look_at(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> Cl
 look_at = Operation(_look_at)
 
 
-class Told(TypedDict):
+class LatestInstructions(TypedDict):
     """Instructions, and how they changed last."""
 
     memory: MemoryDict
     diff: str
 
 
-async def _told(settings: Settings, **ids: Unpack[Ids]) -> list[Told]:
+async def _told(settings: Settings, **ids: Unpack[Ids]) -> list[LatestInstructions]:
     """The instructions of everyone, or of those whose ids are given, by owner and name.
 
     Args:

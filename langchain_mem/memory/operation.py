@@ -27,7 +27,7 @@ from langchain_mem._flow import Body, arun, run
 from langchain_mem.errors import SHOWN, MemError, UnknownOption, meant
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.scopes import IDS
-from langchain_mem.rendering.tables import shown
+from langchain_mem.rendering.tables import as_table
 from langchain_mem.watching import telemetry
 from langchain_mem.watching.tracing import traced
 
@@ -65,7 +65,7 @@ class Operation(Generic[P, R]):
         seen = _watched(body)
         public = seen if run_name is None else traced(run_name, seen)
         self._undriven = _of_a_memory(body, seen)
-        self._sync = _of_a_memory(body, lambda *args, **kwargs: shown(run(public(*args, **kwargs))))
+        self._sync = _of_a_memory(body, lambda *args, **kwargs: as_table(run(public(*args, **kwargs))))
         self.coroutine = CoroutineForm(body, public)
 
     @overload
@@ -94,7 +94,7 @@ class CoroutineForm(Generic[P, R]):
         async def form(memory: _Memory, /, *args: P.args, **kwargs: P.kwargs) -> R:
             if not kwargs.keys() <= known:
                 raise _unknown(kwargs.keys() - known, known)
-            return shown(await arun(public(memory.settings, *args, **kwargs)))
+            return as_table(await arun(public(memory.settings, *args, **kwargs)))
 
         self._form: Any = _described(form, body)
 

@@ -9,7 +9,7 @@ from langchain_mem.backends.base import Row
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.extraction.document_judgement import Compared, compare, doubts_left, vocabulary
 from langchain_mem.extraction.messages import Turn
-from langchain_mem.extraction.support import Said
+from langchain_mem.extraction.support import Premise
 from langchain_mem.memory.documents import document_in, enter, place_of
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.drafts import Addition
@@ -100,7 +100,7 @@ class Patching:
             return Compared(dict(patch), {}, {})
         owned = self._addition.scope.user_id is not None
         known = [*self._addition.scope.ids().values(), in_words(name, self.current[name])]
-        said = Said(
+        said = Premise(
             turns=turns,
             cited=(),
             speakers=("user",) if owned else (),

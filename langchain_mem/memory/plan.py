@@ -10,11 +10,11 @@ from typing import Any, Unpack, cast
 from langchain_mem.backends.base import ANY, Address, Row, Write
 from langchain_mem.errors import Conflict, NotFound, shown
 from langchain_mem.extraction.messages import Messages, turns_of
-from langchain_mem.memory.add import addition_of, changes_of, learn, result_of
+from langchain_mem.memory.add import addition_of, learn, new_unit_of_work, result_of
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_ids, check_names
 from langchain_mem.memory.settings import Settings
-from langchain_mem.memory.writing.marks import edited, marked, new_among, outdate, words
+from langchain_mem.memory.writing.marks import edited, marked, new_among, outdate, words_of_turns
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import AddResult
 from langchain_mem.model.scopes import EXTRACTED, PLANS, Ids, Namespace, Scope, escape
@@ -37,7 +37,7 @@ async def _plan(settings: Settings, messages: Messages, *, source: Mapping[str, 
     before = planned.value if planned is not None else {}
     if "result" in before:
         return cast(AddResult, before["result"])
-    changes = changes_of(settings, addition)
+    changes = new_unit_of_work(settings, addition)
     rejected = await learn(settings, addition, changes)
     await outdate(settings, addition, changes, await edited(settings, addition))
     if addition.repeatable:
@@ -113,7 +113,7 @@ async def _pending(
     """
     check_ids(thread_id=thread_id)
     check_names(message_ids=message_ids or [])
-    said = words(turns_of([] if messages is None else messages, settings.redact))
+    said = words_of_turns(turns_of([] if messages is None else messages, settings.redact))
     return await new_among(settings, message_ids or [], said, Scope.of(ids), thread_id, settings.now())
 
 

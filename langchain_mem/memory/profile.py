@@ -16,7 +16,14 @@ from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.memory.writing.journal import journal_address
-from langchain_mem.memory.writing.profiles import PROFILE, Sentence, is_whole, place_of_profile, state_of, told
+from langchain_mem.memory.writing.profiles import (
+    PROFILE,
+    Sentence,
+    is_whole,
+    place_of_profile,
+    profile_fields,
+    state_of,
+)
 from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import MemoryDict, Rejected, StoredMemory, is_live, public, source_of
@@ -90,7 +97,7 @@ class Profile:
         now, row = self._settings.now(), await self._row()
         if not sentences:
             return None if row is None else public(row.value)
-        fields: dict[str, Any] = {**told(sentences, of), "event_date": iso(now), "importance": "always"}
+        fields: dict[str, Any] = {**profile_fields(sentences, of), "event_date": iso(now), "importance": "always"}
         changes = UnitOfWork(self._settings, at=now, batch_id=self._batch_id, before=await self._entry())
         if row is not None and is_live(row.value, iso(now)):
             memory = changes.update(row, **fields)

@@ -8,7 +8,7 @@ from typing import Any, Final, Unpack
 
 from pydantic import BaseModel
 
-from langchain_mem.memory.add import addition_of, changes_of, result_of, written
+from langchain_mem.memory.add import addition_of, new_unit_of_work, result_of, written
 from langchain_mem.memory.documents import drafts_of
 from langchain_mem.memory.operation import Operation
 from langchain_mem.memory.settings import Settings
@@ -37,7 +37,7 @@ async def _save(
     told: dict[str, Any] = {} if doubt is None else {"doubt": doubt, "confidence": _DOUBTED}
 
     async def attempt() -> AddResult:
-        changes = changes_of(settings, addition)
+        changes = new_unit_of_work(settings, addition)
         await changes.enter([replace(draft, **told) for draft in addition.verbatim()])
         await written(settings, addition, changes)
         return result_of(changes, [])

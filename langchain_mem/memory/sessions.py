@@ -29,7 +29,7 @@ from langchain_mem.model.records import MemoryDict, StoredMemory, is_live, publi
 from langchain_mem.model.scopes import TURNS, Namespace, Scope, reroot
 
 
-class Threads(Protocol):
+class DeletesThreads(Protocol):
     """What ending a session and erasing a person need of a checkpointer."""
 
     def delete_thread(self, thread_id: str) -> None:
@@ -52,7 +52,7 @@ async def _end_session(
     run_id: str,
     *,
     promote: bool = True,
-    checkpointer: Threads | None = None,
+    checkpointer: DeletesThreads | None = None,
     user_id: str | None = None,
     agent_id: str | None = None,
 ) -> Ended:

@@ -27,10 +27,10 @@ from langchain_mem.background.waiting import (
     behind,
     due,
     heard,
-    merged,
     turns,
+    waiting_after,
     waiting_in,
-    words,
+    words_of_message,
 )
 from langchain_mem.errors import ExtractionError, InvalidRequest, StoreError
 from langchain_mem.extraction.messages import Messages, turns_of
@@ -89,7 +89,7 @@ async def _wait(
     async def attempt() -> Waiting | None:
         place = marks.waiting_of(scope, thread_id)
         (row,) = await settings.repo.read([place], now)
-        spoken = marks.words(said.values())
+        spoken = marks.words_of_turns(said.values())
         fresh = await marks.new_among(settings, message_ids, spoken, scope, thread_id, now)
         new = [heard(each, said.get(each), now, checkpoint_id) for each in fresh]
         note = _noted(settings, scope, thread_id, message_ids, new, patience, waiting_in(row.value) if row else None)
@@ -121,7 +121,7 @@ def _noted(
     before: Waiting | None,
 ) -> Waiting:
     """What waits of a thread after a turn."""
-    now, messages = settings.now(), merged(before, thread, new)
+    now, messages = settings.now(), waiting_after(before, thread, new)
     at = due(messages, patience, settings.extraction_tokens, now)
     failures = before["failures"] if before and before["due_at"] else 0
     if failures and before and before["due_at"]:
@@ -320,7 +320,7 @@ async def _read_thread(settings: Settings, row: Row) -> int | None:
 async def _unread(settings: Settings, row: Row, addition: Addition) -> Addition | None:
     """What of an addition nobody has read meanwhile; `None`, and a note that waits no more, where that is nothing."""
     note, thread_id = waiting_in(row.value), row.value["thread_id"]
-    spoken = {one["id"]: words(one) for one in note["messages"] if one["text"]}
+    spoken = {one["id"]: words_of_message(one) for one in note["messages"] if one["text"]}
     ids = addition.source["message_ids"]
     new = await marks.new_among(settings, ids, spoken, addition.scope, thread_id, addition.now)
     if len(new) == len(ids):

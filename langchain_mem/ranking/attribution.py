@@ -19,13 +19,13 @@ from typing import Any, Final, TypeVar
 
 from langchain_mem.ranking.bm25 import tokenize
 
-Memory = TypeVar("Memory", bound=Mapping[str, Any])
+MemoryT = TypeVar("MemoryT", bound=Mapping[str, Any])
 
 LEAST_SHARE: Final = 0.25
 """The share of a memory's words from which an answer is taken to draw on it."""
 
 
-def used(memories: Sequence[Memory], question: str, answer: str) -> list[Memory]:
+def used(memories: Sequence[MemoryT], question: str, answer: str) -> list[MemoryT]:
     """The memories an answer drew on, in order.
 
     Args:

@@ -38,7 +38,7 @@ _DEAD_LEAST: Final = 1_000  # … and at least so many
 _STEADY: Final = 16  # one document in so many may come or go before the center moves
 
 
-class Entry(NamedTuple, Generic[Handle]):
+class IndexEntry(NamedTuple, Generic[Handle]):
     """What an index keeps of a document beside its words, its vector and its fields."""
 
     handle: Handle
@@ -95,7 +95,7 @@ class Index(Generic[Handle]):
         self._start()
 
     def _start(self) -> None:
-        self._entries: list[Entry[Handle] | None] = []
+        self._entries: list[IndexEntry[Handle] | None] = []
         self._order = Order()
         self._living = Growing(np.bool_, fill=False)
         self._prefixes = Growing(np.uint64)
@@ -165,7 +165,7 @@ class Index(Generic[Handle]):
 
     def put(
         self,
-        entries: Sequence[Entry[Handle]],
+        entries: Sequence[IndexEntry[Handle]],
         texts: Sequence[str],
         vectors: npt.NDArray[np.float32] | None = None,
         has: Mask | None = None,
@@ -334,7 +334,7 @@ class Index(Generic[Handle]):
         self._prefixes.add(len(entries), _prefixes(entries))
         self._number(entries, lengths)
 
-    def _number(self, entries: Sequence[Entry[Handle]], lengths: npt.NDArray[np.int64]) -> None:
+    def _number(self, entries: Sequence[IndexEntry[Handle]], lengths: npt.NDArray[np.int64]) -> None:
         """Notes who documents are, where they stand and what they rest on."""
         first = self.size
         self._entries.extend(entries)
@@ -362,7 +362,7 @@ class Index(Generic[Handle]):
             del self._by_key[entry.key]
         self._changed()
 
-    def _link(self, number: int, entry: Entry[Handle]) -> None:
+    def _link(self, number: int, entry: IndexEntry[Handle]) -> None:
         """Notes what a document cites, and who cites it; either may come first."""
         fresh = [(number, cited) for key in entry.cites for cited in self._by_key.get(key, ())]
         fresh += [(citing, number) for citing in self._citing.get(entry.key, ()) if citing != number]
@@ -371,7 +371,7 @@ class Index(Generic[Handle]):
         self._links += fresh
 
 
-def _prefixes(entries: Sequence[Entry[Any]]) -> npt.NDArray[np.uint64]:
+def _prefixes(entries: Sequence[IndexEntry[Any]]) -> npt.NDArray[np.uint64]:
     """The first eight bytes of each key as a number, which sorts as the keys do."""
     spelled = [entry.key[:8].encode("utf-8", "surrogatepass")[:8] for entry in entries]
     return np.array(spelled, dtype="S8").view(">u8").astype(np.uint64)

@@ -1,6 +1,6 @@
 """Results as tables.
 
-`shown` turns what an operation returns into the same value that a notebook draws as a table. It stays a dict or a
+`as_table` turns what an operation returns into the same value that a notebook draws as a table. It stays a dict or a
 list: it equals the plain one, `json.dumps` takes it, and so does the state of a graph.
 """
 
@@ -37,7 +37,7 @@ class ShownList(list[Any]):
         return str(drawn(self))
 
 
-def shown(result: R) -> R:
+def as_table(result: R) -> R:
     """A result as a notebook draws it; anything but a dict or a list of dicts is returned as it is.
 
     Args:
@@ -101,7 +101,7 @@ def _when(name: str) -> Cell:
 
 
 def _owner(row: Mapping[str, Any]) -> str:
-    return owner_of(row)
+    return owner_in_words(row)
 
 
 def _score(row: Mapping[str, Any]) -> str:
@@ -148,7 +148,7 @@ def _happened(change: Mapping[str, Any], which: str) -> str:
 
 
 def _ids(row: Mapping[str, Any]) -> str:
-    return owner_of(row["ids"])
+    return owner_in_words(row["ids"])
 
 
 def _numbers(row: Mapping[str, Any]) -> str:
@@ -199,7 +199,7 @@ _KINDS: Final[tuple[tuple[set[str], dict[str, Cell]], ...]] = (
 """By the keys that a row has at least: its columns."""
 
 
-def owner_of(row: Mapping[str, Any]) -> str:
+def owner_in_words(row: Mapping[str, Any]) -> str:
     """Whose something is, in words."""
     names = ("user", "agent", "app", "org", "run")
     return ", ".join(f"{name} {row[f'{name}_id']}" for name in names if row.get(f"{name}_id"))

@@ -23,7 +23,7 @@ from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.records import dated
 from langchain_mem.model.scopes import IDS, MEMORIES, TURNS, Namespace
 from langchain_mem.ranking.columns import Columns
-from langchain_mem.ranking.index import Entry, Index
+from langchain_mem.ranking.index import Index, IndexEntry
 from langchain_mem.ranking.parts import Mask, Places
 from langchain_mem.repository.kept import Unreadable, joined, pieces_of, unpacked
 from langchain_mem.store.items import Items
@@ -308,7 +308,7 @@ class Living:
         homes = {home: BETWEEN.join(home) for home in {address.namespace for address in addresses}}
         self.index.put(
             [
-                Entry(address, address.key, group, position, cited or ())
+                IndexEntry(address, address.key, group, position, cited or ())
                 for address, group, position, cited in zip(addresses, groups, positions, cites, strict=True)
             ],
             [dated(said, parse_iso(when)) if when else said for said, when in zip(memories, dates, strict=True)],

@@ -18,7 +18,7 @@ from langchain_mem.filters.language import parse_store
 from langchain_mem.store.items import Items
 from langchain_mem.testing.clock import FakeClock
 from langchain_mem.testing.forms import NS, Forms, Suite, keys
-from langchain_mem.testing.rows import A, B, put, read
+from langchain_mem.testing.rows import A, B, put, row_at
 
 _NOTES = {
     "plain": "tea in the morning",
@@ -29,7 +29,7 @@ _NOTES = {
 }
 
 
-class Abilities(Suite):
+class AbilitySuite(Suite):
     """What the optional protocols of `backends.base` ask."""
 
     # Scanning
@@ -120,17 +120,17 @@ class Abilities(Suite):
         instants = [clock.now + timedelta(seconds=n) for n in (3, 1, 2)]
         store.do(store.store.items.touch({A: instants[:1], B: instants}, keep=2))
         store.do(store.store.items.touch({A: instants[1:]}, keep=2))
-        assert read(store, A).touches == (instants[2], instants[0])
-        assert read(store, B) is None
+        assert row_at(store, A).touches == (instants[2], instants[0])
+        assert row_at(store, B) is None
 
     def test_touch_is_no_write(self, store: Forms, clock: FakeClock) -> None:
         """A touch leaves value, `updated_at` and revision alone."""
         self._needs_touching(store)
         store.put(NS, "a", {"text": "tea"})
-        before = read(store, A)
+        before = row_at(store, A)
         clock.advance(days=1)
         store.do(store.store.items.touch({A: [clock.now]}, keep=9))
-        after = read(store, A)
+        after = row_at(store, A)
         assert (after.value, after.updated_at, after.revision) == (before.value, before.updated_at, before.revision)
         assert keys(store.search(NS, query="tea")) == ["a"]
 
@@ -139,7 +139,7 @@ class Abilities(Suite):
         self._needs_touching(store)
         store.put(NS, "a", {"n": 1})
         store.race(*(store.store.items.touch({A: [clock.now]}, keep=50) for _ in range(8)))
-        assert len(read(store, A).touches) == 8
+        assert len(row_at(store, A).touches) == 8
 
     def test_put_loses_no_touch(self, store: Forms, clock: FakeClock) -> None:
         """A put by someone who read the row before a touch keeps that touch, and counts none twice."""
@@ -149,7 +149,7 @@ class Abilities(Suite):
         store.do(items.write([put(A, {"n": 1}, None, touches=(first,))]))
         store.do(items.touch({A: [second]}, keep=9))
         store.do(items.write([put(A, {"n": 2}, None, touches=(first, third))]))
-        assert read(store, A).touches == (first, second, third)
+        assert row_at(store, A).touches == (first, second, third)
 
     def _scan(self, store: Forms, limit: int) -> list[Row]:
         scan = store.do(store.store.items.scan([NS], limit=limit))

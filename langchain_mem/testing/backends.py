@@ -15,20 +15,20 @@ import pytest
 from langgraph.store.base import IndexConfig, PutOp
 
 from langchain_mem.errors import EmbeddingMismatch
-from langchain_mem.testing.abilities import Abilities
+from langchain_mem.testing.abilities import AbilitySuite
 from langchain_mem.testing.clock import FakeClock
 from langchain_mem.testing.conformance import StoreConformance
 from langchain_mem.testing.embeddings import FakeEmbeddings
 from langchain_mem.testing.forms import NS, Forms, keys
-from langchain_mem.testing.queries import Queries
-from langchain_mem.testing.rows import Rows
+from langchain_mem.testing.queries import QuerySuite
+from langchain_mem.testing.rows import RowSuite
 
 
 class OtherEmbeddings(FakeEmbeddings):
     """An embedder of another name and the same length."""
 
 
-class LongTermStoreConformance(StoreConformance, Rows, Queries, Abilities):
+class LongTermStoreConformance(StoreConformance, RowSuite, QuerySuite, AbilitySuite):
     """`StoreConformance`, and what `backends.base` asks of a backend. Subclassed in the same way.
 
     What a backend cannot do at all, being no `Scanning`, `Lexical` or `Touching`, is skipped.

@@ -21,7 +21,7 @@ from langchain_mem.testing.forms import NS, Forms, Suite
 from langchain_mem.testing.rows import A, C, put
 
 
-class Queries(Suite):
+class QuerySuite(Suite):
     """What a backend finds, counts and lists."""
 
     examples: ClassVar[int] = 25

@@ -35,12 +35,12 @@ def put(
     return Write.put(made, expects=expects)
 
 
-def read(store: Forms, address: Address) -> Any:
+def row_at(store: Forms, address: Address) -> Any:
     """The row at an address; `None` where there is none."""
     return store.do(store.store.items.read([address]))[0]
 
 
-class Rows(Suite):
+class RowSuite(Suite):
     """What a backend does with rows that are written, read and purged."""
 
     def test_rows_come_back_whole(self, store: Forms, clock: FakeClock) -> None:
@@ -50,7 +50,7 @@ class Rows(Suite):
         store.do(
             store.store.items.write([put(A, {"n": 1}, ["tea", "coffee"], at, touches=(at,), ttl=ttl, expires_at=ends)])
         )
-        row = read(store, A)
+        row = row_at(store, A)
         assert (row.created_at, row.updated_at, row.touches, row.ttl) == (at, at, (at,), ttl)
         assert row.expires_at == ends
         assert row.vectors.dtype == np.float32
@@ -61,15 +61,15 @@ class Rows(Suite):
         """Vectors that come with a row are brought to unit length and not embedded again."""
         vectors = np.eye(2, embeddings.dims, dtype=np.float32) * 3
         store.do(store.store.items.write([put(A, {}, ["x", "y"], vectors=vectors)]))
-        assert read(store, A).vectors == pytest.approx(vectors / 3, abs=1e-6)
+        assert row_at(store, A).vectors == pytest.approx(vectors / 3, abs=1e-6)
         assert embeddings.texts == []
 
     def test_revision_changes_with_each_write(self, store: Forms) -> None:
         """Two writes of one value have two revisions."""
         store.put(NS, "a", {"n": 1})
-        first = read(store, A).revision
+        first = row_at(store, A).revision
         store.put(NS, "a", {"n": 1})
-        assert read(store, A).revision != first
+        assert row_at(store, A).revision != first
 
     def test_writes_may_expect(self, store: Forms, clock: FakeClock) -> None:
         """A write is done where what it expects is there, and else is a `Conflict`; what has expired is nothing."""
@@ -83,7 +83,7 @@ class Rows(Suite):
             store.do(write([Write.delete(B, expects="another")]))
         clock.advance(hours=2)
         store.do(write([put(A, {"n": 3}, None, expects=None)]))
-        store.do(write([Write.delete(A, expects=read(store, A).revision)]))
+        store.do(write([Write.delete(A, expects=row_at(store, A).revision)]))
         assert store.count() == 0
 
     def test_conflict_writes_nothing(self, store: Forms) -> None:
@@ -101,11 +101,11 @@ class Rows(Suite):
     def test_one_of_many_writers_wins(self, store: Forms) -> None:
         """Of writers that expect the same revision, one succeeds and the others are told."""
         store.put(NS, "a", {"n": 0})
-        expects = read(store, A).revision
+        expects = row_at(store, A).revision
         results = store.race(*(store.store.items.write([put(A, {"n": n}, None, expects=expects)]) for n in range(1, 6)))
         assert sum(isinstance(result, Conflict) for result in results) == 4
         assert results.count(None) == 1
-        assert read(store, A).value == {"n": results.index(None) + 1}
+        assert row_at(store, A).value == {"n": results.index(None) + 1}
 
     def test_purge_in_parts(self, store: Forms, clock: FakeClock) -> None:
         """`purge` removes at most its limit, and only what has expired."""

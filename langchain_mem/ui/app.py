@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from langchain_mem.errors import InvalidRequest, MemError, NotFound
 from langchain_mem.memory.base import MemoryBase
 from langchain_mem.model.scopes import IDS
-from langchain_mem.rendering.tables import happened, owner_of, redated, when
+from langchain_mem.rendering.tables import happened, owner_in_words, redated, when
 from langchain_mem.ui import live
 from langchain_mem.ui.acts import ACTS, Act
 from langchain_mem.ui.door import HEADERS, HOSTS, Consent, Guard
@@ -88,7 +88,7 @@ class Desk:
         self._templates = Environment(
             loader=PackageLoader("langchain_mem.ui"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
-        self._templates.filters.update(when=when, whose=owner_of, bytes=_bytes, pretty=_pretty, redated=redated)
+        self._templates.filters.update(when=when, whose=owner_in_words, bytes=_bytes, pretty=_pretty, redated=redated)
         self._templates.globals.update(
             link=link,
             ids_in=ids_in,

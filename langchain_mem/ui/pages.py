@@ -17,7 +17,7 @@ from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.scopes import IDS, Ids
 from langchain_mem.rendering import scores
 from langchain_mem.rendering.markup import Markup
-from langchain_mem.rendering.tables import owner_of
+from langchain_mem.rendering.tables import owner_in_words
 from langchain_mem.ui import charts
 from langchain_mem.ui.curve import Life, drawn
 from langchain_mem.ui.threads import Checkpointers, Threads, span, threads_of
@@ -91,7 +91,7 @@ def owner(inspected: Inspected, asked: Asked) -> Shown:
         "previous": page - 1 if page > 1 else None,
         "states": _STATES[1:],
     }
-    return Shown("owner.html", owner_of(ids) or "Everyone", values)
+    return Shown("owner.html", owner_in_words(ids) or "Everyone", values)
 
 
 def one(inspected: Inspected, asked: Asked) -> Shown:
@@ -226,7 +226,7 @@ def ids_in(memory: Mapping[str, Any]) -> dict[str, str]:
 def _by_owner(sights: Iterable[Sight]) -> dict[str, list[Sight]]:
     found: dict[str, list[Sight]] = {}
     for sight in sights:
-        found.setdefault(owner_of(sight["memory"]), []).append(sight)
+        found.setdefault(owner_in_words(sight["memory"]), []).append(sight)
     return dict(sorted(found.items()))
 
 

@@ -42,7 +42,7 @@ def texts(details: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in details.items() if isinstance(value, str) and name not in _IDS}
 
 
-def unquoted(reason: str) -> str:
+def without_quotes(reason: str) -> str:
     """Why something was refused or doubted (see `langchain_mem.extraction.support`), without the words it quotes.
 
     Example:

@@ -37,7 +37,7 @@ def mark_of(scope: Scope, thread_id: str) -> Address:
     return Address((EXTRACTED, kind, escape(owner_id)), thread_id)
 
 
-def words(turns: Iterable[Turn]) -> Words:
+def words_of_turns(turns: Iterable[Turn]) -> Words:
     """The words of turns, as they are noted."""
     return {turn.id: digest(turn.whole or turn.spoken) for turn in turns if turn.id}
 
@@ -65,7 +65,7 @@ async def marked(settings: Settings, addition: Addition) -> list[Write]:
     row, waiting = await settings.repo.read(places, addition.now)
     before: Mapping[str, Any] = row.value if row else {}
     ids = dict.fromkeys([*before.get("message_ids", ()), *addition.source["message_ids"]])
-    value = {"message_ids": list(ids), "words": {**before.get("words", {}), **words(addition.turns)}}
+    value = {"message_ids": list(ids), "words": {**before.get("words", {}), **words_of_turns(addition.turns)}}
     noted = Row(address=places[0], value=value, created_at=addition.now, updated_at=addition.now)
     marking = Write.put(noted, expects=row.revision if row else None, before=row)
     return [marking, *([] if waiting is None and not addition.awaited else _taken_off(waiting, addition))]
@@ -76,7 +76,7 @@ def _taken_off(row: Row | None, addition: Addition) -> list[Write]:
     read, now = addition.source["message_ids"], addition.now
     if row is None or (addition.awaited and not holds(waiting_in(row.value), read)):
         raise Withdrawn("The messages do not wait any more; nothing was written.")
-    said = words(addition.turns)
+    said = words_of_turns(addition.turns)
     left = without(waiting_in(row.value), {id_: said.get(id_, NO_WORDS) for id_ in read})
     if not left:
         return [Write.delete(row.address, expects=row.revision)]
@@ -120,7 +120,7 @@ async def edited(settings: Settings, addition: Addition) -> Words:
         return {}
     (row,) = await settings.repo.read([mark_of(addition.scope, addition.source["thread_id"] or "")], addition.now)
     noted: Words = row.value.get("words", {}) if row else {}
-    return {id_: noted[id_] for id_, now in words(addition.turns).items() if noted.get(id_, now) != now}
+    return {id_: noted[id_] for id_, now in words_of_turns(addition.turns).items() if noted.get(id_, now) != now}
 
 
 async def outdate(settings: Settings, addition: Addition, changes: UnitOfWork, former: Words) -> None:

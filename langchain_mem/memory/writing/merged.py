@@ -10,7 +10,7 @@ from langchain_mem.model.records import StoredMemory
 from langchain_mem.model.scopes import Namespace
 
 
-def merged(memories: Sequence[StoredMemory], home: Namespace, text: str) -> Draft:
+def merged_draft(memories: Sequence[StoredMemory], home: Namespace, text: str) -> Draft:
     """The memory that says all of several.
 
     Args:

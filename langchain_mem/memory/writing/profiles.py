@@ -33,7 +33,7 @@ def place_of_profile(home: Namespace) -> Address:
     return Address(home, id_for((*home, "schema"), PROFILE))
 
 
-def told(sentences: Sequence[Sentence], of: str | None = None) -> dict[str, Any]:
+def profile_fields(sentences: Sequence[Sentence], of: str | None = None) -> dict[str, Any]:
     """What of a profile's memory its sentences make: text and metadata.
 
     Args:
@@ -65,7 +65,7 @@ def without_what_changed(profile: StoredMemory, after: Mapping[str, StoredMemory
     kept = [_moved(one, after) for one in sentences if all(_stands(key, after) for key in one["rests_on"])]
     if kept == sentences:
         return None
-    return told(kept) if kept else {"state": "deleted"}
+    return profile_fields(kept) if kept else {"state": "deleted"}
 
 
 def _stands(key: str, after: Mapping[str, StoredMemory]) -> bool:

@@ -16,9 +16,9 @@ from langchain_mem.background.waiting import (
     behind,
     due,
     heard,
-    merged,
+    waiting_after,
     without,
-    words,
+    words_of_message,
 )
 from langchain_mem.extraction.messages import Turn
 
@@ -57,7 +57,7 @@ def test_what_is_trimmed_counts_and_what_is_taken_back_does_not(
     waits: Waiting | None, thread: str, new: str, left: str
 ):
     """A message that is gone while one before it is still there was taken back."""
-    assert "".join(one["id"] for one in merged(waits, list(thread), _said(*new))) == left
+    assert "".join(one["id"] for one in waiting_after(waits, list(thread), _said(*new))) == left
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), unique=True), st.integers(0, 8))
@@ -67,7 +67,7 @@ def test_a_thread_that_only_grows_loses_and_doubles_nothing(ids: list[str], cut:
     if first:
         note = _note(None, *first)
         waits = note
-    assert [one["id"] for one in merged(waits, ids, _said(*ids))] == ids
+    assert [one["id"] for one in waiting_after(waits, ids, _said(*ids))] == ids
 
 
 def test_a_message_keeps_the_time_at_which_its_words_were_first_heard():
@@ -75,13 +75,16 @@ def test_a_message_keeps_the_time_at_which_its_words_were_first_heard():
     later = [
         heard("a", Turn(role="user", text=text, id="a"), NOW + timedelta(days=1), None) for text in ("words a", "x")
     ]
-    assert [merged(_note(None, "a"), ["a"], [one])[0]["said_at"][:10] for one in later] == ["2026-01-01", "2026-01-02"]
+    assert [waiting_after(_note(None, "a"), ["a"], [one])[0]["said_at"][:10] for one in later] == [
+        "2026-01-01",
+        "2026-01-02",
+    ]
 
 
 def test_what_was_read_in_other_words_is_left():
     """A message that was edited while it was read waits on."""
     note = _note(None, "a", "b")
-    read = {"a": words(note["messages"][0]), "b": "other words"}
+    read = {"a": words_of_message(note["messages"][0]), "b": "other words"}
     assert [one["id"] for one in without(note, read)] == ["b"]
 
 

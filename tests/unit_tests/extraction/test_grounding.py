@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from langchain_mem.extraction.grounding import claims, may_say_the_same
 from langchain_mem.extraction.messages import Turn
-from langchain_mem.extraction.support import Said, unvouched
+from langchain_mem.extraction.support import Premise, unvouched
 from tests.memories import Bench, against, events, facts, op, texts
 
 Open = Callable[..., Bench]
@@ -21,7 +21,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def doubted(fact: str, said: str, known: tuple[str, ...] = ()) -> str | None:
     """Why a fact must not be taken on the word of somebody who heard one message."""
-    return unvouched(fact, Said(turns=[Turn(role="user", text=said)], cited=(), speakers=(), known=known, observed=NOW))
+    return unvouched(
+        fact, Premise(turns=[Turn(role="user", text=said)], cited=(), speakers=(), known=known, observed=NOW)
+    )
 
 
 class TestVouching:

@@ -10,7 +10,7 @@ import pytest
 
 from langchain_mem.extraction.judgement import Judge, Judgement
 from langchain_mem.extraction.messages import Turn, turns_of
-from langchain_mem.extraction.reconcile import Action, Operation
+from langchain_mem.extraction.reconcile import Action, CheckedProposal
 from langchain_mem.model.records import StoredMemory
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,7 +31,7 @@ def judged(
     options = {name: fields.pop(name) for name in ("by_speaker", "min_confidence", "grounding") if name in fields}
     turns = said if said is TALK else turns_of(said)
     judge = Judge(turns=turns, observed=NOW, known=["alex"], **options)
-    return judge(Operation(action=Action(action), text=text, evidence=tuple(evidence), **fields))
+    return judge(CheckedProposal(action=Action(action), text=text, evidence=tuple(evidence), **fields))
 
 
 class TestForm:

@@ -8,14 +8,14 @@ import pytest
 
 from langchain_mem.extraction.judgement import Judge, Judgement
 from langchain_mem.extraction.messages import turns_of
-from langchain_mem.extraction.reconcile import Action, Operation
+from langchain_mem.extraction.reconcile import Action, CheckedProposal
 
 
 def judged(said: str, fact: str) -> Judgement:
     """What becomes of a fact drawn from one message."""
     turns = turns_of([{"role": "user", "content": said}])
     judge = Judge(turns=turns, observed=datetime(2024, 7, 9, 18, 30, tzinfo=UTC))
-    return judge(Operation(action=Action.ADD, text=fact, evidence=(0,)))
+    return judge(CheckedProposal(action=Action.ADD, text=fact, evidence=(0,)))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from langchain_mem.extraction.reconcile import (
     SAME_MEANING,
     Action,
+    CheckedProposal,
     Decision,
-    Operation,
     reconcile,
     statements,
 )
@@ -22,7 +22,9 @@ def known(text: str) -> StoredMemory:
     return cast(StoredMemory, {"id": text, "memory": text})
 
 
-def decide(operations: Sequence[Operation], live: Sequence[StoredMemory] = (), cosine: float = 0.0) -> list[Decision]:
+def decide(
+    operations: Sequence[CheckedProposal], live: Sequence[StoredMemory] = (), cosine: float = 0.0
+) -> list[Decision]:
     return reconcile(operations, live, lambda _: [cosine] * len(live))
 
 
@@ -32,24 +34,24 @@ class TestDeciding:
         tea = known("Likes tea")
         for action in (Action.ADD, Action.UPDATE, Action.SUPERSEDE):
             target = tea if action is not Action.ADD else None
-            (decision,) = decide([Operation(action=action, text="likes  TEA", target=target)], [tea])
+            (decision,) = decide([CheckedProposal(action=action, text="likes  TEA", target=target)], [tea])
             assert (decision.action, decision.target) == (Action.KEEP, tea)
 
     @pytest.mark.parametrize(("cosine", "action"), [(SAME_MEANING, Action.KEEP), (SAME_MEANING - 0.01, Action.ADD)])
     def test_the_same_meaning_is_known(self, cosine: float, action: Action) -> None:
         """From a cosine of 0.95 on, a fact whose names, numbers and times agree is known."""
-        (decision,) = decide([Operation(action=Action.ADD, text="Enjoys tea")], [known("Likes tea")], cosine)
+        (decision,) = decide([CheckedProposal(action=Action.ADD, text="Enjoys tea")], [known("Likes tea")], cosine)
         assert decision.action is action
 
     def test_alike_but_not_the_same(self) -> None:
         """However alike two texts sound, a number tells them apart."""
-        (decision,) = decide([Operation(action=Action.ADD, text="Has 3 cats")], [known("Has 2 cats")], 0.999)
+        (decision,) = decide([CheckedProposal(action=Action.ADD, text="Has 3 cats")], [known("Has 2 cats")], 0.999)
         assert decision.action is Action.ADD
 
     def test_a_known_statement_retires_another(self) -> None:
         """Where the newer value is known already, the older one is superseded by it."""
         berlin, paris = known("Lives in Berlin"), known("Lives in Paris")
-        proposal = Operation(action=Action.SUPERSEDE, text="Lives in Paris", target=berlin)
+        proposal = CheckedProposal(action=Action.SUPERSEDE, text="Lives in Paris", target=berlin)
         (decision,) = decide([proposal], [berlin, paris])
         assert (decision.action, decision.target) == (Action.SUPERSEDE, berlin)
 
@@ -57,9 +59,9 @@ class TestDeciding:
         """A memory is changed once by one answer, and a text is written once."""
         tea = known("Likes tea")
         proposals = [
-            Operation(action=Action.SUPERSEDE, text="Likes coffee", target=tea),
-            Operation(action=Action.DELETE, target=tea),
-            Operation(action=Action.ADD, text="likes COFFEE"),
+            CheckedProposal(action=Action.SUPERSEDE, text="Likes coffee", target=tea),
+            CheckedProposal(action=Action.DELETE, target=tea),
+            CheckedProposal(action=Action.ADD, text="likes COFFEE"),
         ]
         assert [decision.action for decision in decide(proposals, [tea])] == [Action.SUPERSEDE]
 
@@ -91,6 +93,6 @@ class TestStatements:
     def test_the_half_that_still_holds(self, newer: str, others: list[str], rests: tuple[str, ...]) -> None:
         """What a newer statement does not outdate, and nothing else says, is left of a compound fact."""
         both = known("Lives in Berlin and has a dog")
-        proposals = [Operation(action=Action.SUPERSEDE, text=newer, target=both)]
-        proposals += [Operation(action=Action.ADD, text=text) for text in others]
+        proposals = [CheckedProposal(action=Action.SUPERSEDE, text=newer, target=both)]
+        proposals += [CheckedProposal(action=Action.ADD, text=text) for text in others]
         assert decide(proposals, [both])[0].rests == rests

@@ -12,7 +12,7 @@ from langchain_mem.extraction.languages import language_of
 from langchain_mem.extraction.messages import turns_of
 from langchain_mem.extraction.prompts import DEFAULT_CATEGORIES, rules
 from langchain_mem.extraction.quantities import quantities
-from langchain_mem.extraction.support import Said, weigh
+from langchain_mem.extraction.support import Premise, weigh
 from langchain_mem.testing.clock import FakeClock
 
 NOW = FakeClock()()
@@ -95,7 +95,7 @@ def test_taking_back() -> None:
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_text_is_weighed(fact: str, said: str) -> None:
     """Whatever a model and a user write, there is an answer."""
-    told = Said(turns=turns_of([said or "x"]), cited=(), speakers=("user",), known=(), observed=NOW)
+    told = Premise(turns=turns_of([said or "x"]), cited=(), speakers=("user",), known=(), observed=NOW)
     weigh(fact, told)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import matches, parse
 from langchain_mem.ranking.candidates import rank
-from langchain_mem.ranking.index import Entry, Index
+from langchain_mem.ranking.index import Index, IndexEntry
 from langchain_mem.ranking.relevance import Corpus, Document
 from langchain_mem.ranking.union import Together
 
@@ -27,7 +27,7 @@ vectors = st.none() | st.lists(st.floats(-1, 1, width=16), min_size=DIMS, max_si
 class Doc(NamedTuple):
     """A document and its words."""
 
-    entry: Entry[str]
+    entry: IndexEntry[str]
     text: str
 
     @property
@@ -36,7 +36,7 @@ class Doc(NamedTuple):
 
 
 def doc(key: str, text: str, group: str | None, position: int | None, cites: tuple[str, ...]) -> Doc:
-    return Doc(Entry(key, key, group, position, cites), text)
+    return Doc(IndexEntry(key, key, group, position, cites), text)
 
 
 entries = st.builds(
@@ -200,5 +200,5 @@ def test_columns_say_what_matches_says(asked: dict, copies: int) -> None:
     for kept in ([path for path in paths if path.keys[0] != "metadata"] + [Path(("metadata",))], paths):
         index = Index(kept)
         fields = [[path.read(value) for value in values] for path in kept]
-        index.put([Entry(n, str(n)) for n in range(len(values))], [""] * len(values), fields=fields)
+        index.put([IndexEntry(n, str(n)) for n in range(len(values))], [""] * len(values), fields=fields)
         assert index.eligible(condition).tolist() == [matches(condition, value) for value in values]

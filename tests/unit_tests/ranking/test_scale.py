@@ -14,7 +14,7 @@ from langchain_mem import Memory
 from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.embeddings.scales import scale_of
 from langchain_mem.errors import MissingDependency
-from langchain_mem.ranking.index import Entry, Index
+from langchain_mem.ranking.index import Index, IndexEntry
 from langchain_mem.ranking.scale import PRIOR, SENTENCES, Scale
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock
@@ -171,9 +171,9 @@ def test_cosines_are_measured_from_the_mean() -> None:
     query = unit(rng.standard_normal(16) + 2).astype(np.float32)
     scale = Scale.of(unit(rng.standard_normal((len(SENTENCES), 16)) + 1).astype(np.float32))
     index: Index[int] = Index()
-    index.put([Entry(n, str(n)) for n in range(150)], [""] * len(stored[:150]), stored[:150])
+    index.put([IndexEntry(n, str(n)) for n in range(150)], [""] * len(stored[:150]), stored[:150])
     index.cosines(query, scale)
-    index.put([Entry(n, str(n)) for n in range(150, 200)], [""] * len(stored[150:]), stored[150:])
+    index.put([IndexEntry(n, str(n)) for n in range(150, 200)], [""] * len(stored[150:]), stored[150:])
     mean = (stored.sum(axis=0) + PRIOR * scale.mean) / (200 + PRIOR)
     expected = unit(stored - mean) @ unit(query - mean) * 0.1 / scale.spread
     assert index.cosines(query, scale) == pytest.approx(expected.clip(-1, 1), abs=1e-4)
@@ -185,9 +185,9 @@ def test_the_center_stays_while_little_changes() -> None:
     stored = unit(rng.standard_normal((202, 16)) + 2).astype(np.float32)
     scale = Scale.of(unit(rng.standard_normal((len(SENTENCES), 16)) + 1).astype(np.float32))
     index: Index[int] = Index()
-    index.put([Entry(n, str(n)) for n in range(200)], [""] * len(stored[:200]), stored[:200])
+    index.put([IndexEntry(n, str(n)) for n in range(200)], [""] * len(stored[:200]), stored[:200])
     before = index.cosines(stored[0], scale)
-    index.put([Entry(n, str(n)) for n in range(200, 202)], [""] * len(stored[200:]), stored[200:])
+    index.put([IndexEntry(n, str(n)) for n in range(200, 202)], [""] * len(stored[200:]), stored[200:])
     after = index.cosines(stored[0], scale)
     assert after[:200].tolist() == before.tolist()
     assert not np.isnan(after[200:]).any()

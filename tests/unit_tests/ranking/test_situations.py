@@ -15,7 +15,7 @@ from langchain_mem.embeddings.scales import scale_of, situations_of
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.integrations.nodes import retrieval_node
 from langchain_mem.ranking.candidates import drawn
-from langchain_mem.ranking.index import Entry, Index
+from langchain_mem.ranking.index import Index, IndexEntry
 from langchain_mem.ranking.scale import Scale
 from langchain_mem.ranking.situations import Situations, table
 from langchain_mem.ranking.union import Together
@@ -104,9 +104,9 @@ def test_cosines_are_drawn_as_the_formula_says() -> None:
     texts = ["Has a cat", "Went to Rome in 2019", "Friend Ann has a dog on Fridays", "", "Works on Fridays"] * 6
     indexes: list[Index[int]] = [Index(), Index()]
     for index, part, told in zip(indexes, (stored[:10], stored[10:]), (texts[:10], texts[10:]), strict=True):
-        index.put([Entry(n, str(n)) for n in range(5)], told[:5], part[:5])
+        index.put([IndexEntry(n, str(n)) for n in range(5)], told[:5], part[:5])
         index.weights(situations)
-        index.put([Entry(n, str(n)) for n in range(5, len(part))], told[5:], part[5:])
+        index.put([IndexEntry(n, str(n)) for n in range(5, len(part))], told[5:], part[5:])
     wanted = situations.wanted(query, 0.5)._replace(pull=0.8)
     together = Together(indexes)
     cosines = together.cosines(query, scale)

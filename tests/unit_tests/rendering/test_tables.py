@@ -11,7 +11,7 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from langchain_mem.rendering.tables import shown
+from langchain_mem.rendering.tables import as_table
 from tests.memories import Bench, op, proposed
 
 SCRIPT = "<script>alert(1)</script>"
@@ -46,7 +46,7 @@ RESULTS = _results()
 @pytest.mark.parametrize("name", RESULTS)
 def test_it_stays_what_it_is(name: str):
     """A drawn result equals the plain one for Python, JSON, a copy, a pickle, and the state of a graph."""
-    plain, drawn = RESULTS[name], shown(RESULTS[name])
+    plain, drawn = RESULTS[name], as_table(RESULTS[name])
     serde = JsonPlusSerializer()
     assert drawn == plain
     assert isinstance(drawn, dict | list)
@@ -60,7 +60,7 @@ def test_it_stays_what_it_is(name: str):
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_notebook_draws_a_table(name: str):
     """IPython gets a table, in which whatever is stored is text."""
-    formatted, _ = DisplayFormatter().format(shown(RESULTS[name]))
+    formatted, _ = DisplayFormatter().format(as_table(RESULTS[name]))
     assert "<table>" in formatted["text/html"]
     assert "<script" not in formatted["text/html"]
 
@@ -80,13 +80,13 @@ def test_a_notebook_draws_a_table(name: str):
 )
 def test_what_a_table_tells(name: str, told: list[str]):
     """Each kind of result has the columns that matter for it."""
-    html = shown(RESULTS[name])._repr_html_()
+    html = as_table(RESULTS[name])._repr_html_()
     assert [each for each in told if each not in html] == []
 
 
 def test_long_tables_and_texts_are_cut():
     """A table shows two hundred rows and says how many there are; a text shows three hundred characters."""
-    html = shown({"results": [{"id": str(n), "memory": "x" * 1_000} for n in range(250)]})._repr_html_()
+    html = as_table({"results": [{"id": str(n), "memory": "x" * 1_000} for n in range(250)]})._repr_html_()
     assert html.count("<tr>") == 201
     assert "and 50 more" in html
     assert "x" * 300 not in html
@@ -95,9 +95,9 @@ def test_long_tables_and_texts_are_cut():
 @pytest.mark.parametrize("plain", [None, 3, "text", [], ["a"], ("a",)])
 def test_other_values_are_left_alone(plain: Any):
     """What is no dict and no list of dicts is returned itself."""
-    assert shown(plain) is plain
+    assert as_table(plain) is plain
 
 
 def test_nothing_found_says_so():
     """An empty result is no empty page."""
-    assert "Nothing" in shown({"results": []})._repr_html_()
+    assert "Nothing" in as_table({"results": []})._repr_html_()

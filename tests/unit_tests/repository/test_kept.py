@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from langchain_mem.ranking.index import Entry, Index
+from langchain_mem.ranking.index import Index, IndexEntry
 from langchain_mem.repository.kept import Unreadable, packed, unpacked
 
 TEXTS = ("the cat sat on the mat", "a dog in the fog", "who let the cat out?")
@@ -18,7 +18,7 @@ TEXTS = ("the cat sat on the mat", "a dog in the fog", "who let the cat out?")
 def index(count: int) -> Index[str]:
     made: Index[str] = Index()
     vectors = np.eye(3, dtype=np.float32)[:count]
-    entries = [Entry(f"h{n}", f"k{n}", "g" if n else None, n, ("k0",) if n else ()) for n in range(count)]
+    entries = [IndexEntry(f"h{n}", f"k{n}", "g" if n else None, n, ("k0",) if n else ()) for n in range(count)]
     made.put(entries, TEXTS[:count], vectors)
     return made
 
@@ -36,7 +36,7 @@ def test_an_index_comes_back_and_goes_on(read: type[bytes] | type[bytearray]) ->
     before, after = index(2), unpacked(read(packed(index(2))))
     assert told(after) == told(before)
     for each in (before, after):
-        each.put([Entry("h2", "k2", "g", 2, ("k1",))], TEXTS[2:], np.eye(3, dtype=np.float32)[2:])
+        each.put([IndexEntry("h2", "k2", "g", 2, ("k1",))], TEXTS[2:], np.eye(3, dtype=np.float32)[2:])
         each.remove(["h0"])
     assert told(after) == told(before)
 
