@@ -116,6 +116,9 @@ class Lasting(Keeping, Protocol):
     async def forget_kept(self) -> None:
         """Drops everything that is kept."""
 
+    async def forget_lost(self) -> None:
+        """Drops what is kept and holds anything that was removed since."""
+
 
 def of_rows(
     rows: Sequence[Row],

@@ -103,6 +103,7 @@ async def _erase(settings: Settings, user_id: str, *, checkpointer: DeletesThrea
     settings.activity.forget({"user_id": user_id})
     if settings.owners is not None:
         settings.owners.forget()
+        await settings.owners.forget_lost()
     log_event("erase", {}, {"removed": erased, "threads": sorted(threads)})  # the log outlives the person's data: no id
     return {"erased": erased, "threads": sorted(threads)}
 
@@ -135,6 +136,8 @@ async def _purge_expired(settings: Settings, *, older_than: timedelta = timedelt
     gone = turns.union(row.address for row in [*rows, *retired, *batches])
     await _delete(settings, sorted(gone), now)
     await settings.repo.purge(now)
+    if settings.owners is not None:
+        await settings.owners.forget_lost()
     settings.activity.record("purge", iso(now), scope.ids(), removed=len(gone), memories=len(rows))
     return len(rows)
 

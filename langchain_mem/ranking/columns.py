@@ -272,6 +272,12 @@ class Column:
         if len(used) < len(self._values) // 2:
             self._renumber(used)
 
+    def forget_unused(self) -> None:
+        """Drops the values that no document has."""
+        used = np.unique(self._codes.all)
+        if len(used) < len(self._values):
+            self._renumber(used)
+
     def _renumber(self, used: npt.NDArray[np.int32]) -> None:
         """Gives the values that have these numbers new ones, and drops the others."""
         fresh = dict(zip(used.tolist(), itertools.count(), strict=False))
@@ -378,6 +384,11 @@ class Columns:
         """Drops the other documents."""
         for column in self._columns.values():
             column.keep(which)
+
+    def forget_unused(self) -> None:
+        """Drops the values that no document has any more."""
+        for column in self._columns.values():
+            column.forget_unused()
 
     def mask(self, condition: Condition, size: int) -> Mask:
         """Which of so many documents fulfill a condition, none of whose fields is `missing`."""

@@ -318,6 +318,12 @@ class Index(Generic[Handle]):
         """The documents of a group in order: what sorts them, and last their number."""
         return self._order.standings[group]
 
+    def forget_dead(self) -> None:
+        """Drops what is dead with every word and every value of a field that no living document has."""
+        self.compact()
+        self._postings.forget_unused()
+        self.columns.forget_unused()
+
     def compact(self) -> None:
         """Gives the living new numbers in their order."""
         living = self.living.copy()

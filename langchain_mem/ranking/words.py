@@ -111,6 +111,13 @@ class Postings:
         stay = documents >= 0
         self._sort(terms[stay], documents[stay], self._counts[stay].astype(np.int64))
 
+    def forget_unused(self) -> None:
+        """Forgets words that no document has. To be called when all postings are sorted, as `renumber` leaves them."""
+        used, names = np.flatnonzero(np.diff(self._starts)), list(self._vocabulary.tokens)
+        self._vocabulary = Vocabulary()  # how words are written is learned again from what is read next
+        self._vocabulary.tokens = {names[term]: number for number, term in enumerate(used.tolist())}
+        self._starts = np.append(self._starts[used], len(self._documents))
+
     def _of(self, token: str) -> Found:
         term = self._vocabulary.tokens.get(token)
         if term is None:

@@ -48,6 +48,7 @@ BETWEEN: Final = "\x1f"  # stands in no label: `escape` writes it as something e
 _WORTH_KEEPING: Final = 1_000  # documents from which on reading an index is faster than making it
 _DRIFT: Final = 10  # of an index that is kept, the tenth part is renewed by what was written since
 _REST: Final = 50  # times as long as keeping an index took, it is not kept again
+_LOST: Final = 3_600.0  # seconds after which what is kept is renewed without the words of what was removed
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -96,7 +97,7 @@ class Living:
         self._uses: dict[Address, Sequence[datetime]] | None = {}
         self._others: dict[Address, str] = {}
         self._saying: dict[str, set[Address]] = {}
-        self._lost = False  # whether something was removed, whose words the index may still know
+        self._lost: float | None = None  # since when something is gone whose words the index may still know
 
     @property
     def nbytes(self) -> int:
@@ -165,6 +166,7 @@ class Living:
             if not (self._drift and self.is_worth_keeping):
                 return False
             began, drift, self._drift = monotonic(), self._drift, 0
+            self._forget_lost()
             stamp, pieces = self.stamp, pieces_of(self._state())
         kept = await items.keep(self._scopes, self._name, joined(pieces), stamp)
         if not kept:
@@ -174,8 +176,8 @@ class Living:
 
     @property
     def is_worth_keeping(self) -> bool:
-        """Whether to read it is faster than to make it anew, and its bytes hold nothing that was removed."""
-        return not self._lost and len(self.index) >= _WORTH_KEEPING
+        """Whether to read it is faster than to make it anew."""
+        return len(self.index) >= _WORTH_KEEPING
 
     @property
     def has_rested(self) -> bool:
@@ -184,8 +186,9 @@ class Living:
 
     @property
     def has_drifted(self) -> bool:
-        """Whether a process that began with what is kept would have much to take in."""
-        return self._drift * _DRIFT > len(self.index)
+        """Whether a process that began with what is kept would have much to take in, or would hold what is removed."""
+        held = self._lost is not None and monotonic() - self._lost >= _LOST
+        return held or self._drift * _DRIFT > len(self.index)
 
     async def _resume(self, items: Items) -> None:
         """Goes on from where another process has left off."""
@@ -268,7 +271,7 @@ class Living:
     def _apply(self, changes: Changes) -> None:
         """Changes what was written: puts what is ranked, sets aside what is in another state, forgets what has gone."""
         gone = [self._handles.get(handle, handle) for handle in changes.gone]
-        self._lost = self._lost or bool(gone)
+        self._lost = monotonic() if gone and self._lost is None else self._lost
         dead: list[Address] = [address for address in gone if isinstance(address, Address)]
         told = list(zip(*changes.fields, strict=True)) or [()] * (len(_TOLD) + len(self._asked))
         is_ranked = [
@@ -320,6 +323,13 @@ class Living:
                 *map(chosen, told[len(_TOLD) :]),
             ],
         )
+
+    def _forget_lost(self) -> None:
+        """Drops the words and values that only removed memories had, so that no bytes of it hold them."""
+        if self._lost is not None:
+            self.index.forget_dead()
+            self._saying = {said: addresses for said, addresses in self._saying.items() if addresses}
+            self._lost = None
 
     def _set_aside(self, changed: Sequence[Address], others: Mapping[Address, Any]) -> None:
         """Notes of those that are in another state what they say, and nothing else."""

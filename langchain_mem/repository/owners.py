@@ -77,6 +77,10 @@ class Owners:
             self._sizes.clear()
             self._large.clear()
 
+    async def forget_lost(self) -> None:
+        """Has the store drop the indexes it keeps that still hold something that was removed."""
+        await self._items.forget_lost()
+
     def leave(self) -> None:
         """Has the store keep the indexes for the next process, as far as it can: what it cannot is made anew there."""
         self._behind.wait()

@@ -250,6 +250,11 @@ class Items:
         await self.ready()
         return None if self._keeping is None else await self._keeping.kept(scopes, name)
 
+    async def forget_lost(self) -> None:
+        """Has the backend drop what it keeps over a restart and what still holds something that was removed."""
+        if isinstance(self._keeping, Lasting):
+            await self._keeping.forget_lost()
+
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match] | None:
         """The rows that hold at least one of the words; `None` where the backend has no full text search."""
         await self.ready()

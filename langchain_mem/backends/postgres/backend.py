@@ -219,7 +219,7 @@ class PostgresBackend:
         )
 
     async def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
-        """Keeps something derived until something is removed from its scopes; says no where something was meanwhile."""
+        """Keeps something derived; says no where something was removed from its scopes meanwhile."""
         known = _recent(stamp)
         if known is None:
             return False
@@ -244,6 +244,10 @@ class PostgresBackend:
         """Drops everything that is kept."""
         await self._pools.transaction(_sends(self._kept.forget()))
 
+    async def forget_lost(self) -> None:
+        """Drops what is kept and holds anything that was removed."""
+        await self._pools.transaction(_sends(self._kept.forget_lost()))
+
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words, those that hold more and rarer ones first."""
         selection = select(query)
@@ -267,6 +271,7 @@ class PostgresBackend:
 
         The write-ahead log, replicas and backups keep what was deleted for as long as their owner says.
         """
+        await self.forget_lost()
         await self._pools.alone(self._making.vacuum())
 
     async def send(self, *statements: Statement) -> list[list[SqlRow]]:

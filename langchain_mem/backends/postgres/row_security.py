@@ -296,6 +296,10 @@ class OwnersApart:
         """Drops what is kept of everybody, which only the setup role may do."""
         await self._inner.forget_kept()
 
+    async def forget_lost(self) -> None:
+        """Drops what is kept and holds anything that was removed, which every role may do."""
+        await self._inner.forget_lost()
+
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words."""
         with self._about(query.prefixes):

@@ -112,6 +112,36 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION {schema}.forget_kept()
         """,
     ),
+    (
+        "DROP TRIGGER forget_kept ON {schema}.items",
+        "DROP FUNCTION {schema}.forget_kept()",
+        "ALTER TABLE {schema}.kept ADD COLUMN lost timestamptz",
+        "COMMENT ON COLUMN {schema}.kept.lost IS 'when something was first removed that these bytes still hold'",
+        # a role of the application removes items, and may have no right to change other owners' indexes
+        """
+        CREATE FUNCTION {schema}.note_lost() RETURNS trigger LANGUAGE plpgsql
+        SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+        BEGIN
+            IF EXISTS (SELECT FROM removed) THEN
+                PERFORM pg_advisory_xact_lock_shared({schema}.kept_lock());
+                UPDATE {schema}.kept SET lost = clock_timestamp() WHERE lost IS NULL
+                AND scopes && (SELECT array_agg(DISTINCT {schema}.scope_of(namespace)) FROM removed);
+            END IF;
+            RETURN NULL;
+        END $$
+        """,
+        """
+        CREATE TRIGGER note_lost AFTER DELETE ON {schema}.items
+            REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION {schema}.note_lost()
+        """,
+        # what is kept is derived, so whoever removes somebody's data may drop everything that holds removed data
+        """
+        CREATE FUNCTION {schema}.forget_lost() RETURNS void LANGUAGE sql VOLATILE
+        SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+            DELETE FROM {schema}.kept WHERE lost IS NOT NULL
+        $$
+        """,
+    ),
 )
 
 VERSION: Final = len(MIGRATIONS)

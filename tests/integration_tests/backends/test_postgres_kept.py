@@ -1,4 +1,4 @@
-"""An owner's index is kept in Postgres: a process that starts goes on from it, and nothing removed is ever in it."""
+"""An owner's index is kept in Postgres: a process that starts goes on from it, and what is removed leaves it."""
 
 from __future__ import annotations
 
@@ -122,19 +122,66 @@ def test_what_is_kept_says_what_the_memories_say(reopen: Callable[..., Process],
         }
 
 
-def test_what_is_removed_is_in_no_row(reopen: Callable[..., Process], raw: Any) -> None:
-    """Its words leave what is kept in the same transaction, whoever removes it and however."""
+HELD = "SELECT count(*) FROM {kept} WHERE position('quokka'::bytea IN content) > 0"
+
+
+@pytest.fixture
+def quokka(reopen: Callable[..., Process], raw: Any) -> str:
+    """The id of a memory that stands in an index that is kept."""
     opened = reopen()
-    (added,) = opened.memory.add("Alex keeps a quokka.", infer=False, **OWNER)["results"]
-    opened.fill(COUNT)
+    towns = [f"Town {n} has the number {n * 7}." for n in range(COUNT)]
+    added = opened.memory.add(["Alex keeps a quokka.", *towns], infer=False, **OWNER)["results"]
     opened.search()
-    held = "SELECT count(*) FROM {kept} WHERE position('quokka'::bytea IN content) > 0"
-    assert raw(held) == [(1,)]
-    raw(f"DELETE FROM {{items}} WHERE key = '{added['id']}'")
-    assert raw("SELECT count(*) FROM {kept}") == [(0,)]
-    opened.search()  # the index has forgotten the memory; its words it may still know
-    opened.close()
-    assert raw(held) == [(0,)]
+    assert raw(HELD) == [(1,)]
+    memory_id: str = added[0]["id"]
+    return memory_id
+
+
+def test_a_removal_costs_what_it_removes(reopen: Callable[..., Process], raw: Any, quokka: str) -> None:
+    """The index goes on counting: a process that starts reads nothing anew, and does not find what was removed."""
+    raw(f"DELETE FROM {{items}} WHERE key = '{quokka}'")
+    opened = reopen()
+    assert [text for text, _ in opened.search() if "quokka" in text] == []
+    assert opened.loaded == 0
+
+
+def test_what_is_removed_leaves_the_index(
+    reopen: Callable[..., Process], raw: Any, quokka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that follows the owner keeps the index anew after a while, without a word of what was removed."""
+    opened = reopen()
+    opened.search()
+    monkeypatch.setattr(living, "_LOST", 0.0)
+    raw(f"DELETE FROM {{items}} WHERE key = '{quokka}'")
+    found = opened.search()
+    assert raw("SELECT count(*) FROM {kept}") == [(1,)]
+    assert raw(HELD) == [(0,)]
+    again = reopen()
+    assert again.search() == found
+    assert again.loaded == 0
+
+
+@pytest.mark.parametrize("remove", ["purge_expired", "compact"])
+def test_what_is_removed_for_good_is_in_no_row(
+    reopen: Callable[..., Process], raw: Any, quokka: str, remove: str
+) -> None:
+    """Who asks for it waits for no other process."""
+    opened = reopen()
+    raw(f"DELETE FROM {{items}} WHERE key = '{quokka}'")
+    getattr(opened.memory, remove)()
+    assert raw(HELD) == [(0,)]
+
+
+def test_an_index_that_holds_something_removed_counts_for_half_a_day(
+    reopen: Callable[..., Process], raw: Any, quokka: str
+) -> None:
+    """After a day the notes on what was removed are dropped, so before that the index counts no more."""
+    raw(f"DELETE FROM {{items}} WHERE key = '{quokka}'")
+    raw("UPDATE {kept} SET lost = lost - interval '13 hours'")
+    raw("DELETE FROM {schema}.gone")
+    opened = reopen()
+    assert [text for text, _ in opened.search() if "quokka" in text] == []
+    assert opened.loaded == COUNT
 
 
 def test_after_erase_no_table_holds_anything_of_the_person(reopen: Callable[..., Process], raw: Any) -> None:
@@ -158,15 +205,17 @@ def test_after_erase_no_table_holds_anything_of_the_person(reopen: Callable[...,
 def test_who_keeps_and_who_removes_do_not_miss_each_other(
     reopen: Callable[..., Process], raw: Any, postgres_dsn: str, schema: str
 ) -> None:
-    """An index made before a removal is not kept while the removal is under way, nor afterwards."""
+    """An index made before a removal is not kept while the removal is under way, and afterwards without its words."""
     opened = reopen()
-    opened.fill(COUNT)
+    opened.memory.add(["Alex keeps a quokka.", "Alex likes tea."], infer=False, **OWNER)
+    raw("TRUNCATE {kept}")
     with psycopg.connect(postgres_dsn) as removing:
-        removing.execute(f"DELETE FROM {schema}.items WHERE value::text LIKE '%Town 11 %'")
+        removing.execute(f"DELETE FROM {schema}.items WHERE value::text LIKE '%quokka%'")
         opened.search()
         assert raw("SELECT count(*) FROM {kept}") == [(0,)]
     opened.close()
-    assert raw("SELECT count(*) FROM {kept}") == [(0,)]
+    assert raw(HELD) == [(0,)]
+    assert [text for text, _ in reopen().search()] == ["Alex likes tea."]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from langchain_mem.ranking.candidates import rank
 from langchain_mem.ranking.index import Index, IndexEntry
 from langchain_mem.ranking.relevance import Corpus, Document
 from langchain_mem.ranking.union import Together
+from langchain_mem.repository.kept import packed
 
 WORDS = ["oslo", "peanut", "cello", "seat", "violin", "the", "don't", "東京大学", "naïve"]
 DIMS = 4
@@ -104,8 +105,8 @@ def same(one: list[tuple[str, dict[str, float | None]]], other: list[tuple[str, 
 
 
 @settings(max_examples=100, deadline=None)
-@given(writes, texts, st.sets(st.sampled_from(KEYS)), st.booleans())
-def test_any_writes_rank_as_a_corpus_made_anew(story, query: str, hidden: set[str], tidy: bool) -> None:
+@given(writes, texts, st.sets(st.sampled_from(KEYS)), st.sampled_from([None, Index.compact, Index.forget_dead]))
+def test_any_writes_rank_as_a_corpus_made_anew(story, query: str, hidden: set[str], tidy) -> None:
     """However documents came, changed and went, the answer is that of an index built from what there is."""
     index: Index[str] = Index()
     held: dict[str, tuple[Doc, list[float] | None]] = {}
@@ -115,7 +116,7 @@ def test_any_writes_rank_as_a_corpus_made_anew(story, query: str, hidden: set[st
         index.remove(gone)
         held = {handle: pair for handle, pair in held.items() if handle not in gone}
         if tidy:
-            index.compact()
+            tidy(index)
     allowed = set(held) - hidden
     if not allowed:
         return
@@ -202,3 +203,14 @@ def test_columns_say_what_matches_says(asked: dict, copies: int) -> None:
         fields = [[path.read(value) for value in values] for path in kept]
         index.put([IndexEntry(n, str(n)) for n in range(len(values))], [""] * len(values), fields=fields)
         assert index.eligible(condition).tolist() == [matches(condition, value) for value in values]
+
+
+def test_what_only_the_dead_had_is_forgotten() -> None:
+    """Words and values of fields are those of the living, in every byte."""
+    index: Index[str] = Index([Path(("mood",))])
+    index.put([Entry("one", "one"), Entry("two", "two")], ["quokkas and cats", "cats"], fields=[["zesty", "calm"]])
+    index.remove(["one"])
+    index.forget_dead()
+    content = packed(index)
+    words = (b"quokka", b"zesty", b"one", b"cat", b"calm", b"two")
+    assert [word for word in words if word in content] == [b"cat", b"calm", b"two"]
