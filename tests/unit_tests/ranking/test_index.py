@@ -208,7 +208,9 @@ def test_columns_say_what_matches_says(asked: dict, copies: int) -> None:
 def test_what_only_the_dead_had_is_forgotten() -> None:
     """Words and values of fields are those of the living, in every byte."""
     index: Index[str] = Index([Path(("mood",))])
-    index.put([Entry("one", "one"), Entry("two", "two")], ["quokkas and cats", "cats"], fields=[["zesty", "calm"]])
+    index.put(
+        [IndexEntry("one", "one"), IndexEntry("two", "two")], ["quokkas and cats", "cats"], fields=[["zesty", "calm"]]
+    )
     index.remove(["one"])
     index.forget_dead()
     content = packed(index)
