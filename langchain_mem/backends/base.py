@@ -5,8 +5,8 @@ set. A backend therefore sees no clock, no embedder and no model; `now` is an ar
 an `async def` that awaits only others of its kind and `call(sync_form, async_form)` (see `langchain_mem._flow`): so it
 serves threads and event loops. A backend with nothing to wait for simply awaits nothing.
 
-`Backend` is what every backend does. `Scanning`, `Lexical`, `Touching`, `Listing` and `Compacting` are abilities of
-their own; the store asks with `isinstance` and does without where one is missing.
+`Backend` is what every backend does. `Scanning`, `Lexical`, `Touching`, `Listing`, `UseCounting` and `Compacting`
+are abilities of their own; the store asks with `isinstance` and does without where one is missing.
 """
 
 from __future__ import annotations
@@ -311,6 +311,14 @@ class Listing(Protocol):
 
     async def addresses(self, prefixes: tuple[Namespace, ...], now: datetime) -> list[Address]:
         """Where every unexpired row in scope is, in order."""
+
+
+@runtime_checkable
+class UseCounting(Protocol):
+    """A backend that counts uses without handing over the rows, where its changes do not tell of uses."""
+
+    async def uses_by_day(self, prefixes: tuple[Namespace, ...], now: datetime) -> Mapping[str, int]:
+        """How many uses of unexpired rows in scope are on record, by UTC day as ISO text."""
 
 
 @runtime_checkable

@@ -258,10 +258,11 @@ async def _growth(settings: Settings, *, days: int = 60, **ids: Unpack[Ids]) -> 
     """
     now = settings.now()
     places, asked = await view(settings, Scope.of(ids), None, now)
-    known = await _briefs(settings, places, asked, now)
+    told_of = await settings.overview.uses_by_day(places, now) if settings.overview else None
+    known = await _briefs(settings, places, asked, now, uses=told_of is None)
     came = Counter(one.created_at[:10] for one in known)
     went = Counter(gone[:10] for one in known if (gone := _gone_at(one, iso(now))))
-    used = Counter(day for one in known for day in map(_day, one.uses))
+    used = Counter(day for one in known for day in map(_day, one.uses)) if told_of is None else Counter(told_of)
     first = now - timedelta(days=days - 1)
     names = [iso(first + timedelta(days=day))[:10] for day in range(days)]
     live = sum(count for day, count in came.items() if day < names[0])
@@ -276,9 +277,11 @@ async def _growth(settings: Settings, *, days: int = 60, **ids: Unpack[Ids]) -> 
 growth = Operation(_growth)
 
 
-async def _briefs(settings: Settings, places: Sequence[Namespace], condition: Condition, now: datetime) -> list[Brief]:
-    """What is counted of the memories in some places that fulfill a condition."""
-    known = await settings.overview.briefs(places, condition, now) if settings.overview else None
+async def _briefs(
+    settings: Settings, places: Sequence[Namespace], condition: Condition, now: datetime, *, uses: bool = False
+) -> list[Brief]:
+    """What is counted of the memories in some places that fulfill a condition, with their uses where these count."""
+    known = await settings.overview.briefs(places, condition, now, uses=uses) if settings.overview else None
     if known is not None:
         return known
     rows, _ = await settings.repo.select(places, condition, now)

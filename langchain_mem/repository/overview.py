@@ -8,7 +8,7 @@ used; after the first look only what was written since is taken in.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -80,13 +80,27 @@ class Overview:
         self._handles: dict[Hashable, Address] = {}
         self._uses: dict[Address, Sequence[datetime]] | None = {}
 
-    async def briefs(self, places: Sequence[Namespace], condition: Condition, now: datetime) -> list[Brief] | None:
+    async def briefs(
+        self, places: Sequence[Namespace], condition: Condition, now: datetime, *, uses: bool = False
+    ) -> list[Brief] | None:
         """What is counted of the memories in some places that fulfill a condition.
 
+        Args:
+            places: Where they lie.
+            condition: What they fulfill.
+            now: The present.
+            uses: Whether it is needed when each was used.
+
         Returns:
-            One for each, in no order; `None` where the backend tells of no changes or not of uses, or has too many.
+            One for each, in no order; `None` where the backend tells of no changes, or not of uses that are needed, or
+            has too many.
         """
-        return await call(self._briefs_here, self._briefs_there, places, condition, now)
+        known = await call(self._briefs_here, self._briefs_there, places, condition, now)
+        return None if uses and self._uses is None else known
+
+    async def uses_by_day(self, places: Sequence[Namespace], now: datetime) -> Mapping[str, int] | None:
+        """How many uses are on record in some places, by UTC day; `None` where the backend does not count them."""
+        return await self._items.uses_by_day(places, now)
 
     async def newest(
         self, places: Sequence[Namespace], condition: Condition, now: datetime, *, limit: int, offset: int = 0
@@ -94,7 +108,7 @@ class Overview:
         """The addresses of those that were changed last, newest first, and how many there are in all.
 
         Returns:
-            A page of so many, and the count; `None` as for `briefs`, but where only uses are not told.
+            A page of so many, and the count; `None` where the backend tells of no changes, or has too many.
         """
         return await call(self._newest_here, self._newest_there, places, condition, now, limit, offset)
 
@@ -216,12 +230,11 @@ class Overview:
         mask = visible(self._columns, len(self._addresses), places, condition, now)
         return np.flatnonzero(mask & self._living.all)
 
-    def _told(self, places: Sequence[Namespace], condition: Condition, now: datetime) -> list[Brief] | None:
-        if self._uses is None:
-            return None
+    def _told(self, places: Sequence[Namespace], condition: Condition, now: datetime) -> list[Brief]:
+        known = self._uses or {}
         numbers = self._which(places, condition, now)
         addresses = [self._addresses[number] for number in numbers.tolist()]
-        uses = [self._uses.get(address, ()) for address in addresses]
+        uses = [known.get(address, ()) for address in addresses]
         return list(map(Brief, addresses, *self._columns.values(numbers, _BRIEF), uses))
 
     def _last(

@@ -30,6 +30,7 @@ from langchain_mem.backends.base import (
     Row,
     Scanning,
     Touching,
+    UseCounting,
     Vectors,
     Write,
 )
@@ -181,6 +182,12 @@ class Items:
         if isinstance(self.backend, Listing):
             return await self.backend.addresses(tuple(prefixes), now)
         return sorted(match.row.address for match in await self.search(Query(now=now, prefixes=tuple(prefixes))))
+
+    async def uses_by_day(self, prefixes: Sequence[Namespace], now: datetime) -> Mapping[str, int] | None:
+        """How many uses are on record, by UTC day; `None` where the backend does not count them."""
+        await self.ready()
+        counting = self.backend if isinstance(self.backend, UseCounting) else None
+        return None if counting is None else await counting.uses_by_day(tuple(prefixes), now)
 
     async def load(self, prefixes: Sequence[Namespace], now: datetime) -> Scan | None:
         """All rows of a scope with their vectors; `None` where they are too many to rank whole."""

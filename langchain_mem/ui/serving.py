@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any, Final
 
@@ -14,12 +16,14 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from starlette.applications import Starlette
 
 from langchain_mem._flow import run
+from langchain_mem.errors import MemError
 from langchain_mem.memory.base import MemoryBase
 from langchain_mem.rendering.markup import tag
 from langchain_mem.ui.app import build_app
 from langchain_mem.ui.door import HOST
 
 _START_SECONDS: Final = 20.0
+_LOG: Final = logging.getLogger("langchain_mem")
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 
 
@@ -48,7 +52,7 @@ def serve(
     token = token or secrets.token_urlsafe(32)
     app = build_app(memory, token=token, editable=editable, checkpointers=checkpointers)
     check_readable(memory)
-    run(memory.operations.census())  # the first page asks for it: of many memories it takes a second, and later none
+    read_ahead(memory)
     with socket.create_server((HOST, port)) as listener:
         announce(_address(listener, token))
         try:
@@ -65,23 +69,28 @@ class Served:
         app: The application, to be mounted elsewhere too.
     """
 
-    def __init__(self, app: Starlette, token: str, port: int) -> None:
+    def __init__(
+        self, app: Starlette, token: str, port: int, *, meanwhile: Callable[[], object] = lambda: None
+    ) -> None:
         self.app = app
         self._listener = socket.create_server((HOST, port))
         self.address = _address(self._listener, token)
         self._server = _Server(app)
         self._thread = threading.Thread(target=self._run, name="langchain-mem-ui", daemon=True)
+        self._meanwhile = threading.Thread(target=meanwhile, name="langchain-mem-ui-ahead", daemon=True)
 
     def start(self) -> Served:
         """Begins to serve, and returns when it answers."""
         self._thread.start()
         self._server.ready.wait(_START_SECONDS)
+        self._meanwhile.start()
         return self
 
     def stop(self) -> None:
         """Ends it; the address leads nowhere from then on. May be called twice."""
         self._server.should_exit = True
         self._thread.join()
+        self._meanwhile.join()
 
     def __enter__(self) -> Served:
         return self
@@ -121,7 +130,7 @@ def start(
     token = token or secrets.token_urlsafe(32)
     app = build_app(memory, token=token, editable=editable, checkpointers=checkpointers)
     check_readable(memory)
-    served = Served(app, token, port).start()
+    served = Served(app, token, port, meanwhile=partial(read_ahead, memory)).start()
     if announce is not None:
         announce(served.address)
     return served
@@ -134,6 +143,14 @@ def check_readable(memory: MemoryBase) -> None:
         StoreError: It cannot be read.
     """
     run(memory.operations.get(_NOBODY))
+
+
+def read_ahead(memory: MemoryBase) -> None:
+    """Takes in what the first page counts: of 10,000 memories that takes seconds, and from then on almost nothing."""
+    try:
+        run(memory.operations.census())
+    except MemError as error:  # the page itself will say it
+        _LOG.info("The inspector could not read ahead: %s", error)
 
 
 class _Server(uvicorn.Server):

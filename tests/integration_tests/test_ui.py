@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -581,3 +582,19 @@ def test_documents_and_instructions(memory: Memory, page: httpx.Client):
     told = page.get("instructions").text
     assert "Be &lt;kind&gt;." in told
     assert "-Be brief." in told
+
+
+def test_the_inspector_of_a_process_reads_ahead(memory: Memory, monkeypatch: pytest.MonkeyPatch):
+    """`memory.ui()` takes in what the first page counts before anybody opens it."""
+    _add(memory, "Likes tea")
+    counted = threading.Event()
+    inner = memory.settings.overview.briefs  # type: ignore[union-attr]
+
+    async def noted(*args: Any, **options: Any) -> Any:
+        found = await inner(*args, **options)
+        counted.set()
+        return found
+
+    monkeypatch.setattr(memory.settings.overview, "briefs", noted)
+    with memory.ui(announce=None):
+        assert counted.wait(20)

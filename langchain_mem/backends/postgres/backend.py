@@ -184,6 +184,11 @@ class PostgresBackend:
         records = await self._pools.read(self._reading.addresses(prefixes, now))
         return sorted(Address(tuple(map(decode, labels)), decode(key)) for labels, key in records)
 
+    async def uses_by_day(self, prefixes: tuple[Namespace, ...], now: datetime) -> Mapping[str, int]:
+        """How many uses of unexpired rows in scope are on record, by UTC day as ISO text."""
+        counted: list[tuple[str, int]] = await self._pools.read(self._reading.uses_by_day(prefixes, now))
+        return dict(counted)
+
     async def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable:
         """How many rows are in scope, and their writes hashed together."""
         return (await self._pools.read(self._reading.stamp(prefixes)))[0]

@@ -175,6 +175,15 @@ class Reading:
         text = f"SELECT i.namespace, i.key FROM {self._tables.items} i WHERE {scope} AND {ALIVE}"
         return Statement(text, {**parameters, "now": now})
 
+    def uses_by_day(self, prefixes: Sequence[Namespace], now: datetime) -> Statement:
+        """UTC days, as text, and how many uses there were on each."""
+        scope, parameters = within(prefixes)
+        text = f"""
+            SELECT to_char(each AT TIME ZONE 'UTC', 'YYYY-MM-DD'), count(*)
+            FROM {self._tables.items} i, unnest(i.touches) each WHERE {scope} AND {ALIVE} GROUP BY 1
+        """
+        return Statement(text, {**parameters, "now": now})
+
     def stamp(self, prefixes: Sequence[Namespace]) -> Statement:
         """How many rows are in scope, and their last writes hashed together: out of the index alone."""
         scope, parameters = within(prefixes)
