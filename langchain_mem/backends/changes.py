@@ -52,6 +52,8 @@ class Changes:
         uses: When each row was used, as far as its writer knew; `None` where the backend does not follow uses.
         used: What was used since, apart from writes: where, when, and how many of its uses are kept.
         gone: Handles of rows that were removed. A row that was removed and put again is among both: first it went.
+        more: Whether this is a part: whoever asks at once from its stamp is told what follows. So that an owner who has
+            very much is handed over without all of it being held at a time.
     """
 
     stamp: Hashable
@@ -65,6 +67,7 @@ class Changes:
     uses: Sequence[Sequence[datetime]] | None = None
     used: Sequence[Use] = ()
     gone: Sequence[Hashable] = ()
+    more: bool = False
 
 
 @runtime_checkable
@@ -141,7 +144,7 @@ def of_rows(
         whole=whole,
         handles=addresses,
         addresses=addresses,
-        fields=[fields_of(row.value, paths) for row in rows],
+        fields=fields_of([row.value for row in rows], paths),
         expiries=[row.expires_at for row in rows],
         vectors=vectors,
         has=has,
@@ -151,9 +154,12 @@ def of_rows(
     )
 
 
-def fields_of(value: Mapping[str, Any], paths: Sequence[Path]) -> tuple[Any, ...]:
-    """What a value has at each path. Most paths are one key, which is read without a call."""
-    return tuple([value.get(path.keys[0]) if len(path.keys) == 1 else path.read(value) for path in paths])
+def fields_of(values: Iterable[Mapping[str, Any]], paths: Sequence[Path]) -> list[tuple[Any, ...]]:
+    """What each value has at each path. Usually all paths are one key, which a C loop reads."""
+    if all(len(path.keys) == 1 for path in paths):
+        keys = [path.keys[0] for path in paths]
+        return [tuple(map(value.get, keys)) for value in values]
+    return [tuple([path.read(value) for path in paths]) for value in values]
 
 
 class Stamp(NamedTuple):

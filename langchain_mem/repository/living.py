@@ -147,6 +147,7 @@ class Living:
             self._begun = True
             await self._resume(items)
         self.ask_for(condition)
+        outcome = "hit"
         while True:
             with self.lock:
                 self._looks += 1
@@ -155,10 +156,16 @@ class Living:
             if changes is None:
                 return None
             with self.lock:
-                if self.stamp is since and self.paths is paths:  # else somebody has taken in others meanwhile
-                    self.take(changes)
+                if self.stamp is not since or self.paths is not paths:  # somebody has taken in others meanwhile
+                    continue
+                self.take(changes)
+                if changes.whole:
+                    outcome = "miss"
+                elif outcome == "hit" and (changes.addresses or changes.gone):
+                    outcome = "stale"
+                if not changes.more:
                     self._followed = look
-                    return "miss" if changes.whole else "stale" if changes.addresses or changes.gone else "hit"
+                    return outcome
 
     async def keep(self, items: Items) -> bool:
         """Has the store keep the index for the next process, where that is worth it and something is new."""

@@ -145,15 +145,27 @@ class Overview:
         fresh = tuple(scope for scope in listed if scope not in self._scopes)
         known = tuple(self._scopes)
         paths, since = self._asked, self._stamp
-        more = await self._items.changes(known, paths, since, self._most) if known else None
-        new = await self._items.changes(fresh, paths, None, self._most) if fresh else None
-        if (known and more is None) or (fresh and new is None):
+        more = await self._changes(known, paths, since) if known else []
+        new = await self._changes(fresh, paths, None) if fresh else []
+        if more is None or new is None:
             self._begin()
             self._passes = _AGAIN
             return False
         if self._asked is paths and self._stamp is since:  # else another task has taken in changes meanwhile
             self._take(more, new, fresh)
         return True
+
+    async def _changes(
+        self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None
+    ) -> list[Changes] | None:
+        """What was written in some scopes since a stamp, in all its parts; `None` where it is too much."""
+        parts: list[Changes] = []
+        while not parts or parts[-1].more:
+            part = await self._items.changes(scopes, paths, parts[-1].stamp if parts else since, self._most)
+            if part is None:
+                return None
+            parts.append(part)
+        return parts
 
     async def _fits(self, now: datetime) -> bool:
         """Whether the store has few enough memories; one that had not is counted again only after a while."""
@@ -164,14 +176,14 @@ class Overview:
         self._passes = 0 if fits else _AGAIN
         return fits
 
-    def _take(self, more: Changes | None, new: Changes | None, fresh: Iterable[Namespace]) -> None:
+    def _take(self, more: Sequence[Changes], new: Sequence[Changes], fresh: Iterable[Namespace]) -> None:
         scopes = [*self._scopes, *fresh]
-        if more is not None and more.whole:
+        if more and more[0].whole:
             self._begin()
-        for changes in filter(None, (more, new)):
+        for changes in (*more, *new):
             self._put(changes)
-            # of two stamps the older one serves for both: what came between them is told again
-            self._stamp = changes.stamp if changes is more or more is None else self._stamp
+        # of two stamps the older one serves for both: what came between them is told again
+        self._stamp = (more or new)[-1].stamp if more or new else self._stamp
         self._scopes = dict.fromkeys(scopes)
         self._tidy()
 

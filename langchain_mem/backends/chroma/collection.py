@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -47,10 +48,21 @@ from langchain_mem.filters.language import ALWAYS
 PLACEHOLDER_DIMS: Final = 2
 """How long vectors are in a collection without an embedder: Chroma wants some."""
 
+PAGE: Final = 1_000
+"""Rows of a large scope that are handed over at a time, so that not all of them are held at once."""
+
 _FIRST_NEAREST = 256  # how many neighbors to ask for at first, so that all of the first pages come from one answer …
 _MOST_NEAREST = 4_096  # … and beyond which to look at every row instead
 _MOST_CANDIDATES = 2_000  # rows that words are looked for in
 _WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rest:
+    """The stamp of a part of all there is: what follows, and the stamp of the whole."""
+
+    stamp: Hashable
+    ids: Sequence[str]
 
 
 class SharedCollection:
@@ -64,6 +76,7 @@ class SharedCollection:
             `None` where others write too.
         small: A scope of at most so many records is loaded and searched exactly.
         lock: What keeps writers of other processes out; `None` where there are none.
+        page: How many rows of a large scope are handed over at a time.
     """
 
     def __init__(
@@ -74,12 +87,14 @@ class SharedCollection:
         kept: KeptFiles | None,
         small: int,
         lock: WriteLock | None = None,
+        page: int = PAGE,
     ) -> None:
         exclusive = kept is not None
         self.mutex = mutex
         self._lock = lock
         self._kept = kept
         self._small = small
+        self._page_size = page
         self._cache = ScopeCache() if exclusive else None
         self._recent = RecentRecords() if exclusive else None
         self._log = Log() if exclusive else None
@@ -232,15 +247,35 @@ class SharedCollection:
         stamp, written, used = self._log.look(scopes, since)
         if written == []:
             return of_rows([], paths, stamp=stamp, whole=False, used=used)
+        if isinstance(since, _Rest):
+            return self._page(since, paths)
         if written is None:
-            with self.mutex:
-                records = self.table.find(_scopes(scopes), limit=limit + 1)
-                self._remember(records)
-            return None if len(records) > limit else rows.changes_of(records, paths, stamp=stamp)
+            return self._whole(scopes, paths, stamp, limit)
         found = self._written(self._log, written)
         gone = [address for address in written if found.get(address) is None]
         here = [row for row in found.values() if row is not None]
         return of_rows(here, paths, stamp=stamp, whole=False, used=used, gone=gone)
+
+    def _whole(
+        self, scopes: tuple[Namespace, ...], paths: Sequence[Path], stamp: Hashable, limit: int
+    ) -> Changes | None:
+        """All there is in these scopes, or the first part of it."""
+        with self.mutex:
+            records = self.table.find(_scopes(scopes), limit=min(limit, self._page_size) + 1)
+            if len(records) <= min(limit, self._page_size):
+                self._remember(records)
+                return rows.changes_of(records, paths, stamp=stamp, whole=True)
+            del records
+            ids = [each for each in self.table.ids(_scopes(scopes)) if rows.is_row_id(each)]
+        return None if len(ids) > limit else self._page(_Rest(stamp, ids), paths, whole=True)
+
+    def _page(self, rest: _Rest, paths: Sequence[Path], *, whole: bool = False) -> Changes:
+        """The next part of all there is."""
+        some, others = rest.ids[: self._page_size], rest.ids[self._page_size :]
+        with self.mutex:
+            records = self.table.read(some)
+        stamp = _Rest(rest.stamp, others) if others else rest.stamp
+        return rows.changes_of(records, paths, stamp=stamp, whole=whole, more=bool(others))
 
     def unwritten(self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None) -> Changes | None:
         """What `changes` gives, if nothing was written in these scopes since the stamp. It waits for nothing."""

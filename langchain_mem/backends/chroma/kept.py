@@ -4,6 +4,10 @@ SQLite counts in a database's header how often it has changed (https://www.sqlit
 folder is closed, the number is noted with the files that hold by then. When it is opened and the number is another, or
 was never noted since a process was killed, the files are removed. So it does not matter who wrote: an earlier release,
 another program, or a backup that was restored.
+
+Now and then Chroma leaves a connection open when its client is closed, and the database keeps its write-ahead log, in
+which not each write is counted. Then the log's own number and the frames in it are noted as well: a write adds frames,
+or begins the log anew under another number (https://www.sqlite.org/fileformat2.html, 4.1).
 """
 
 from __future__ import annotations
@@ -23,7 +27,10 @@ from langchain_mem.backends.base import Namespace
 FOLDER: Final = "langchain_mem.kept"
 _NOTE: Final = "valid.json"
 _HEADER: Final = struct.Struct(">18s2B4sI")  # of SQLite: up to the versions for writing and reading, and the counter
-_ROLLBACK_JOURNAL: Final = (1, 1)  # the versions where each change is counted; with a write-ahead log not each is
+_ROLLBACK_JOURNAL: Final = (1, 1)  # the versions where each change is counted …
+_LOGGED: Final = (2, 2)  # … and with a write-ahead log
+_LOG_HEADER: Final = struct.Struct(">8xI4x8s8x")  # of the log: the size of a page and the salt that names the log
+_FRAME_HEADER: Final = struct.Struct(">8x8s8x")  # of a frame: the salt again, where it is of this log
 
 
 class KeptFiles:
@@ -38,11 +45,11 @@ class KeptFiles:
         self._files: dict[str, list[Hashable]] = {}
         self._begin()
 
-    def get(self, collection: str, scopes: Sequence[Namespace], name: str) -> bytes | None:
-        """What was kept under a name, if it holds."""
+    def get(self, collection: str, scopes: Sequence[Namespace], name: str) -> bytearray | None:
+        """What was kept under a name, if it holds, as the caller's own."""
         file = _file(collection, scopes, name)
         try:
-            return (self._folder / file).read_bytes() if file in self._files else None
+            return _read(self._folder / file) if file in self._files else None
         except OSError:  # somebody has removed it
             return None
 
@@ -94,16 +101,38 @@ class KeptFiles:
         elif self._folder.exists():
             shutil.rmtree(self._folder)
 
-    def _state(self) -> list[int] | None:
+    def _state(self) -> list[int | str] | None:
         """What changes with every write to the database; `None` where nothing does."""
         try:
             with self._database.open("rb") as file:
                 _, written, read, _, counter = _HEADER.unpack(file.read(_HEADER.size))
+            logged = _frames(self._database.with_name("chroma.sqlite3-wal")) if (written, read) == _LOGGED else []
         except (OSError, struct.error):
             return None
-        if (written, read) != _ROLLBACK_JOURNAL or self._database.with_name("chroma.sqlite3-journal").exists():
+        if (written, read) not in (_ROLLBACK_JOURNAL, _LOGGED) or self._database.with_name(
+            "chroma.sqlite3-journal"
+        ).exists():
             return None
-        return [counter, os.stat(self._database).st_size]
+        return [counter, os.stat(self._database).st_size, *logged]
+
+
+def _frames(log: Path) -> list[int | str]:
+    """The name of a write-ahead log, and how many frames of that name it begins with."""
+    with log.open("rb") as file:
+        page, salt = _LOG_HEADER.unpack(file.read(_LOG_HEADER.size))
+        count = 0
+        while (header := file.read(_FRAME_HEADER.size)) and _FRAME_HEADER.unpack(header) == (salt,):
+            count += 1
+            file.seek(page, os.SEEK_CUR)
+        return [salt.hex(), count]
+
+
+def _read(file: Path) -> bytearray:
+    """What is in a file, held once: an index may be hundreds of megabytes."""
+    with file.open("rb", buffering=0) as opened:
+        content = bytearray(os.fstat(opened.fileno()).st_size)
+        read = opened.readinto(content)
+        return content[:read] if read is not None and read < len(content) else content
 
 
 def _file(collection: str, scopes: Sequence[Namespace], name: str) -> str:

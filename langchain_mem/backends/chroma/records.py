@@ -24,7 +24,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import socket
 import zlib
 from collections import Counter
@@ -59,7 +58,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _TOUCHES = tuple(f"touches{number}" for number in range(LANES))
 _DIGESTED = "~"
-_LONG_NUMBER = re.compile(r"[0-9]{19}")  # unlike `\d`, which knows the digits of all scripts, seven times as fast
+_DIGITS = bytes(ord("0") if chr(byte).isdecimal() else ord(" ") for byte in range(256))
+_LONG_NUMBER = b"0" * 19
 
 
 class Record(NamedTuple):
@@ -205,18 +205,21 @@ def _told(records: Sequence[Record]) -> list[tuple[Record, Any]]:
     return [(record, _read(record.metadata["data"])) for record in records if is_row(record)]
 
 
-def changes_of(records: Sequence[Record], paths: Sequence[Path], *, stamp: Hashable) -> Changes:
-    """All rows of a scope as columns, without making a row of each."""
+def changes_of(
+    records: Sequence[Record], paths: Sequence[Path], *, stamp: Hashable, whole: bool, more: bool = False
+) -> Changes:
+    """The rows of a scope as columns, without making a row of each."""
     mine = [record for record in records if is_row(record)]
     told = [_read(record.metadata["data"]) for record in mine]
     expiries = [record.metadata.get("expires", NEVER_EXPIRES) for record in mine]
     addresses = [Address(tuple(stored["namespace"]), stored["key"]) for stored in told]
     return Changes(
         stamp=stamp,
-        whole=True,
+        whole=whole,
+        more=more,
         handles=addresses,
         addresses=addresses,
-        fields=[fields_of(stored["value"], paths) for stored in told],
+        fields=fields_of((stored["value"] for stored in told), paths),
         expiries=[None if expires == NEVER_EXPIRES else from_micros(expires) for expires in expiries],
         vectors=np.stack([record.embedding for record in mine]) if mine else np.zeros((0, 0), dtype=np.float32),
         has=np.array([stored["vectors"] > 0 for stored in told], dtype=bool),
@@ -226,10 +229,11 @@ def changes_of(records: Sequence[Record], paths: Sequence[Path], *, stamp: Hasha
 
 def _read(data: str) -> Any:
     """JSON text, quickly where that reads what `json` does: `orjson` takes no NaN, nor numbers beyond 64 bits."""
-    if _LONG_NUMBER.search(data):
+    spelled = data.encode()
+    if _LONG_NUMBER in spelled.translate(_DIGITS):
         return json.loads(data)
     try:
-        return orjson.loads(data)
+        return orjson.loads(spelled)
     except orjson.JSONDecodeError:
         return json.loads(data)
 
