@@ -1,5 +1,5 @@
 """The databases in which a store keeps its rows: a dictionary, Chroma and Postgres.
 
-They import `filters`, `model` and `errors`, and know no embedder, no clock and no chat model. Start reading with
-`base`, which is the protocol, and `dictionary`, which is the simplest implementation.
+A backend knows no embedder, no clock and no chat model. It may import `filters`, `model` and `errors`. Start reading
+with `base`, which is the protocol, and `dictionary`, which is the simplest implementation.
 """

@@ -1,8 +1,8 @@
 """Short-term memory: LangGraph's checkpoint savers with a retention policy.
 
-It imports `errors`, LangGraph and what lies below. Start reading with `retention`, the rule that says which checkpoints
-are deleted; `memory`, `sqlite` and `postgres` are the savers that apply it. A saver is loaded when it is first used, so
-that a missing database driver matters only to those who need it.
+It may import `backends`, `watching` and `errors`, beside LangGraph. Start reading with `retention`, the rule that says
+which checkpoints are deleted; `memory`, `sqlite` and `postgres` are the savers that apply it. A saver is loaded when it
+is first used, so that a missing database driver matters only to those who need it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@
     options     the options that several commands share
     printing    lines for people, JSON for programs, progress
 
-What a command needs is imported when it runs, so that `--help` answers at once. Start with `memories`.
+What a command needs is imported when it runs, so that `--help` answers at once. It may import every room below it, and
+the other doors. Start reading with `memories`.
 """
 
 from __future__ import annotations

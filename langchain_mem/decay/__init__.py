@@ -1,6 +1,6 @@
 """The decay formula: how much a memory counts by when it was used.
 
-Everything here is pure: time is an argument. It imports `model` and `errors`. Start reading with the docstring of
+Everything here is pure: time is an argument. It may import `model` and `errors`. Start reading with the docstring of
 `Decay` in `policy`, which has the formula; `fit` learns a policy from accesses, `plot` draws one.
 """
 

@@ -1,6 +1,7 @@
 """The demo: one agent, two processes, days apart; or a conversation of your own, replayed and asked about.
 
-Run by `langchain-mem demo`. Nothing here is needed to use the package, and everything here is how it is used.
+Run by `langchain-mem demo`. Nothing here is needed to use the package, and everything here is how it is used. It
+may import every room below it. Start reading with `agent`.
 """
 
 from __future__ import annotations

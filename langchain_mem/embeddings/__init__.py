@@ -1,7 +1,7 @@
 """Embedders that run on this machine, as LangChain embeddings, and embedders by their name.
 
-It imports `errors` only. Start reading with `local`, which has the embedders; `weights` says where a model comes from,
-`minilm` runs it, and `naming` finds an embedder by its name.
+It may import `ranking` and `errors`. Start reading with `local`, which has the embedders; `weights` says where a model
+comes from, `minilm` runs it, and `naming` finds an embedder by its name.
 """
 
 from __future__ import annotations

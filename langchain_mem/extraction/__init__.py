@@ -1,7 +1,7 @@
 """Messages become proposals: what to remember, checked against what was said.
 
-One model call is made here and nothing is stored. It imports `model`, `errors` and the rooms on its floor. Start
-reading with `model_call`, then `grounding` and `reconcile`.
+One model call is made here and nothing is stored. It may import `ranking`, `model` and `errors`. Start reading with
+`model_call`, then `grounding` and `reconcile`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The filter language: what users write, and what it means.
 
-Everything here is pure, and imports `model` and `errors` only. Start reading with `conditions`: `matches` decides what
+Everything here is pure. It may import `model` and `errors`. Start reading with `conditions`: `matches` decides what
 every filter means on every engine; `language` turns what users write into conditions.
 """
 

@@ -1,15 +1,14 @@
 """The surfaces of LangChain and LangGraph: nodes, middleware, tools, retriever, chat history.
 
-Each turns what its framework says into a call of `memory`. Start reading with `nodes` and `middleware`. Beside them is
+Each turns what its framework says into a call of `memory`. It may import every room below it, and no room below imports
+it, but for `memory.tools()` and `memory.as_retriever()`. Start reading with `nodes` and `middleware`. Beside them is
 what both rest on, an idea a file:
 
     identity      whose memory a run is about         delegation    whether a model speaks where a person seems to
     place         which memory, or the run's store    conversation  what was said, and what is gone from the state
     recall        what is recalled for a question     prompting     where its text goes in a model call
     extracting    what becomes of a conversation      heard         what the agent's model was given of it
-    failing       what a memory that is down does    model_calls   whether a guardrail answered in the model's place
-
-It may import every room below; nothing below imports it, but for `memory.tools()` and `memory.as_retriever()`.
+    failing       what a memory that is down does     model_calls   whether a guardrail answered in the model's place
 """
 
 from __future__ import annotations

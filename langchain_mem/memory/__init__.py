@@ -1,9 +1,8 @@
 """`Memory`: the operations a user calls, a file each, on any LangGraph store.
 
-It imports the repository, extraction, ranking, decay and what lies below, and no surface. Start reading with `base`,
-which lists the operations and the files they are written in: `search` is in `search`, `update` in `edit`. `settings`
-is what each of them is handed; `reading` holds what those that read share, and `writing` the unit of work of those that
-write.
+It knows no surface, such as a node or a tool. It may import every room below it. Start reading with `base`, which lists
+the operations and the files they are written in: `search` is in `search`, `update` in `edit`. `settings` is what each
+of them is handed; `reading` holds what those that read share, and `writing` the unit of work of those that write.
 """
 
 from __future__ import annotations

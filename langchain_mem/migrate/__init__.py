@@ -1,4 +1,4 @@
 """Memories that come from elsewhere: Mem0, LangMem, LangGraph's stores, or another store of ours.
 
-It imports `memory` and what lies below. Start reading with `memories`.
+It may import every room below it. Start reading with `memories`; `stores` copies one LangGraph store into another.
 """

@@ -1,7 +1,7 @@
 """Words and meaning become one relevance, and ranked memories become text for a prompt.
 
-Everything here is arithmetic on arrays and text, without a store and without a clock. It imports `model` and `errors`.
-Start reading with the docstring of `relevance`, which carries the formula.
+Everything here is arithmetic on arrays and text, without a store and without a clock. It may import `filters`, `model`
+and `errors`. Start reading with `relevance`, whose docstring has the formula.
 """
 
 from __future__ import annotations

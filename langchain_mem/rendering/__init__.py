@@ -4,6 +4,5 @@
     tables      results as tables; a notebook shows them, and the results stay plain dicts and lists
     scores      how a score comes about, as a drawn bar
 
-This room is pure. It takes what operations return and imports nothing of the package but the model. Start with
-`tables`.
+This room is pure and takes what operations return. It may import `model` and `errors`. Start reading with `tables`.
 """

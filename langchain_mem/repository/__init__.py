@@ -1,8 +1,8 @@
 """What the operations know of a store, and what is held of it in memory.
 
-It imports backends, the store's values, ranking and what lies below, and no operation. Start reading with `contract`,
-which lists what the operations need; `LongTermStore`'s own items give it directly, and `any_store` gives it over any
-other LangGraph store. `living` is the index of one owner's memories that follows the store, `owners` decides which of
-them are held, `overview` holds a few fields of everyone's for an inspector, and `touch_writer` writes uses off the
-caller's path.
+It knows no operation. It may import `background`, `store`, `backends`, `watching`, `ranking`, `decay`, `filters`,
+`model` and `errors`. Start reading with `contract`, which lists what the operations need; `LongTermStore`'s own items
+give it directly, and `any_store` gives it over any other LangGraph store. `living` is the index of one owner's memories
+that follows the store, `owners` decides which of them are held, `overview` holds a few fields of everyone's for an
+inspector, and `touch_writer` writes uses off the caller's path.
 """

@@ -1,7 +1,8 @@
 """The LangGraph store: `LongTermStore` over any backend.
 
-It imports `backends` and what lies below. Start reading with `long_term`; `operations` says what LangGraph's operations
-mean, `items` what happens to an item before and after a backend.
+It may import `backends`, `embeddings`, `watching`, `ranking`, `filters`, `model` and `errors`. Start reading with
+`long_term`; `operations` says what LangGraph's operations mean, `items` what happens to an item before and after a
+backend.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Fakes and suites for testing an agent's memory, and for testing a store or a backend of your own."""
+"""Fakes and suites for testing an agent's memory, and for testing a store or a backend of your own.
+
+Nothing else in the package imports it. It may import every room below it. Start reading with `model`, the chat model
+that says what a test wrote down; `conformance` is the suite for any LangGraph store, `backends` that for a backend.
+"""
 
 from __future__ import annotations
 

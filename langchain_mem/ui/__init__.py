@@ -16,8 +16,8 @@ neither other users of the machine nor pages of other sites get in.
     charts      growth and use as pictures
     serving     on a port of this machine
 
-Start with `pages`. `static` holds the style, and htmx with its extension for server-sent events (both under the
-Zero-Clause BSD license, unchanged), so that nothing is loaded from elsewhere.
+It may import every room below it. Start reading with `pages`. `static` holds the style, and htmx with its extension for
+server-sent events (both under the Zero-Clause BSD license, unchanged), so that nothing is loaded from elsewhere.
 """
 
 from __future__ import annotations

@@ -7,5 +7,5 @@
 
 Log lines, spans and metrics hold no memory's text unless the application asks for it. None of it can make an operation
 fail. This room stands low, so that every room above may report, and knows nothing of memories but the shape of an
-event.
+event. It may import `errors`. Start reading with `log`.
 """

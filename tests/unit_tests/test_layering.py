@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -100,6 +101,35 @@ def test_imports_point_down():
     """A module imports from its own floor or below, also inside its functions."""
     arrows = {(name, target) for name in BELOW for target in _imports(name, inside=True) - {""}}
     assert not sorted((name, target) for name, target in arrows - UPWARD if _floor(target) > _floor(name))
+
+
+def _doc(room: str) -> str:
+    """What a room's `__init__` says of it, on one line."""
+    return " ".join((ast.get_docstring(MODULES[room]) or "").split())
+
+
+ROOMS = [name for name in FLOOR if (ROOT / name / "__init__.py").exists()]
+INNER = ["backends.chroma", "backends.postgres", "memory.reading", "memory.writing"]
+BESIDE = {"_flow", "_lazy", "_moved", "_version"}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_what_it_may_import(room: str):
+    """The sentence in its `__init__` names every room that is imported, and none above its own floor."""
+    (sentence,) = re.findall(r"[Ii]t may import (.*?)(?:\.(?= |$)|, beside|, and )", _doc(room))
+    below = {name for name in FLOOR if FLOOR[name] <= FLOOR[room]}
+    named = below if sentence.startswith("every room below it") else set(re.findall(r"`(\w+)`", sentence))
+    assert named <= below
+    arrows = {(name, target) for name in BELOW if name.split(".")[0] == room for target in _imports(name, inside=True)}
+    assert {target.split(".")[0] for _, target in arrows - UPWARD} <= named | BESIDE | {room}
+
+
+@pytest.mark.parametrize("room", [*ROOMS, *INNER])
+def test_a_room_says_where_to_start(room: str):
+    """Its `__init__` names a file to start with, which is there."""
+    (start,) = re.findall(r"Start reading with (?:the docstring of `\w+` in )?`(\w+)`", _doc(room))
+    assert f"{room}.{start}" in MODULES
+    assert "may import" in _doc(room)
 
 
 def test_the_exceptions_are_made_inside_functions():

@@ -1,7 +1,7 @@
 """The backend on Chroma: in a folder, over HTTP, or in Chroma Cloud.
 
-It imports `backends.base`, the dictionary backend, `filters` and `model`. Start reading with `backend`, which a store
-calls; `collection` holds what it does.
+It may import the protocol in `backends`, the dictionary backend, `filters` and `model`. Start reading with `backend`,
+which a store calls; `collection` holds what it does.
 """
 
 from __future__ import annotations

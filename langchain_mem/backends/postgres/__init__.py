@@ -1,7 +1,7 @@
 """The backend on Postgres with pgvector.
 
-It imports `backends.base`, `filters` and `model`. Start reading with `backend`, which a store calls; `making`,
-`reading` and `writing` hold every statement.
+It may import the protocol in `backends`, `filters` and `model`. Start reading with `backend`, which a store calls;
+`making`, `reading` and `writing` hold every statement.
 """
 
 from __future__ import annotations
