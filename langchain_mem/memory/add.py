@@ -201,8 +201,11 @@ async def _write_portion(
 async def _keep(settings: Settings, addition: Addition, changes: UnitOfWork) -> None:
     """Keeps turns verbatim; where nobody said how, forgets what their user asked to be forgotten."""
     drafts = addition.verbatim()
+    if not addition.selective:
+        await changes.enter(drafts)
+        return
     await changes.enter([draft for draft in drafts if not await _repeats_memory(settings, addition, draft)])
-    if addition.selective and any(wishes_to_forget(turn.text) for turn in addition.turns if turn.role == "user"):
+    if any(wishes_to_forget(turn.text) for turn in addition.turns if turn.role == "user"):
         rows, _ = await settings.repo.select([addition.scope.home()], live(addition.now), addition.now)
         for row in rows:
             if asks_to_forget(row.value, addition.turns):
@@ -211,7 +214,7 @@ async def _keep(settings: Settings, addition: Addition, changes: UnitOfWork) -> 
 
 async def _repeats_memory(settings: Settings, addition: Addition, draft: Draft) -> bool:
     """Whether a reply says again what is remembered, whenever it was recalled."""
-    if not addition.selective or draft.role != "assistant":
+    if draft.role != "assistant":
         return False
     places, asked = await view(settings, addition.scope, None, addition.now)
     search = Search(

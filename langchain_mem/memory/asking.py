@@ -124,9 +124,11 @@ class Asking:
     def _take(self, proposals: Proposals, start: int, stop: int) -> None:
         self.rejected += proposals.rejected
         self.rejected += self._patching.take(proposals.documents, self.turns[start:stop])
+        judge = self._judge()
         for proposed in proposals.operations:
             operation = replace(proposed, evidence=tuple(_place(index, start, stop) for index in proposed.evidence))
-            self.operations += self._judged(operation) if operation.kind is None else self._judged_document(operation)
+            judged = self._judged if operation.kind is None else self._judged_document
+            self.operations += judged(operation, judge)
 
     def _report(self) -> None:
         """Says how much was taken, refused or is in doubt, in an event and with the reasons in the log."""
@@ -149,11 +151,11 @@ class Asking:
 
     # --- judging
 
-    def _judged(self, operation: CheckedProposal) -> Iterator[CheckedProposal]:
+    def _judged(self, operation: CheckedProposal, judge: Judge) -> Iterator[CheckedProposal]:
         """An operation as it may be carried out; where it may not, the reason is noted among the rejected."""
         refused = self._outdated(operation)
         if refused is None:
-            judged = self._judge(self._within_reach(operation))
+            judged = judge(self._within_reach(operation))
             refused = judged.refused
             if refused is None:
                 yield judged.operation
@@ -162,7 +164,7 @@ class Asking:
             {"operation": {"action": str(operation.action), "text": operation.text}, "reason": refused}
         )
 
-    def _judged_document(self, operation: CheckedProposal) -> Iterator[CheckedProposal]:
+    def _judged_document(self, operation: CheckedProposal, judge: Judge) -> Iterator[CheckedProposal]:
         """The same for an operation on a document: without what the conversation contradicts, and without secrets."""
         told = {"action": str(operation.action), "kind": operation.kind, "document": operation.document}
         try:
@@ -171,7 +173,7 @@ class Asking:
         except InvalidRequest as error:
             refused = str(error)
         if refused is None:
-            judged = DocumentJudge(judge=self._judge, many=self._settings.kinds.many[str(operation.kind)])(cleaned)
+            judged = DocumentJudge(judge=judge, many=self._settings.kinds.many[str(operation.kind)])(cleaned)
             refused = judged.refused
             self.rejected += [{"operation": told, "reason": f"{at}: {why}"} for at, why in judged.parts.items()]
         if refused is not None:
@@ -194,8 +196,8 @@ class Asking:
             return None
         return "the document belongs to somebody else"
 
-    @property
     def _judge(self) -> Judge:
+        """What holds a proposal against the conversation and against what is known."""
         settings, addition = self._settings, self._addition
         known = [row.value["memory"] for row in self.known]
         return Judge(
@@ -235,10 +237,10 @@ class Asking:
 
     def _outdated(self, operation: CheckedProposal) -> str | None:
         """Why an import of older messages must not change what was learned since."""
-        target, said = operation.target, iso(self._addition.at)
-        imported = self._addition.at < self._addition.now and operation.action is not Action.KEEP
-        later = imported and target is not None and target["updated_at"] > said
-        return "it was said before what it would change" if later else None
+        target = operation.target
+        if self._addition.at >= self._addition.now or operation.action is Action.KEEP or target is None:
+            return None
+        return "it was said before what it would change" if target["updated_at"] > iso(self._addition.at) else None
 
     # --- what is known
 

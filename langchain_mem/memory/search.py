@@ -105,7 +105,8 @@ async def _search(
     _check_choices(order, reinforce, history, config)
     check_lasting(lasting)
     in_layers = _in_layers(layers)
-    scope, now = Scope.of(ids), settings.now()
+    scope = Scope.of(ids)
+    whose, now = scope.ids(), settings.now()
     then = now if as_of is None else instant(as_of)
     policy = settings.decay_for(scope.app_id) if decay is None else decay_of(decay)
     query = settings.clean(query)  # what was kept was cleaned too, so a hashed address is found by its hash
@@ -128,14 +129,14 @@ async def _search(
     )
     hits, turns = await ranked(settings, search, None if as_of is None else iso(then))
     details = _details([*hits, *turns])
-    if as_of is None and (reinforce or settings.reinforce) == "returned":
-        settings.touches.record([hit.address for hit in hits], now)
     told = [{"id": hit.address.key, **each} for hit, each in zip(hits, details, strict=False)]
-    settings.activity.record("search", iso(then), scope.ids(), query=query[:QUOTED], results=told)
     found = _found([*hits, *turns], details if explain else None)
     memories, said = found[: len(hits)], found[len(hits) :]
     if order == "layer":
         memories.sort(key=_layer)
+    if as_of is None and (reinforce or settings.reinforce) == "returned":
+        settings.touches.record([hit.address for hit in hits], now)
+    settings.activity.record("search", iso(then), whose, query=query[:QUOTED], results=told)
     return {"results": [*memories, *said, *(raw_history(history) if isinstance(history, Sequence) else ())]}
 
 

@@ -185,8 +185,9 @@ class Index(Generic[Handle]):
         for entry in entries:
             self._forget(entry.handle)
         prefixes, lengths = _prefixes(entries), self._postings.extend(texts, self.size)
-        self._asks.add(len(entries), list(map(is_question, texts)))
-        self._passing.add(len(entries), list(map(is_passing, texts)))
+        asks, passing = list(map(is_question, texts)), list(map(is_passing, texts))
+        self._asks.add(len(entries), asks)
+        self._passing.add(len(entries), passing)
         self._vectors.extend(vectors, len(entries), has)
         self.columns.extend(fields)
         self._living.add(len(entries), True)

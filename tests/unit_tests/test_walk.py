@@ -10,8 +10,8 @@ from benchmarks.walk import walk
 @pytest.mark.parametrize(
     ("way", "files", "moves"),
     [
-        ("search", 36, 86),
-        ("add", 38, 100),
+        ("search", 35, 83),
+        ("add", 38, 97),
         ("put", 8, 10),
         ("checkpoint", 2, 2),
         ("where", 3, 14),
