@@ -200,7 +200,49 @@ class Reading:
         whatever its number: so nothing is missed that began before and ended after, and nobody waits for anybody. A
         number beyond the new snapshot comes from another server, whose dump this is, and says nothing here.
         """
-        parameters: dict[str, Any] = {"limit": limit, "scopes": [array(scope) for scope in scopes], "since": since}
+        where, told, parameters = self._changed(scopes, paths, since)
+        query = f"""
+            WITH found AS MATERIALIZED (
+                SELECT i.id, i.namespace, i.key, i.expires_at, i.fields FROM {self._tables.items} i
+                WHERE {where} LIMIT %(limit)s + 1
+            ),
+            size AS (SELECT count(*) AS total FROM found)
+            SELECT pg_current_snapshot()::text, size.total, {self._gone(since)}, told.rows::text, told.vectors
+            FROM size LEFT JOIN LATERAL (
+                SELECT json_agg({told} ORDER BY i.id) AS rows,
+                    string_agg(vector_send(v.embedding), ''::bytea ORDER BY i.id) AS vectors
+                FROM found i LEFT JOIN {self._tables.vectors} v ON v.item = i.id AND v.position = 0
+            ) told ON size.total <= %(limit)s
+        """
+        return Statement(query, {**parameters, "limit": limit})
+
+    def many_changes(
+        self, scopes: Sequence[Namespace], paths: Sequence[Path], since: str | None, limit: int
+    ) -> list[Statement]:
+        """The same for more rows than fit into one answer: two statements, after which `page` reads the rows.
+
+        The first answers as `changes` does in its first three columns. The second opens a cursor, whose snapshot is a
+        little later: what was written in between is read now, and once more with the changes since the first.
+        """
+        where, told, parameters = self._changed(scopes, paths, since)
+        counted = f"SELECT FROM {self._tables.items} i WHERE {where} LIMIT %(limit)s + 1"
+        head = f"SELECT pg_current_snapshot()::text, (SELECT count(*) FROM ({counted}) counted), {self._gone(since)}"
+        rows = f"""
+            DECLARE changes NO SCROLL CURSOR FOR
+            SELECT {told}::text, vector_send(v.embedding) FROM {self._tables.items} i
+            LEFT JOIN {self._tables.vectors} v ON v.item = i.id AND v.position = 0 WHERE {where}
+        """
+        return [Statement(head, {**parameters, "limit": limit}), Statement(rows, parameters)]
+
+    def page(self, size: int) -> Statement:
+        """The next rows of `many_changes`: each as a JSON array, and its vector."""
+        return Statement(f"FETCH {size:d} FROM changes")
+
+    def _changed(
+        self, scopes: Sequence[Namespace], paths: Sequence[Path], since: str | None
+    ) -> tuple[str, str, dict[str, Any]]:
+        """Which of `items AS i` were written since a snapshot, what is told of each, and the parameters of both."""
+        parameters: dict[str, Any] = {"scopes": [array(scope) for scope in scopes], "since": since}
         fresh = FRESH if since is not None else "TRUE"
         here = " OR ".join(f"i.namespace[1:3] = %(scope_{number})s::text[]" for number in range(len(scopes)))
         parameters |= {f"scope_{number}": labels_of(scope) for number, scope in enumerate(scopes)}
@@ -208,26 +250,13 @@ class Reading:
         expiry = "(extract(epoch FROM i.expires_at) * 1000000)::bigint"
         told = ["i.id", "i.namespace", "i.key", expiry, "v.item IS NOT NULL"]
         columns = ", ".join([*told, *(compiler.value(path) for path in paths)])
-        query = f"""
-            WITH found AS MATERIALIZED (
-                SELECT i.id, i.namespace, i.key, i.expires_at, i.fields FROM {self._tables.items} i
-                WHERE ({here}) AND {fresh.format(changed="i.changed")} LIMIT %(limit)s + 1
-            ),
-            size AS (SELECT count(*) AS total FROM found)
-            SELECT pg_current_snapshot()::text, size.total, {self._gone(fresh)}, told.rows::text, told.vectors
-            FROM size LEFT JOIN LATERAL (
-                SELECT json_agg(json_build_array({columns}) ORDER BY i.id) AS rows,
-                    string_agg(vector_send(v.embedding), ''::bytea ORDER BY i.id) AS vectors
-                FROM found i LEFT JOIN {self._tables.vectors} v ON v.item = i.id AND v.position = 0
-            ) told ON size.total <= %(limit)s
-        """
-        return Statement(query, parameters)
+        return f"({here}) AND {fresh.format(changed='i.changed')}", f"json_build_array({columns})", parameters
 
-    def _gone(self, fresh: str) -> str:
-        if fresh == "TRUE":
+    def _gone(self, since: str | None) -> str:
+        if since is None:
             return "NULL"
         scopes = f"SELECT {self._tables.schema}.scope_of(each::text[]) FROM unnest(%(scopes)s::text[]) AS each"
-        gone = f"g.scope IN ({scopes}) AND {fresh.format(changed='g.changed')}"
+        gone = f"g.scope IN ({scopes}) AND {FRESH.format(changed='g.changed')}"
         return f"(SELECT array_agg(g.item) FROM {self._tables.gone} g WHERE {gone})"
 
     def namespaces(self, query: NamespaceQuery) -> Statement:

@@ -18,6 +18,7 @@ from langchain_mem.backends.base import Address, Row, Write
 from langchain_mem.backends.changes import Changes
 from langchain_mem.backends.chroma.backend import ChromaBackend
 from langchain_mem.backends.dictionary import DictionaryBackend
+from langchain_mem.backends.postgres import backend as postgres
 from langchain_mem.backends.postgres.backend import PostgresBackend
 from langchain_mem.filters.conditions import Path
 
@@ -26,12 +27,13 @@ OWNER = ("memories", "user", "alex")
 PATHS = (Path(("text",)), Path(("metadata", "n")), Path(("tags",)))
 
 
-@pytest.fixture(params=["dictionary", "chroma", "postgres"])
-def backend(request: pytest.FixtureRequest, tmp_path: Folder) -> Iterator[Any]:
+@pytest.fixture(params=["dictionary", "chroma", "postgres", "postgres by pages"])
+def backend(request: pytest.FixtureRequest, tmp_path: Folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Each engine, ready, for vectors of two dimensions."""
     from langchain_mem.backends.base import Embedder
 
-    if request.param == "postgres":
+    if request.param.startswith("postgres"):
+        monkeypatch.setattr(postgres, "PAGE", 2 if request.param.endswith("pages") else postgres.PAGE)
         opened: Any = PostgresBackend(request.getfixturevalue("postgres_dsn"), schema=f"s{uuid.uuid4().hex}")
     else:
         opened = DictionaryBackend() if request.param == "dictionary" else ChromaBackend(tmp_path / "memory")
