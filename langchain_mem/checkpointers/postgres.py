@@ -40,6 +40,7 @@ try:
         is_fit,
         unhurried,
     )
+    from langchain_mem.checkpointers._postgres_lost import atwice, noticing_loss, twice
     from langchain_mem.checkpointers._postgres_rows import PostgresRows
     from langchain_mem.checkpointers._postgres_sealing import Sealing
 except ImportError as error:
@@ -57,7 +58,8 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
 
     Tables are LangGraph's own: a database written by either opens, and goes back. The sync form uses one connection and
     a small pool for sweeps; the async form one connection for each event loop, so several `asyncio.run` in turn work. A
-    connection that the server has closed meanwhile is replaced before it is used, so a restart fails no later call.
+    connection that the server has closed meanwhile is replaced before it is used, so a restart fails no later call. A
+    call of LangGraph's whose connection is lost on the way is made once more; sweeps and pruning are not.
 
     Args:
         dsn: A Postgres connection string or URI. `open` connects; the constructor does not.
@@ -153,6 +155,53 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         """LangGraph's constructor says what it was given: nothing, since `_line` connects when it is asked."""
 
     @contextmanager
+    def _cursor(self, *, pipeline: bool = False) -> Iterator[psycopg.Cursor[DictRow]]:
+        with noticing_loss() as held, super()._cursor(pipeline=pipeline) as cursor:
+            held.connection = cursor.connection
+            yield cursor
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """See `BaseCheckpointSaver.get_tuple`."""
+        return twice(super().get_tuple, config)
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """Lists checkpoints, newest first, all read at once. See `BaseCheckpointSaver.list`."""
+        return twice(super().list, config, filter=filter, before=before, limit=limit)
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Stores a checkpoint; a sweep may start in the background. See `BaseCheckpointSaver.put`."""
+        return twice(super().put, config, checkpoint, metadata, new_versions)
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Stores what a task wrote. See `BaseCheckpointSaver.put_writes`."""
+        twice(super().put_writes, config, writes, task_id, task_path)
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Deletes a thread. See `BaseCheckpointSaver.delete_thread`."""
+        twice(super().delete_thread, thread_id)
+
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """See `BaseCheckpointSaver.get_delta_channel_history`."""
+        return twice(super().get_delta_channel_history, config=config, channels=channels)
+
+    @contextmanager
     def _reading(self) -> Iterator[PostgresRows]:
         with self._pool.connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             yield PostgresRows(cursor)
@@ -171,7 +220,7 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The async form of `get_tuple`."""
-        return await self._async_form().aget_tuple(config)
+        return await atwice(self._async_form().aget_tuple, config)
 
     async def alist(
         self,
@@ -183,7 +232,11 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
     ) -> AsyncIterator[CheckpointTuple]:
         """The async form of `list`."""
         saver = self._async_form()
-        for item in [item async for item in saver.alist(config, filter=filter, before=before, limit=limit)]:
+
+        async def every() -> Sequence[CheckpointTuple]:
+            return [item async for item in saver.alist(config, filter=filter, before=before, limit=limit)]
+
+        for item in await atwice(every):
             yield item
 
     async def aput(
@@ -194,7 +247,7 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """The async form of `put`."""
-        saved = await self._async_form().aput(config, checkpoint, metadata, new_versions)
+        saved = await atwice(self._async_form().aput, config, checkpoint, metadata, new_versions)
         self._tick()
         return saved
 
@@ -202,17 +255,18 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """The async form of `put_writes`."""
-        await self._async_form().aput_writes(config, writes, task_id, task_path)
+        await atwice(self._async_form().aput_writes, config, writes, task_id, task_path)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """The async form of `delete_thread`."""
-        await self._async_form().adelete_thread(thread_id)
+        await atwice(self._async_form().adelete_thread, thread_id)
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """The async form of `get_delta_channel_history`."""
-        return await self._async_form().aget_delta_channel_history(config=config, channels=channels)
+        form = self._async_form()
+        return await atwice(form.aget_delta_channel_history, config=config, channels=channels)
 
 
 class _Line:
@@ -295,8 +349,10 @@ class _AsyncForm(Sealing, AsyncPostgresSaver):
 
     @asynccontextmanager
     async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[psycopg.AsyncCursor[DictRow]]:
-        async with self._line.taken(), super()._cursor(pipeline=pipeline) as cursor:
-            yield cursor
+        with noticing_loss() as held:
+            async with self._line.taken(), super()._cursor(pipeline=pipeline) as cursor:
+                held.connection = cursor.connection
+                yield cursor
 
     def abandon(self) -> None:
         """Closes the connection."""

@@ -26,6 +26,10 @@ MOST: Final = 10
 """Connections of a pool that we open."""
 
 
+class Silent(psycopg.OperationalError):
+    """The server said nothing for too long."""
+
+
 class Patient(psycopg.Connection[Any]):
     """A connection that is closed when the server has said nothing for too long.
 
@@ -236,7 +240,7 @@ def _bounded(
                 end = monotonic() + patience
             elif monotonic() > end:
                 connection.pgconn.finish()  # what it still answers is for nobody
-                raise psycopg.OperationalError(f"the server has been silent for {patience:g} seconds")
+                raise Silent(f"the server has been silent for {patience:g} seconds")
             wanted = gen.send(ready)
     except StopIteration as done:
         value: R = done.value

@@ -21,7 +21,7 @@ from psycopg.conninfo import make_conninfo
 from langchain_mem.checkpointers import PostgresCheckpointer, Retention, Swept
 from langchain_mem.errors import StoreError
 from tests.blocking import never_blocking
-from tests.integration_tests.faults.wire import Wire, postgres_socket
+from tests.integration_tests.faults.wire import Mood, Wire, postgres_socket
 from tests.unit_tests.checkpointers.graphs import DeltaLog, Log, OpenSaver, by_hand, chat, talk, thread
 from tests.unit_tests.checkpointers.suite import CheckpointerSuite
 
@@ -200,6 +200,49 @@ async def test_a_lost_connection_is_replaced(dsn: str) -> None:
         ask(dsn, DROP)
         await asyncio.to_thread(graph.invoke, {"log": ["and again"]}, thread())
         assert len((await graph.aget_state(thread())).values["log"]) == 6
+
+
+@pytest.mark.parametrize("mood", ["cut", "half"])
+def test_a_connection_that_dies_in_a_call(dsn: str, mood: Mood) -> None:
+    """Before the server heard a call, or after it carried it out: it is made again, in either form, and counts once."""
+    wire = Wire(lambda: postgres_socket(dsn))
+    with PostgresCheckpointer.open(make_conninfo(dsn, host="127.0.0.1", port=wire.port)) as saver:
+        chat(saver, DeltaLog).invoke({"log": ["hello"]}, thread())
+        (before,) = saver.list(thread(), limit=1)
+        put: Any = (before.config, {**empty_checkpoint(), "channel_values": {"log": ["x"]}}, {}, {"log": "9"})
+        wrote: Any = (before.config, [("log", "more")], "task")
+        asked: Any = {"config": before.config, "channels": ["log"]}
+
+        def dies() -> None:
+            assert wire.mood == "through"
+            wire.mood, wire.times = mood, 1
+
+        async def each() -> None:
+            assert await saver.aget_tuple(thread()) == before
+            dies()
+            assert await saver.aget_tuple(thread()) == before
+            dies()
+            assert (await saver.aget_delta_channel_history(**asked))["log"]
+            dies()
+            await saver.aput(*put)
+            dies()
+            await saver.aput_writes(*wrote)
+            dies()
+            assert len([one async for one in saver.alist(thread())]) == len(list(saver.list(thread())))
+
+        asyncio.run(each())
+        stored = rows(dsn)
+        for call in (partial(saver.put, *put), partial(saver.put_writes, *wrote), partial(saver.list, thread()),
+                     partial(saver.get_delta_channel_history, **asked)):  # fmt: skip
+            dies()
+            call()
+        assert rows(dsn) == stored
+        dies()
+        saver.delete_thread("t")
+        dies()
+        assert saver.get_tuple(thread()) is None
+        assert wire.mood == "through"
+    wire.close()
 
 
 def test_a_server_that_is_silent(dsn: str) -> None:

@@ -24,7 +24,7 @@ class Wire:
             *cut* as soon as the client says something, or after *half* of the first piece of an answer; or something
             else comes *instead*.
         instead: What comes then.
-        times: How many answers are replaced by `instead` before the mood is *through* again; `None` for all.
+        times: How often it is *cut*, *half* or *instead* before it is *through* again; `None` for always.
         late: For how many seconds each piece of an answer is held.
     """
 
@@ -68,7 +68,7 @@ class Wire:
             while True:
                 for each in select.select([client, server], [], [])[0]:
                     piece = each.recv(1 << 16)
-                    if not piece or (each is client and self.mood == "cut"):
+                    if not piece or (each is client and self._is("cut")):
                         return
                     if each is client:
                         server.sendall(piece)
@@ -85,14 +85,21 @@ class Wire:
         time.sleep(self.late)
         if self.mood == "silent":
             return True
-        if self.mood == "instead":
-            if self.times is not None:
-                self.times -= 1
-                self.mood = "through" if self.times == 0 else "instead"
+        if self._is("instead"):
             client.sendall(self.instead)
             return False
-        client.sendall(piece[: len(piece) // 2] if self.mood == "half" else piece)
-        return self.mood != "half"
+        half = self._is("half")
+        client.sendall(piece[: len(piece) // 2] if half else piece)
+        return not half
+
+    def _is(self, mood: Mood) -> bool:
+        """Whether this is the mood now. Asking counts as once."""
+        if self.mood != mood:
+            return False
+        if self.times is not None:
+            self.times -= 1
+            self.mood = "through" if self.times == 0 else mood
+        return True
 
 
 def postgres_socket(dsn: str) -> socket.socket:
