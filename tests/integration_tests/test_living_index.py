@@ -27,6 +27,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens a store of one engine: the same data each time, but for the dictionary."""
     stores: list[LongTermStore] = []
     dsn = request.getfixturevalue("postgres_dsn") if request.param == "postgres" else None
+    client = request.getfixturevalue("chroma_client") if request.param == "server" else None
     schema = f"s{uuid.uuid4().hex}"
 
     def open_(**more: Any) -> LongTermStore:
@@ -34,6 +35,8 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
             store = LongTermStore.in_memory(embed=FakeEmbeddings(), **more)
         elif request.param == "chroma":
             store = LongTermStore.chroma(tmp_path / "memory", embed=FakeEmbeddings(), **more)
+        elif request.param == "server":
+            store = LongTermStore.chroma(client=client, collection=schema, embed=FakeEmbeddings(), **more)
         else:
             store = LongTermStore.postgres(dsn, schema=schema, embed=FakeEmbeddings(), **more)
         stores.append(store)
@@ -52,6 +55,7 @@ def said(memory: Memory, query: str, **ids: Any) -> list[tuple[str, Any]]:
     return [(text, pytest.approx(score, abs=1e-4)) for text, score in found]
 
 
+@pytest.mark.parametrize("opened", [*ENGINES, pytest.param("server", marks=pytest.mark.soak)], indirect=True)
 @pytest.mark.parametrize("seed", range(2))
 def test_thrown_away_at_random_it_says_the_same(opened: Open, seed: int) -> None:
     """After any adds, updates, deletes and passing days, a kept index and one made anew give the same answers."""
@@ -80,6 +84,7 @@ def test_thrown_away_at_random_it_says_the_same(opened: Open, seed: int) -> None
     memory.close()
 
 
+@pytest.mark.parametrize("opened", [*ENGINES, "server"], indirect=True)
 def test_a_second_memory_sees_each_write_at_its_next_search(opened: Open) -> None:
     """Whatever one adds, changes and deletes the other finds, changes and misses, though it holds an index."""
     one = Memory(opened())
@@ -100,9 +105,10 @@ def _alone(store: LongTermStore) -> bool:
     return type(store.items.backend).__name__ == "DictionaryBackend"
 
 
-def test_only_what_changed_travels(fresh_postgres_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("opened", ["server", "postgres"], indirect=True)
+def test_only_what_changed_travels(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 200 memories that a process holds, a search after another process's write fetches the one that is new."""
-    one, other = (Memory(LongTermStore.postgres(fresh_postgres_dsn, embed=FakeEmbeddings())) for _ in range(2))
+    one, other = Memory(opened()), Memory(opened())
     one.add([f"Fact {n} about {TOPICS[n % 7]}" for n in range(200)], user_id="alex", infer=False)
     said(other, "cello", user_id="alex")
     backend = other.store.items.backend  # type: ignore[attr-defined]
@@ -119,9 +125,8 @@ def test_only_what_changed_travels(fresh_postgres_dsn: str, monkeypatch: pytest.
     assert "Alex sold the cello" in [text for text, _ in said(other, "sold cello", user_id="alex")]
     said(other, "sold cello", user_id="alex")
     assert fetched == [1, 0]
-    for memory in (one, other):
-        memory.close()
-        memory.store.close()  # type: ignore[attr-defined]
+    one.close()
+    other.close()
 
 
 async def test_searches_that_wait_share_one_look(fresh_postgres_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,9 +52,10 @@ class ChromaBackend:
     is exact and takes about a millisecond.
 
     *Over HTTP*, `ChromaBackend(client=chromadb.HttpClient(...))`, and *in Chroma Cloud* with `CloudClient`: several
-    processes share the collection, so nothing is held in memory and `stamp` does not know. A write holds a lock of its
-    owner on the server, an empty collection that is there for as long; see `write_lock`. In the cloud, a batch of more
-    records than one call takes (300 by default) is not whole, and quotas bound the size of a value (4 KB by default).
+    processes share the collection, so rows are not held in memory. A write holds a lock of its owner on the server, an
+    empty collection that is there for as long; see `write_lock`. What others wrote is read as changes; see `feed`. In
+    the cloud, a batch of more records than one call takes (300 by default) is not whole, and quotas bound the size of a
+    value (4 KB by default).
 
     Args:
         path: The folder, made if there is none. Or give `client`.

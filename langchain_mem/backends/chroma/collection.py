@@ -33,6 +33,7 @@ from langchain_mem.backends.base import (
 from langchain_mem.backends.changes import OWNER_DEPTH, Changes, Kept, Log, of_rows
 from langchain_mem.backends.chroma import records as rows
 from langchain_mem.backends.chroma.buffered import Table
+from langchain_mem.backends.chroma.feed import Feed, forget_heads
 from langchain_mem.backends.chroma.journal import ABANDONED, Journal
 from langchain_mem.backends.chroma.kept import KeptFiles
 from langchain_mem.backends.chroma.recent import RecentRecords
@@ -109,8 +110,10 @@ class SharedCollection:
             self._recent.clear()
         self._marks = table.metadata.get("tokens") == "text"
         self._journal = Journal(table)
+        self._feed = Feed(table) if self._cache is None else None
         if self._cache is not None:
             self._journal.repair()
+            forget_heads(table)
 
     def close(self) -> None:
         """Refuses whatever is asked from now on, by those too who had begun before."""
@@ -155,6 +158,8 @@ class SharedCollection:
                 _expect(write, before.get(record_id(write.address)), now)
                 self._measure(write.row)
             puts, dead = self._changes(batch, before, now)
+            if self._feed is not None:
+                puts = self._numbered(self._feed, puts, batch, before)
             check()
             self._apply(puts, dead, now)
             self._repeat(batch, now)
@@ -193,6 +198,7 @@ class SharedCollection:
             expiries = {record_id(row.address): {"expires": rows.micros(now + row.ttl)} for row in sliding if row.ttl}
             check()
             self._update(expiries)
+            self._announce(sliding)
             if self._log is not None:
                 self._log.changed(row.address for row in sliding)
             if self._cache is not None:
@@ -208,6 +214,9 @@ class SharedCollection:
             self._unkeep(row.address for row in rows.rows_of(expired))
             dead = [id_ for record in expired for id_ in (*rows.parts_of(record), record.id)]
             self.table.delete(dead)
+            if self._feed is not None:
+                gone = self._feed.next((), (row.address for row in rows.rows_of(expired)))
+                self.table.upsert(gone.records(self.dims))
             if self._recent is not None:
                 self._recent.repeat((), dead)
             self._repeat([Write(address=row.address, row=None) for row in rows.rows_of(expired)], now)
@@ -241,7 +250,9 @@ class SharedCollection:
     def changes(
         self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None, limit: int
     ) -> Changes | None:
-        """What was written in these scopes since a stamp, or all there is; `None` over HTTP, or over `limit` rows."""
+        """What was written in these scopes since a stamp, or all there is; `None` where that is over `limit` rows."""
+        if self._feed is not None:
+            return self._feed.changes(scopes, paths, since, limit)
         if self._log is None:
             return None
         stamp, written, used = self._log.look(scopes, since)
@@ -445,8 +456,9 @@ class SharedCollection:
         held = [write.address for write in batch if self._holds(write.address)]
         if self._cache is not None:
             asked += [each for each, row in zip(held, self._cache.at(held), strict=True) if row is not None]
-        records = self._bare([record_id(address) for address in asked])
-        return {record.id: record for record in records if rows.is_row(record)}
+        heads = () if self._feed is None else self._feed.ids(write.address for write in batch)
+        records = self._bare([*(record_id(address) for address in asked), *heads])
+        return {record.id: record for record in records if rows.is_row(record) or record.id in heads}
 
     def _measure(self, row: Row | None) -> None:
         if row is not None and len(row.vectors) and row.vectors.shape[1] != self.dims:
@@ -468,6 +480,23 @@ class SharedCollection:
             if old is not None:
                 dead += [old.id, *rows.parts_of(old)]
         return list(puts.values()), [identifier for identifier in dead if identifier not in puts]
+
+    def _numbered(
+        self, feed: Feed, puts: Sequence[Record], batch: Sequence[Write], before: Mapping[str, Record]
+    ) -> list[Record]:
+        """The records of a batch as other processes are to be told of them."""
+        removed = [each.address for each in batch if each.row is None and record_id(each.address) in before]
+        told = feed.next((each.address for each in batch if each.row is not None), removed, before)
+        return [*map(told.numbered, puts), *told.records(self.dims)]
+
+    def _announce(self, changed: Sequence[Row]) -> None:
+        """Tells other processes that something about these rows has changed."""
+        if self._feed is None or not changed:
+            return
+        told = self._feed.next((row.address for row in changed), ())
+        owners = {record_id(row.address): rows.label(row.address.namespace[:OWNER_DEPTH]) for row in changed}
+        self.table.update({each: number for each, owner in owners.items() if (number := told.number(owner))})
+        self.table.upsert(told.records(self.dims))
 
     def _replacing(self, row: Row, old: Record | None, now: datetime) -> list[Record]:
         """A row's records, to be merged by the engine into what is there: touches stay, unless they expired."""

@@ -27,7 +27,7 @@ OWNER = ("memories", "user", "alex")
 PATHS = (Path(("text",)), Path(("metadata", "n")), Path(("tags",)))
 
 
-@pytest.fixture(params=["dictionary", "chroma", "postgres", "postgres by pages"])
+@pytest.fixture(params=["dictionary", "chroma", "server", "postgres", "postgres by pages"])
 def backend(request: pytest.FixtureRequest, tmp_path: Folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Each engine, ready, for vectors of two dimensions."""
     from langchain_mem.backends.base import Embedder
@@ -35,6 +35,9 @@ def backend(request: pytest.FixtureRequest, tmp_path: Folder, monkeypatch: pytes
     if request.param.startswith("postgres"):
         monkeypatch.setattr(postgres, "PAGE", 2 if request.param.endswith("pages") else postgres.PAGE)
         opened: Any = PostgresBackend(request.getfixturevalue("postgres_dsn"), schema=f"s{uuid.uuid4().hex}")
+    elif request.param == "server":
+        client = request.getfixturevalue("chroma_client")
+        opened = ChromaBackend(client=client, collection=f"changes-{uuid.uuid4().hex}")
     else:
         opened = DictionaryBackend() if request.param == "dictionary" else ChromaBackend(tmp_path / "memory")
     run(opened.setup(Embedder("test", 2)))
