@@ -39,7 +39,7 @@ utc_now: Clock = partial(datetime.now, UTC)
 
 
 class Retaining(BaseCheckpointSaver[str], ABC):
-    """A saver that forgets. Stands before one of LangGraph's savers in the bases of a class."""
+    """A checkpointer with a retention policy. It stands before one of LangGraph's savers among the bases of a class."""
 
     retention: Retention | None
     clock: Clock
@@ -69,7 +69,10 @@ class Retaining(BaseCheckpointSaver[str], ABC):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Stores a checkpoint; a sweep may start in the background. See `BaseCheckpointSaver.put`."""
+        """Stores a checkpoint; see `BaseCheckpointSaver.put`.
+
+        If `sweep_every` has passed since the last sweep, a new one is started in the background.
+        """
         saved = super().put(config, checkpoint, metadata, new_versions)
         self._tick()
         return saved
@@ -82,23 +85,23 @@ class Retaining(BaseCheckpointSaver[str], ABC):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        """Lists checkpoints, newest first. See `BaseCheckpointSaver.list`.
+        """Lists checkpoints, the newest first; see `BaseCheckpointSaver.list`.
 
-        All are read at once: LangGraph's savers hold their lock from one item to the next, so writing while
-        iterating would wait forever.
+        All checkpoints are read at once. LangGraph's savers hold their lock between two items, so that a write during
+        the iteration would wait for ever.
         """
         return iter([*super().list(config, filter=filter, before=before, limit=limit)])
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        """Thins or deletes threads now, whatever the retention policy says.
+        """Removes checkpoints of some threads now, whatever the retention policy says.
 
         Args:
-            thread_ids: The threads. Unknown ones are passed over.
-            strategy: `"keep_latest"` keeps the newest checkpoint of each namespace and what it is rebuilt from;
+            thread_ids: The threads. Unknown ones are ignored.
+            strategy: `"keep_latest"` keeps the newest checkpoint of each namespace and those that it is rebuilt from;
                 `"delete"` keeps nothing.
 
         Raises:
-            InvalidRequest: `strategy` is neither, or `thread_ids` is a single string.
+            InvalidRequest: `strategy` is something else, or `thread_ids` is a single string.
         """
         if isinstance(thread_ids, str):
             raise InvalidRequest("thread_ids must be a sequence of thread ids, not one string.")
@@ -115,13 +118,13 @@ class Retaining(BaseCheckpointSaver[str], ABC):
         await asyncio.to_thread(self.prune, thread_ids, strategy=strategy)
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """Deletes the checkpoints that these runs wrote, with their writes.
+        """Deletes the checkpoints that some runs wrote, and their writes.
 
-        A checkpoint of theirs from which a later run's checkpoint is rebuilt (a `DeltaChannel`) stays: without it
-        the later one would lose state without a word.
+        A checkpoint from which a later run's checkpoint is rebuilt (a `DeltaChannel`) stays. Without it, the later
+        checkpoint would lose state.
 
         Args:
-            run_ids: The runs. Unknown ones are passed over.
+            run_ids: The runs. Unknown ones are ignored.
         """
         with self._transaction() as rows:
             written = rows.of_runs([str(run) for run in run_ids])
@@ -134,14 +137,14 @@ class Retaining(BaseCheckpointSaver[str], ABC):
         await asyncio.to_thread(self.delete_for_runs, run_ids)
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        """Copies a thread, with all its checkpoints, namespaces and writes.
+        """Copies a thread with all its checkpoints, namespaces and writes.
 
         Args:
-            source_thread_id: The thread to copy. If there is none, nothing happens.
-            target_thread_id: The new thread's id.
+            source_thread_id: The thread to copy. If it does not exist, nothing happens.
+            target_thread_id: The id of the new thread.
 
         Raises:
-            InvalidRequest: The target has checkpoints already; two histories would become one.
+            InvalidRequest: The target has checkpoints already.
         """
         with self._transaction() as rows:
             if rows.ids([target_thread_id]):
@@ -155,13 +158,14 @@ class Retaining(BaseCheckpointSaver[str], ABC):
     # --- retention
 
     def sweep(self, now: datetime | None = None) -> Swept:
-        """Applies the retention policy to all threads, now.
+        """Applies the retention policy to all threads now.
 
         Args:
-            now: The instant ages are measured at; the clock's if None.
+            now: The time that ages are measured at; `None` for the clock's.
 
         Returns:
-            What was removed; nothing without a policy.
+            The ids of the threads that were deleted, and how many checkpoints were deleted. Without a policy nothing
+            is.
 
         Raises:
             InvalidRequest: `now` has no time zone.
@@ -226,15 +230,16 @@ class Retaining(BaseCheckpointSaver[str], ABC):
     # --- whose threads
 
     def threads(self, *, user_id: str | None = None) -> Sequence[str]:
-        """The ids of the threads that hold a checkpoint of a user.
+        """Lists the threads that have a checkpoint of a user.
 
-        LangGraph copies `configurable.user_id` into the metadata of each checkpoint; `context.user_id` it does not.
+        A checkpoint is a user's if `configurable.user_id` was set when it was written: LangGraph copies it into the
+        metadata of the checkpoint. LangGraph does not copy `context.user_id`.
 
         Args:
-            user_id: The user; None for the threads of all, and of nobody.
+            user_id: The user; `None` for all threads.
 
         Returns:
-            Thread ids, sorted.
+            The ids of the threads, sorted.
 
         Raises:
             ScopeError: `user_id` is empty.
@@ -247,10 +252,11 @@ class Retaining(BaseCheckpointSaver[str], ABC):
         return await asyncio.to_thread(self.threads, user_id=user_id)
 
     def sizes(self) -> Sequence[ThreadSize]:
-        """How much each thread holds: checkpoints, bytes, its oldest and its newest checkpoint.
+        """Says how much each thread holds.
 
         Returns:
-            One entry a thread, in no order. Bytes are those of the stored values, without the database's own overhead.
+            For each thread the number of checkpoints, their bytes, and the oldest and newest checkpoint, in no order.
+            The bytes are those of the stored values, without what the database adds.
         """
         with self._reading() as rows:
             return rows.sizes()
@@ -260,13 +266,13 @@ class Retaining(BaseCheckpointSaver[str], ABC):
         return await asyncio.to_thread(self.sizes)
 
     def delete_user_threads(self, user_id: str) -> Sequence[str]:
-        """Deletes every thread that holds a checkpoint of a user.
+        """Deletes every thread that has a checkpoint of a user.
 
         Args:
             user_id: The user, as in `threads`.
 
         Returns:
-            The ids of the threads deleted, sorted.
+            The ids of the threads that were deleted, sorted.
 
         Raises:
             ScopeError: `user_id` is empty.
@@ -283,7 +289,7 @@ class Retaining(BaseCheckpointSaver[str], ABC):
     # --- the life of the object
 
     def close(self) -> None:
-        """Waits for a running sweep, then lets go of connections. Closing twice is fine."""
+        """Waits for a running sweep, and then closes the connections. It may be called again."""
         self.join()
 
     async def aclose(self) -> None:

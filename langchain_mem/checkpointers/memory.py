@@ -25,15 +25,17 @@ from langchain_mem.checkpointers.retention import Entry, Release, Retention
 
 
 class InMemoryCheckpointer(Retaining, InMemorySaver):
-    """LangGraph's `InMemorySaver`, with retention.
+    """LangGraph's `InMemorySaver` with a retention policy, for tests and notebooks.
+
+    Nothing is kept after the process ends.
 
         >>> from datetime import timedelta
         >>> saver = InMemoryCheckpointer(retention=Retention(keep_last=20, thread_ttl=timedelta(days=30)))
 
     Args:
-        retention: What threads may forget; None for nothing.
-        clock: Tells the present instant.
-        serde: Serializes checkpoints; LangGraph's own if None.
+        retention: Which checkpoints and threads are deleted; `None` deletes none.
+        clock: A function that returns the current time, with a time zone.
+        serde: Serializes checkpoints; `None` for LangGraph's own serializer.
     """
 
     def __init__(

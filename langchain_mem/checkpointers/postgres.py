@@ -54,20 +54,21 @@ _SET_UP_LOCK, _PRUNE_LOCK = 0x6C63_6D65_6D01, 0x6C63_6D65_6D02
 
 
 class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
-    """LangGraph's `PostgresSaver` and `AsyncPostgresSaver` in one object, with retention.
+    """LangGraph's `PostgresSaver` and `AsyncPostgresSaver` in one object, with a retention policy.
 
-    Tables are LangGraph's own: a database written by either opens, and goes back. The sync form uses one connection and
-    a small pool for sweeps; the async form one connection for each event loop, so several `asyncio.run` in turn work. A
-    connection that the server has closed meanwhile is replaced before it is used, so a restart fails no later call. A
-    call of LangGraph's whose connection is lost on the way is made once more; sweeps and pruning are not.
+    The tables are LangGraph's own. A database that was written by either of them can be opened, and the other way
+    round. The sync methods use one connection, and a small pool for sweeps. The async methods use one connection for
+    each event loop, so that `asyncio.run` can be called several times. A connection that the server has closed is
+    replaced before it is used, so that no call fails after the server was restarted. A call of LangGraph's that loses
+    its connection on the way is repeated once; sweeps and pruning are not.
 
     Args:
         dsn: A Postgres connection string or URI. `open` connects; the constructor does not.
-        retention: What threads may forget; None for nothing.
-        clock: Tells the present instant.
-        serde: Serializes checkpoints; LangGraph's own if None.
-        timeout: Seconds that the server may be silent before a call ends with `psycopg.OperationalError`; None to wait
-            for as long as it takes.
+        retention: Which checkpoints and threads are deleted; `None` deletes none.
+        clock: A function that returns the current time, with a time zone.
+        serde: Serializes checkpoints; `None` for LangGraph's own serializer.
+        timeout: How many seconds the server may be silent before a call fails with `psycopg.OperationalError`; `None`
+            for no limit.
     """
 
     _engine_errors = (psycopg.Error,)
@@ -98,21 +99,21 @@ class PostgresCheckpointer(Retaining, Sealing, PostgresSaver):
         serde: SerializerProtocol | None = None,
         timeout: float | None = 30.0,
     ) -> Self:
-        """Connects, and creates the tables the database lacks.
+        """Connects, and creates the tables that the database does not have.
 
         Args:
             dsn: A Postgres connection string or URI.
-            retention: What threads may forget; None for nothing.
-            clock: Tells the present instant.
-            serde: Serializes checkpoints; LangGraph's own if None.
-            timeout: Seconds that the server may be silent before a call ends with `psycopg.OperationalError`; None to
-                wait for as long as it takes.
+            retention: Which checkpoints and threads are deleted; `None` deletes none.
+            clock: A function that returns the current time, with a time zone.
+            serde: Serializes checkpoints; `None` for LangGraph's own serializer.
+            timeout: How many seconds the server may be silent before a call fails with `psycopg.OperationalError`;
+                `None` for no limit.
 
         Returns:
-            The saver, also a context manager, sync and async, that closes its connections.
+            The checkpointer. It is also a sync and an async context manager that closes its connections.
 
         Raises:
-            StoreError: The database cannot be reached or set up.
+            StoreError: The database cannot be reached, or the tables cannot be created.
         """
         try:
             _set_up(in_time(dsn, timeout), timeout)

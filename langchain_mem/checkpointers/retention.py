@@ -61,12 +61,12 @@ class Retention:
                 raise InvalidRequest(f"{name} must be longer than zero, not {value}.")
 
     def is_idle(self, namespaces: Namespaces, *, now: datetime) -> bool:
-        """Whether a thread with these checkpoints has been idle for longer than `thread_ttl`."""
+        """Whether the newest of these checkpoints is older than `thread_ttl`."""
         newest = max((checkpoint for ids in namespaces.values() for checkpoint in ids), default=None)
         return newest is not None and _is_older(newest, self.thread_ttl, now=now)
 
     def is_crowded(self, namespaces: Namespaces, *, now: datetime) -> bool:
-        """Whether a namespace of this thread has more checkpoints than the policy wants."""
+        """Whether a namespace of this thread has more checkpoints than the policy keeps."""
         return any(len(self.wants(ids, now=now)) < len(ids) for ids in namespaces.values())
 
     def wants(self, ids: Sequence[str], *, now: datetime) -> set[str]:
@@ -85,11 +85,11 @@ class Retention:
 
 @dataclass(frozen=True, kw_only=True)
 class Swept:
-    """What a sweep removed.
+    """What a sweep deleted.
 
     Args:
-        threads: The ids of the threads that went whole.
-        checkpoints: How many checkpoints went, those of whole threads included.
+        threads: The ids of the threads that were deleted whole.
+        checkpoints: How many checkpoints were deleted, those of whole threads included.
     """
 
     threads: tuple[str, ...] = ()
@@ -101,16 +101,16 @@ class Swept:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """What the rule must know of one checkpoint.
+    """What the rule has to know of one checkpoint.
 
     Args:
-        namespace: Its checkpoint namespace.
-        id: Its id.
-        parent: The id of the checkpoint it followed, in the same namespace.
-        parents: For a subgraph, the checkpoints its call started from: namespace to id.
-        needs: Channels it stores no value for, so that they are rebuilt from its ancestors.
-        holds: Channels it stores a value for; rebuilding a channel stops here.
-        writes: Channels that have writes saved with it.
+        namespace: The checkpoint namespace; `""` for the root graph.
+        id: The id of the checkpoint.
+        parent: The id of the checkpoint that it followed, in the same namespace.
+        parents: For a subgraph, the checkpoints that its call started from: namespace to id.
+        needs: Channels without a stored value here, so that they are rebuilt from earlier checkpoints.
+        holds: Channels with a stored value here; rebuilding a channel stops here.
+        writes: Channels that have writes stored with this checkpoint.
     """
 
     namespace: str
@@ -124,12 +124,12 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """What may go from one thread.
+    """What may be deleted of one thread.
 
     Args:
         gone: The checkpoints to delete, as `(namespace, id)`.
-        parents: The new parent of each kept checkpoint whose parent goes, by `(namespace, id)`: its nearest kept
-            ancestor, or None.
+        parents: The new parent of each kept checkpoint whose parent is deleted, by `(namespace, id)`: the nearest
+            earlier checkpoint that is kept, or `None`.
     """
 
     gone: Sequence[tuple[str, str]]

@@ -75,19 +75,19 @@ class SqliteCheckpointer(Retaining, SqliteSaver):
         clock: Clock = utc_now,
         serde: SerializerProtocol | None = None,
     ) -> Self:
-        """Opens a file, and creates the tables it lacks.
+        """Opens a file and creates the tables that it does not have.
 
         Args:
-            path: The file, created if it does not exist, or `":memory:"`.
-            retention: What threads may forget; None for nothing.
-            clock: Tells the present instant.
-            serde: Serializes checkpoints; LangGraph's own if None.
+            path: The file, which is created if it does not exist, or `":memory:"`.
+            retention: Which checkpoints and threads are deleted; `None` deletes none.
+            clock: A function that returns the current time, with a time zone.
+            serde: Serializes checkpoints; `None` for LangGraph's own serializer.
 
         Returns:
-            The saver, also a context manager, sync and async, that closes it.
+            The checkpointer. It is also a sync and an async context manager that closes it.
 
         Raises:
-            StoreError: The file cannot be opened, or is no SQLite database.
+            StoreError: The file cannot be opened, or is not an SQLite database.
         """
         try:
             conn = sqlite3.connect(path, check_same_thread=False)
@@ -114,7 +114,7 @@ class SqliteCheckpointer(Retaining, SqliteSaver):
         return await asyncio.to_thread(cls.open, path, retention=retention, clock=clock, serde=serde)
 
     def close(self) -> None:
-        """Waits for a running sweep, then closes the connection."""
+        """Waits for a running sweep, and then closes the connection. It may be called again."""
         super().close()
         self.conn.close()
 

@@ -78,21 +78,25 @@ def memory_tools(
     owner: OwnerRule | None = None,
     **ids: Unpack[Ids],
 ) -> list[BaseTool]:
-    """Tools over a memory: `save_memory`, `search_memories`, `update_memory` and `forget_memory`.
+    """Makes tools for a memory: `save_memory`, `search_memories`, `update_memory` and `forget_memory`.
 
-    Where the memory has kinds of documents, there are tools for each, too: `save_task`, `update_task` and `remove_task`
-    for `Many(Task)`, and `update_profile` for `Profile`.
+    If the memory has schemas, there are tools for their documents too: `save_task`, `update_task` and `remove_task` for
+    `Many(Task)`, and `update_profile` for `Profile`.
+
+    What a tool cannot do is returned to the model as text, such as an id that does not exist; the run goes on.
 
     Args:
-        memory: Where they read and write; `None` for the store of the run that calls a tool.
-        top_k: At most so many memories a search returns.
-        name: Tells several memories of one agent apart: with "company", `save_company_memory` and so on.
-        owner: How the application finds whose memories: a function of the runtime, or a template such as
+        memory: The memory they read and write; `None` for the store of the run that calls a tool.
+        top_k: How many memories a search returns at most.
+        name: Tells several memories of one agent apart. With "company", the tools are called `save_company_memory` and
+            so on.
+        owner: How the owner is found in the run: a function of the runtime, or a template such as
             `"{context.user.id}"`.
-        **ids: Whose memories; without any, those of the run that calls a tool.
+        **ids: Whose memories; without any, those of the user that the run names.
 
     Returns:
-        The tools, each in sync and async form, with content for the model and an artifact for the application.
+        The tools. Each has a sync and an async form, and returns content for the model and an artifact for the
+        application.
 
     Raises:
         InvalidRequest: An option is out of its range.

@@ -41,23 +41,23 @@ _PIECE: Final = 500
 
 
 class Erased(TypedDict):
-    """What `erase` returns: how many records went, and which threads."""
+    """What `erase` returns: how many records were removed, and the ids of the threads."""
 
     erased: int
     threads: list[str]
 
 
 async def _reset(settings: Settings, confirm: bool = True) -> int:
-    """Removes everything of every owner, for good.
+    """Removes everything of every owner for good: memories, history, instructions, events.
 
     Args:
-        confirm: `False` refuses.
+        confirm: `False` refuses the call.
 
     Returns:
-        How many records went.
+        How many records were removed.
 
     Raises:
-        InvalidRequest: Not confirmed.
+        InvalidRequest: `confirm` is false.
     """
     if not confirm:
         raise InvalidRequest("reset removes everything for good; it needs confirm=True.")
@@ -75,15 +75,20 @@ reset, areset = operation(_reset)
 
 
 async def _erase(settings: Settings, user_id: str, *, checkpointer: DeletesThreads | None = None) -> Erased:
-    """Removes a person at once and for good: memories, history, kept turns, uses, events, and threads.
+    """Removes a person at once and for good: memories, history, stored turns, uses, events and threads.
+
+    Nothing can be restored. Words that an agent stored because they were said to this person are removed too.
 
     Args:
         user_id: The person.
-        checkpointer: Where the person's threads are deleted too: those that memories were recalled for or written
-            from, and those whose checkpoints name the person.
+        checkpointer: Deletes the person's threads too: those that memories were recalled for or extracted from, and
+            those whose checkpoints name the person.
 
     Returns:
-        How many records went, and which threads.
+        How many records were removed, and the ids of the threads.
+
+    Raises:
+        ScopeError: `user_id` is empty.
     """
     scope, now = Scope(user_id=user_id), settings.now()
     settings.pending.alarm.cancel(scope.home()[1:3])
@@ -112,14 +117,20 @@ erase, aerase = operation(_erase)
 
 
 async def _purge_expired(settings: Settings, *, older_than: timedelta = timedelta(0), **ids: Unpack[Ids]) -> int:
-    """Removes for good what expired, was superseded or was deleted at least so long ago.
+    """Removes for good what expired, was superseded or was deleted, and the stored turns that only these cite.
+
+    A batch that changed a purged memory cannot be undone any more.
 
     Args:
-        older_than: How long ago; zero for all of it. Not below zero: what is live is never removed.
-        **ids: Whose; without any, everyone's.
+        older_than: How long ago a memory must have ended; zero removes all that have ended. Memories that are shown are
+            never removed.
+        **ids: Whose memories; without any, everyone's.
 
     Returns:
-        How many memories went.
+        How many memories were removed.
+
+    Raises:
+        InvalidRequest: `older_than` is negative or not a timedelta.
     """
     if not isinstance(older_than, timedelta) or older_than < timedelta(0):
         raise InvalidRequest("older_than is a timedelta of zero or more: how long ago a memory must have ended.")
@@ -146,7 +157,10 @@ purge_expired, apurge_expired = operation(_purge_expired)
 
 
 async def _compact(settings: Settings) -> None:
-    """Rewrites what the store's files still hold of what was removed; may take minutes on a large store."""
+    """Rewrites the store's files, so that they hold nothing more of what was removed.
+
+    This may take minutes on a large store.
+    """
     await settings.repo.compact()
 
 
@@ -154,10 +168,10 @@ compact, acompact = operation(_compact)
 
 
 async def _flush(settings: Settings) -> None:
-    """Extracts what waits and was said in this process, and writes uses of memories that are not written yet.
+    """Extracts the messages of this process that wait, and writes uses of memories that are not written yet.
 
     Raises:
-        MemError: An extraction failed since the last flush, or the store did.
+        MemError: An extraction failed since the last flush, or the store failed.
     """
     read_now(settings)
     await offload(settings.background.flush)
@@ -191,7 +205,7 @@ async def _count_used(settings: Settings, memories: Sequence[Mapping[str, Any]])
     """Counts memories as used, as `reinforce="returned"` counts all that a search returns.
 
     Args:
-        memories: As a search returned them.
+        memories: The memories, as a search returned them.
     """
     kept = [memory for memory in memories if memory["layer"] != Layer.CONVERSATION]
     settings.touches.record([Address(_home(memory), memory["id"]) for memory in kept], settings.now())

@@ -54,7 +54,7 @@ class Named(TypedDict):
 
 
 class Merged(TypedDict):
-    """Memories that became one. In a dry run the new one has no id yet."""
+    """Memories that were merged into one. In a dry run the new memory has no id yet."""
 
     id: str | None
     memory: str
@@ -74,8 +74,9 @@ class Retired(TypedDict):
 class Consolidated(TypedDict):
     """What `consolidate` returns.
 
-    `before` and `after` count the memories; `unread` are those that the limits left out; `tokens` are the prompts',
-    counted approximately; `rejected` is what a model proposed and was refused.
+    `before` and `after` count the memories. `unread` counts those that were left out because a limit was reached.
+    `tokens` counts the tokens of the prompts, approximately. `rejected` contains what the model proposed and what was
+    refused.
     """
 
     batch_id: str
@@ -101,25 +102,26 @@ async def _consolidate(
     background: bool = False,
     **ids: Unpack[Ids],
 ) -> Consolidated:
-    """Tidies what is known of an owner: merges what says the same, retires what is outdated, writes a profile.
+    """Tidies the memories of an owner: merges those that say the same, retires outdated ones, and writes a profile.
 
-    Without a model, only what says the same in other words is merged. What a model proposes is held against the
-    memories: a merged text that says something new, or leaves out a name or a number, is refused, and its memories stay
-    as they are. Session notes and typed documents are left alone. Where nothing has changed since the last time,
-    nothing is done, and no model is asked.
+    Without a model, only memories that say the same in other words are merged. What a model proposes is compared with
+    the memories. A merged text that says something new, or lacks a name or a number, is refused, and its memories stay
+    as they are. Notes of sessions and typed documents are not touched. If nothing has changed since the last time,
+    nothing is done and no model is asked.
 
     Args:
-        filters: Only these memories, in the filter language; then no profile is written.
+        filters: Only memories that this filter describes are tidied; then no profile is written.
         profile: Whether to write the profile, a memory of importance "always" that surfaces show with every prompt.
-        max_calls: At most so many model calls; 0 asks none.
-        max_tokens: At most about so many tokens in all prompts together; `None` for no limit.
-        dry_run: Whether to say what would be done and change nothing. The model is asked all the same.
-        background: Whether a worker does it. The result then holds only the `batch_id` to come; the events
-            `consolidate` or `consolidation_failed` tell of the end, and `flush` waits for it.
-        **ids: Whose: exactly one of `user_id`, `agent_id`, `app_id` and `org_id`.
+        max_calls: How many model calls are made at most; 0 asks no model.
+        max_tokens: How many tokens all prompts together contain at most, approximately; `None` for no limit.
+        dry_run: Whether only to say what would be done. The model is asked all the same.
+        background: Whether a worker does it. The result then contains only the `batch_id`. The event `consolidate` or
+            `consolidation_failed` tells of the end, and `flush` waits for it.
+        **ids: Exactly one of `user_id`, `agent_id`, `app_id` and `org_id`.
 
     Returns:
-        What was merged, retired and refused, the profile, and what it took; `undo(batch_id)` takes all of it back.
+        What was merged, retired and refused, the profile, and how many calls and tokens it took. `undo(batch_id)` takes
+        all of it back.
 
     Raises:
         ScopeError: No owner is named.

@@ -20,24 +20,28 @@ from langchain_mem.model.scopes import Ids, Scope
 
 
 class Deleted(TypedDict):
-    """What `delete_all` and `batch_delete` return."""
+    """What `delete_all` and `batch_delete` return: how many were deleted, and the `batch_id` that `undo` takes."""
 
     deleted: int
     batch_id: str
 
 
 async def _delete(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> MemoryDict:
-    """Deletes a memory: it is gone from every read, and can be restored until it is purged.
+    """Deletes one memory.
+
+    The memory is gone from every read at once. `restore` brings it back until it is purged; see `purge_after` of
+    `Memory`.
 
     Args:
-        memory_id: Its id.
-        **ids: Where given, a memory of another owner is not found.
+        memory_id: The id.
+        **ids: The owner's ids. With them, a memory of another owner is not found.
 
     Returns:
         The memory as it was.
 
     Raises:
         NotFound: There is no such memory.
+        Conflict: Other writers kept changing it meanwhile; nothing was written.
     """
     scope = Scope.of(ids)
 
@@ -53,15 +57,18 @@ delete, adelete = operation(_delete)
 
 
 async def _batch_delete(settings: Settings, memories: Sequence[Mapping[str, Any]], **ids: Unpack[Ids]) -> Deleted:
-    """Deletes up to 1,000 memories, all or none.
+    """Deletes up to 1,000 memories: all of them or none.
 
     Args:
-        memories: Each `{"memory_id": …}`.
-        **ids: Where given, a memory of another owner is not found.
+        memories: The memories, each as `{"memory_id": …}`.
+        **ids: The owner's ids. With them, a memory of another owner is not found.
+
+    Returns:
+        How many were deleted, and the `batch_id` that `undo` takes.
 
     Raises:
-        InvalidRequest: There are none or too many, or an entry has no id.
-        NotFound: Memories are missing; names all of them.
+        InvalidRequest: There are no entries or more than 1,000, or one has no id.
+        NotFound: Some memories do not exist; the message names all of these.
     """
     check_batch(memories)
     return await delete_by_ids(settings, [entry["memory_id"] for entry in memories], Scope.of(ids), "delete")
@@ -71,17 +78,22 @@ batch_delete, abatch_delete = operation(_batch_delete)
 
 
 async def _delete_all(settings: Settings, *, filters: Mapping[str, Any] | None = None, **ids: Unpack[Ids]) -> Deleted:
-    """Deletes every memory of a scope, or those of it that filters describe; expired ones too.
+    """Deletes every memory of a scope, or those of it that filters describe. Expired memories are deleted too.
 
-    Several ids narrow each other: a user and a run are that session of that user. A memory has one owner, so a user and
+    Several ids narrow each other: a user and a run are that session of that user. A memory has one owner. So a user and
     an agent have no memory in common, and nothing is deleted.
 
     Args:
-        filters: Narrows what the ids allow; without ids it must name an owner.
+        filters: A filter on the memories that the ids allow. In a call without ids it must name an owner in each
+            branch.
         **ids: Whose memories.
+
+    Returns:
+        How many were deleted, and the `batch_id` that `undo` takes.
 
     Raises:
         ScopeError: No owner is named.
+        FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
     """
     return await _delete_found(settings, Scope.of(ids), filters, "delete_all")
 
@@ -90,13 +102,18 @@ delete_all, adelete_all = operation(_delete_all)
 
 
 async def _delete_users(settings: Settings, **ids: Unpack[Ids]) -> Deleted:
-    """Deletes everything of one user, agent, run, app or org, instructions too, restorably until purged.
+    """Deletes everything of one user, agent, run, app or org, its instructions included.
+
+    The memories can be restored until they are purged. `erase` removes a user for good.
 
     Args:
         **ids: Exactly one id.
 
+    Returns:
+        How many memories were deleted, and the `batch_id` that `undo` takes.
+
     Raises:
-        InvalidRequest: Not exactly one id is given.
+        InvalidRequest: No id or more than one is given.
     """
     if len(Scope.of(ids).ids()) != 1:
         raise InvalidRequest("delete_users takes exactly one of user_id, agent_id, run_id, app_id and org_id.")

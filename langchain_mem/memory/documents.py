@@ -47,19 +47,19 @@ S = TypeVar("S", bound=BaseModel)
 
 
 async def _get_document(settings: Settings, schema: type[S], **ids: Unpack[Ids]) -> S | None:
-    """An owner's document of a schema of which there is one.
+    """Returns an owner's document of a schema of which there is one.
 
     Args:
         schema: A pydantic class.
-        **ids: Whose.
+        **ids: Whose document.
 
     Returns:
-        The document, validated; `None` where nothing is known yet.
+        The document as an object of the class; `None` if nothing is known yet.
 
     Raises:
         ScopeError: No owner is named.
-        InvalidRequest: What is stored does not validate, since the schema has changed; or the schema is declared as
-            `Many`, whose documents `get_documents` returns.
+        InvalidRequest: The stored document is not valid any more because the schema has changed, or the schema is
+            declared as `Many`, whose documents `get_documents` returns.
     """
     _check_schema(schema)
     _check_one(settings, schema)
@@ -74,18 +74,19 @@ get_document, aget_document = operation(_get_document)
 
 
 async def _set_document(settings: Settings, document: BaseModel, **ids: Unpack[Ids]) -> MemoryDict:
-    """Stores an owner's document of a schema of which there is one, in place of what is there; history keeps that.
+    """Stores an owner's document of a schema of which there is one. Its history keeps the earlier document.
 
     Args:
-        document: A pydantic object; the fields that were set on it are stored.
-        **ids: Whose.
+        document: A pydantic object. The fields that were set on it are stored.
+        **ids: Whose document.
 
     Returns:
-        The memory that holds it.
+        The memory that contains the document.
 
     Raises:
         ScopeError: No owner is named.
-        InvalidRequest: The schema is declared as `Many`, whose documents `add_document` adds.
+        InvalidRequest: It is not a pydantic object, or its schema is declared as `Many`, whose documents `add_document`
+            adds.
     """
     _check_document(document)
     _check_one(settings, type(document))
@@ -120,27 +121,27 @@ async def _add_document(
     event_date: date | datetime | str | None = None,
     **ids: Unpack[Ids],
 ) -> AddResult:
-    """Adds one or several documents of which an owner may have many, all or none.
+    """Adds one or several documents of which an owner may have many: all of them or none.
 
-    A document that is there already is not added again. One with the same `identity` (see `Many`) as a known document
-    takes its place, and the history keeps what that was.
+    A document that is stored already is not added again. If a known document has the same `identity` (see `Many`), the
+    new one replaces it, and the history keeps the old one.
 
     Args:
         document: A pydantic object, or several.
-        metadata: JSON values to store beside each document.
-        categories: Names to store with each.
-        importance: `"always"` for what belongs into every prompt.
-        expiration_date: When they expire, as for `add`; unset, after the `ttl` of their kind.
-        event_date: When what they tell happened.
-        **ids: Whose; with a `run_id` they are notes of that session.
+        metadata: JSON values to store with each document.
+        categories: Names of categories to store with each.
+        importance: `"always"` for what belongs in every prompt.
+        expiration_date: When the documents expire, as for `add`; `None` for the `ttl` of their kind.
+        event_date: When the events happened that the documents tell of, as for `add`.
+        **ids: Whose documents. With a `run_id` they are notes of that session.
 
     Returns:
-        What was done with each, as `add` returns it: the ids, and the `batch_id` that `undo` takes.
+        What was done with each, as `add` returns it, and the `batch_id` that `undo` takes.
 
     Raises:
         ScopeError: No owner is named.
-        InvalidRequest: Something is no pydantic object, its schema is declared as one of which there is one document,
-            or an argument is out of its range.
+        InvalidRequest: Something is not a pydantic object, its schema has only one document for each owner, or an
+            argument is out of its range.
     """
     several = [document] if isinstance(document, BaseModel) else list(_listed(document))
     for each in several:
@@ -177,20 +178,21 @@ add_document, aadd_document = operation(_add_document)
 async def _update_document(
     settings: Settings, memory_id: str, document: BaseModel | Mapping[str, Any], **ids: Unpack[Ids]
 ) -> MemoryDict:
-    """Changes a document; its history keeps what it was.
+    """Changes a document. Its history keeps what it was.
 
     Args:
-        memory_id: Its id.
-        document: The keys that change, `None` for one that goes (a merge patch, RFC 7396); or the whole document as a
-            pydantic object, which is needed where its kind is not declared in `Memory(schemas=…)`.
-        **ids: Where given, a memory of another owner is not found.
+        memory_id: The id of the memory that contains it.
+        document: The keys that change, with `None` for a key that is removed (a JSON merge patch, RFC 7396); or the
+            whole document as a pydantic object, which is needed if its kind is not declared in `Memory(schemas=…)`.
+        **ids: The owner's ids. With them, a memory of another owner is not found.
 
     Returns:
-        The memory that holds it.
+        The memory that contains the document.
 
     Raises:
         NotFound: There is no such memory.
-        InvalidRequest: The memory is no document, or the document would not be valid; says where.
+        InvalidRequest: The memory contains no document, or the changed document is not valid; the message says where.
+        Conflict: Other writers kept changing the document meanwhile; nothing was written.
     """
     scope = Scope.of(ids)
 
@@ -221,23 +223,25 @@ async def _get_documents(
     skip_invalid: bool = False,
     **ids: Unpack[Ids],
 ) -> dict[str, S]:
-    """The documents of a kind that an owner has, last changed first.
+    """Returns an owner's documents of one kind, the last changed first.
 
     `get_all(kind=…)` returns them page by page as memories, and `search(kind=…)` those that answer a query.
 
     Args:
         schema: A pydantic class.
-        filters: Narrows what the ids allow, as `{"document.status": "open"}`; without ids it must name an owner.
-        limit: At most so many.
-        skip_invalid: Whether to leave out what does not validate any more, since the schema has changed.
-        **ids: Whose.
+        filters: A filter on the documents that the ids allow, such as `{"document.status": "open"}`. In a call without
+            ids it must name an owner in each branch.
+        limit: How many are returned at most; `None` for all.
+        skip_invalid: Whether documents are left out that are not valid any more because the schema has changed.
+        **ids: Whose documents.
 
     Returns:
-        The documents, validated, by the ids of their memories.
+        The documents as objects of the class, by the ids of their memories.
 
     Raises:
         ScopeError: No owner is named.
-        InvalidRequest: What is stored does not validate; says which memory.
+        FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
+        InvalidRequest: A stored document is not valid any more; the message says which. `skip_invalid` leaves it out.
     """
     _check_schema(schema)
     check_limit(limit)

@@ -26,7 +26,7 @@ Rating = Literal["POSITIVE", "NEGATIVE", "VERY_NEGATIVE"]
 
 
 class Updated(TypedDict):
-    """What `batch_update` returns."""
+    """What `batch_update` returns: the memories as they are now, and the `batch_id` that `undo` takes."""
 
     results: list[MemoryDict]
     batch_id: str
@@ -54,24 +54,28 @@ async def _update(
     event_date: date | datetime | str | Unset | None = UNSET,
     **ids: Unpack[Ids],
 ) -> MemoryDict:
-    """Changes a memory; its history keeps what it was.
+    """Changes a memory. Its history keeps what it was.
+
+    Only what is given changes. `None` is a value of its own, which clears a field.
 
     Args:
-        memory_id: Its id.
-        text: A new text.
-        metadata: Merged into what is there; a key with the value `None` is removed, `None` clears all.
-        categories: Instead of those it has; `None` clears them.
-        expiration_date: As for `add`; `None` means never.
-        event_date: When what it tells of happened, as for `add`: a day, or a month, a year or a range as text. It is
-            embedded anew with the text. `None` where it has no date.
-        **ids: Where given, a memory of another owner is not found.
+        memory_id: The id.
+        text: The new text. It is embedded anew, and counts as a use of the memory.
+        metadata: JSON values that are merged into the existing ones. A key with the value `None` is removed; `None`
+            alone removes all.
+        categories: The new categories; `None` removes all.
+        expiration_date: When the memory expires, as for `add`; `None` for never.
+        event_date: When the event happened that the memory tells of, as for `add`: a day, or a month, a year or a range
+            as text. It is embedded with the text. `None` removes the date.
+        **ids: The owner's ids. With them, a memory of another owner is not found.
 
     Returns:
-        The memory, changed.
+        The memory as it is now.
 
     Raises:
         NotFound: There is no such memory.
-        InvalidRequest: Nothing is to change, or an argument is out of range.
+        InvalidRequest: Nothing is to change, or an argument is out of its range.
+        Conflict: Other writers kept changing the memory meanwhile; nothing was written.
     """
     entry: dict[str, Any] = {
         "memory_id": memory_id,
@@ -90,15 +94,20 @@ update, aupdate = operation(_update)
 
 
 async def _batch_update(settings: Settings, memories: Sequence[Mapping[str, Any]], **ids: Unpack[Ids]) -> Updated:
-    """Changes up to 1,000 memories, all or none.
+    """Changes up to 1,000 memories: all of them or none.
 
     Args:
-        memories: Each with `memory_id`, and what to change as for `update`.
-        **ids: Where given, a memory of another owner is not found.
+        memories: For each memory its `memory_id` and what changes, with the names of the arguments of `update`.
+        **ids: The owner's ids. With them, a memory of another owner is not found.
+
+    Returns:
+        The memories as they are now, and the `batch_id` that `undo` takes.
 
     Raises:
-        InvalidRequest: An entry cannot be, or there are none or too many; names every bad one.
-        NotFound: Memories are missing; names all of them.
+        InvalidRequest: There are no entries or more than 1,000, or an entry is not valid; the message names all of
+            these.
+        NotFound: Some memories do not exist; the message names all of these.
+        Conflict: Other writers kept changing them meanwhile; nothing was written.
     """
     check_batch(memories)
     return await _update_all(settings, memories, Scope.of(ids))
@@ -110,17 +119,20 @@ batch_update, abatch_update = operation(_batch_update)
 async def _feedback(
     settings: Settings, memory_id: str, feedback: Rating | None = None, reason: str | None = None, **ids: Unpack[Ids]
 ) -> MemoryDict:
-    """Notes what a user thought of a memory; a very negative rating deletes it, restorably.
+    """Records what a user thought of a memory. The rating "VERY_NEGATIVE" also deletes it; `restore` brings it back.
 
     Args:
-        memory_id: Its id.
-        feedback: POSITIVE, NEGATIVE, VERY_NEGATIVE, or `None` to take it back.
+        memory_id: The id.
+        feedback: "POSITIVE", "NEGATIVE" or "VERY_NEGATIVE"; `None` removes an earlier rating.
         reason: Why, in the user's words.
-        **ids: Where given, a memory of another owner is not found.
+        **ids: The owner's ids. With them, a memory of another owner is not found.
+
+    Returns:
+        The memory with its rating.
 
     Raises:
         NotFound: There is no such memory.
-        InvalidRequest: The rating is none.
+        InvalidRequest: `feedback` is something else.
     """
     if feedback not in (None, "POSITIVE", "NEGATIVE", "VERY_NEGATIVE"):
         raise InvalidRequest(f"feedback is POSITIVE, NEGATIVE, VERY_NEGATIVE or None, not {shown(feedback)}.")

@@ -39,7 +39,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 
 class Line(TypedDict):
-    """A line of an export."""
+    """One line of an export: where a memory lies, when it was used (ISO texts), and the memory with its history."""
 
     format: Literal["langchain-mem/1"]
     namespace: Annotated[list[str], Len(3)]
@@ -48,7 +48,7 @@ class Line(TypedDict):
 
 
 class Imported(TypedDict):
-    """What `import_` returns."""
+    """What `import_` returns: how many memories are new, were left out because they were there, and were replaced."""
 
     imported: int
     skipped: int
@@ -69,16 +69,21 @@ class Writable(Protocol):
 
 
 async def _export(settings: Settings, *, filters: Mapping[str, Any] | None = None, **ids: Unpack[Ids]) -> list[str]:
-    """Memories and instructions with their history and kept turns, as lines of JSON that `import_` takes.
+    """Returns memories and instructions with their history and stored turns as lines of JSON, which `import_` reads.
 
-    All lines are held at once; `export_to` writes many to a file without that.
+    All lines are held in memory at once. `export_to` writes them to a file piece by piece.
 
     Args:
-        filters: Narrows what the ids allow; without ids it must name an owner.
+        filters: A filter on the memories that the ids allow. In a call without ids it must name an owner in each
+            branch.
         **ids: Whose memories.
+
+    Returns:
+        The lines, without line ends.
 
     Raises:
         ScopeError: No owner is named.
+        FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
     """
     lines: list[str] = []
     await _each_piece(settings, Scope.of(ids), filters, lines.extend)
@@ -161,16 +166,21 @@ async def _import(
     on_conflict: Literal["skip", "replace"] = "skip",
     progress: Progress | None = None,
 ) -> Imported:
-    """Takes memories that `export` wrote, with ids, history, uses and turns. Secrets are masked, as `add` does.
+    """Stores memories that `export` wrote, with their ids, history, uses and turns.
+
+    Secrets are masked, as `add` does. All lines are checked before the first is written.
 
     Args:
-        lines: Lines of JSON.
-        on_conflict: What to do where a memory that was not deleted has the id: leave it or replace it. Where another
-            live memory of the owner says the same, that one stays in either case.
-        progress: Called after each piece with how many memories are done and how many there are.
+        lines: Lines of JSON, such as an open file.
+        on_conflict: What happens if a memory with the same id is there and was not deleted: "skip" leaves it, "replace"
+            replaces it. If another memory of the owner says the same, that one stays in both cases.
+        progress: A function that is called after each piece with the number of memories that are done, and of all.
+
+    Returns:
+        How many memories were imported, skipped and replaced.
 
     Raises:
-        InvalidRequest: A line is no such memory; says which line and which field. Nothing was written.
+        InvalidRequest: A line is not such a memory; the message says which line and which field. Nothing was written.
     """
     if on_conflict not in ("skip", "replace"):
         raise InvalidRequest(f'on_conflict is "skip" or "replace", not {shown(on_conflict)}.')

@@ -40,9 +40,9 @@ LEARNED: Final = "learned"
 
 
 class Instructions(TypedDict):
-    """Instructions as they are.
+    """Instructions as they are now.
 
-    `guidance` says when and how a model may change them; `learned` has the lines that one has written.
+    `guidance` says when and how a model may change them. `learned` contains the lines that a model has written.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Instructions(TypedDict):
 
 
 class Instructed(TypedDict):
-    """What became of instructions. `diff` is a unified diff from the text before to the text after."""
+    """What happened to instructions. `diff` is a unified diff of the text before and after."""
 
     id: str
     name: str
@@ -78,23 +78,23 @@ async def _instruct(
     dry_run: bool = False,
     **ids: Unpack[Ids],
 ) -> Instructed:
-    """Tells an agent what to do from now on; history keeps what it was told before. No model is asked.
+    """Stores what an agent is told to do. The history keeps earlier texts. No model is asked.
 
-    Secrets and personal data in the text are masked, for the text is for every user.
+    Secrets and personal data in the text are masked, because every user's conversation sees it.
 
     Args:
-        text: The instructions, whole. Words in braces, such as `{user_name}`, are left for the application to fill in.
+        text: The whole instructions. Words in braces, such as `{user_name}`, are left for the application to fill in.
         name: Which instructions; an agent may have several.
-        guidance: When and how `improve_instructions` may change them. It stays where none is given.
-        reason: Why, for the history.
-        dry_run: Whether to say what would change and change nothing.
-        **ids: Whose: exactly one of `agent_id`, `app_id` and `org_id`.
+        guidance: When and how `improve_instructions` may change them; `None` keeps the earlier guidance.
+        reason: Why they change, for the history.
+        dry_run: Whether only to say what would change.
+        **ids: Exactly one of `agent_id`, `app_id` and `org_id`.
 
     Returns:
-        The instructions, the difference, and the `batch_id` that `undo` takes.
+        The instructions, the difference to the text before, and the `batch_id` that `undo` takes.
 
     Raises:
-        ScopeError: The ids name no one who may have instructions, or several.
+        ScopeError: No id or more than one is given, or one that has no instructions.
         InvalidRequest: The text or the name is empty.
     """
     check_texts(text=text, name=name, guidance=guidance, reason=reason)
@@ -129,14 +129,19 @@ async def _instructions(
     as_of: date | datetime | str | None = None,
     **ids: Unpack[Ids],
 ) -> str:
-    """What an agent is told to do.
+    """Returns what an agent is told to do.
+
+    The agent's own instructions come first, then those of the application, then those of the organization: the first
+    that exist are returned. A user and a session have no instructions.
 
     Args:
         name: Which instructions.
-        default: The text where there are none.
-        as_of: As they stood then.
-        **ids: Whose. Of several the most particular that has any answers: the agent, then the application, then the
-            organization. A user and a session say nothing.
+        default: The text if there are none.
+        as_of: A time in the past; the instructions are returned as they were then.
+        **ids: Whose instructions: `agent_id`, `app_id` and `org_id`, at least one of them.
+
+    Returns:
+        The text.
 
     Raises:
         ScopeError: No agent, application or organization is named.
@@ -155,10 +160,13 @@ instructions, ainstructions = operation(_instructions)
 
 
 async def _list_instructions(settings: Settings, **ids: Unpack[Ids]) -> list[Instructions]:
-    """All instructions of an agent, an application or an organization, by name.
+    """Lists all instructions of an agent, an application or an organization, by name.
 
     Args:
-        **ids: Whose; without any, everyone's, for an administrator's `Memory`.
+        **ids: Whose instructions. A `Memory` for administrators lists everyone's if no id is given.
+
+    Returns:
+        The instructions.
 
     Raises:
         ScopeError: No agent, application or organization is named.
@@ -183,13 +191,16 @@ async def _diff_instructions(
     until: int | None = None,
     **ids: Unpack[Ids],
 ) -> str:
-    """How instructions changed between two versions, as a unified diff.
+    """Returns how instructions changed between two versions, as a unified diff.
 
     Args:
         name: Which instructions.
-        since: A version; `None` for the one before `until`.
-        until: A version; `None` for the last.
-        **ids: Whose: exactly one of `agent_id`, `app_id` and `org_id`.
+        since: The earlier version; `None` for the one before `until`.
+        until: The later version; `None` for the newest.
+        **ids: Exactly one of `agent_id`, `app_id` and `org_id`.
+
+    Returns:
+        The diff; empty if both texts are the same.
 
     Raises:
         NotFound: There are no such instructions.

@@ -21,15 +21,23 @@ from langchain_mem.model.scopes import EXTRACTED, PLANS, Ids, Namespace, Scope, 
 
 
 async def _plan(settings: Settings, messages: Messages, *, source: Mapping[str, Any], **ids: Unpack[Ids]) -> AddResult:
-    """Extracts and keeps the plan in the store, to be carried out by `commit`. A repeated call finds it.
+    """Extracts facts and stores the plan of what would change, so that somebody can approve it before `commit`.
+
+    A repeated call for the same messages returns the same plan, and asks no model.
 
     Args:
-        messages: As for `add`.
-        source: Must name a thread and message ids.
-        **ids: As for `add`.
+        messages: The messages, as for `add`.
+        source: Where they come from; it must name a `thread_id` and `message_ids`.
+        **ids: Whose memories, as for `add`.
 
     Returns:
-        What would be done; `revised` says how often it was planned anew because memories had changed.
+        What would be done, as `add` returns it, with the `batch_id` that `commit` takes. `revised` says how often the
+        plan was made anew because memories had changed.
+
+    Raises:
+        ScopeError: No owner is named.
+        InvalidRequest: An argument is out of its range.
+        ExtractionError: The model failed in a way that may pass.
     """
     addition = addition_of(settings, messages, ids, source=source)
     place = Address(_plans(addition.scope), addition.batch_id)
@@ -59,16 +67,17 @@ async def _commit(settings: Settings, batch_id: str, *, approve: bool = True, **
     """Carries out a plan, or drops it.
 
     Args:
-        batch_id: Of the plan.
-        approve: Whether to carry it out; if not, its messages count as done all the same.
-        **ids: As given to `plan`.
+        batch_id: The plan.
+        approve: Whether it is carried out. If not, its messages still count as added, so that they are not planned
+            again.
+        **ids: The ids that were given to `plan`.
 
     Returns:
-        What was done.
+        What was done, as `add` returns it.
 
     Raises:
-        NotFound: There is no such plan.
-        Conflict: A memory it would change has changed since; nothing was written, and `plan` makes another one.
+        NotFound: There is no such plan, or it was carried out or dropped before.
+        Conflict: A memory that it would change was changed since. Nothing was written; call `plan` again.
     """
     check_ids(batch_id=batch_id)
     scope, now = Scope.of(ids), settings.now()
@@ -103,13 +112,20 @@ async def _pending(
     messages: Messages | None = None,
     **ids: Unpack[Ids],
 ) -> list[str]:
-    """Which messages of a thread have not been added yet, in order.
+    """Says which messages of a thread have not been added yet.
 
     Args:
-        message_ids: The messages, in order.
+        message_ids: The ids of the messages, in order.
         thread_id: The thread.
-        messages: The messages themselves: one that was added in other words, and edited since, counts as new.
-        **ids: Whose memories they were added to.
+        messages: The messages themselves. With them, a message that was edited after it was added counts as new.
+        **ids: Whose memories they are added to.
+
+    Returns:
+        The ids of the messages that have not been added, in order.
+
+    Raises:
+        ScopeError: No owner is named.
+        InvalidRequest: An id is empty or not a text.
     """
     check_ids(thread_id=thread_id)
     check_names(message_ids=message_ids or [])

@@ -26,7 +26,11 @@ from langchain_mem.model.scopes import MEMORIES, Ids, Scope, owner_of
 
 
 class User(TypedDict):
-    """One owner that has memories."""
+    """One owner who has memories.
+
+    `type` is "user", "agent", "run", "app" or "org". `created_at` is the time of the owner's first memory and
+    `updated_at` that of the last change, as ISO text.
+    """
 
     type: str
     id: str
@@ -36,7 +40,7 @@ class User(TypedDict):
 
 
 class Users(TypedDict):
-    """What `users` returns."""
+    """What `users` returns: every owner, and how many owners there are of each kind."""
 
     results: list[User]
     total_users: int
@@ -47,7 +51,12 @@ class Users(TypedDict):
 
 
 class Stats(TypedDict):
-    """How many memories a scope holds, by what they are."""
+    """How many memories a scope has.
+
+    `memories` counts those that a search may find. `expired`, `superseded` and `deleted` count those that are hidden,
+    each until it is purged. `by_layer`, `by_category` and `by_kind` divide the first number; a memory with two
+    categories counts in both.
+    """
 
     memories: int
     expired: int
@@ -59,11 +68,19 @@ class Stats(TypedDict):
 
 
 async def _get(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> MemoryDict | None:
-    """One memory, expired and superseded ones too; `None` where there is none, or it was deleted.
+    """Reads one memory by its id.
+
+    Expired and superseded memories are returned too.
 
     Args:
-        memory_id: Its id.
-        **ids: Where given, a memory of another owner is not found.
+        memory_id: The id.
+        **ids: The owner's ids. With them, a memory of another owner is not found.
+
+    Returns:
+        The memory; `None` if there is none with this id, or if it was deleted.
+
+    Raises:
+        InvalidRequest: An id is empty or not a text.
     """
     row = await by_id(settings, memory_id, Scope.of(ids), settings.now())
     return None if row is None else public(row.value)
@@ -88,27 +105,29 @@ async def _get_all(
     output_format: str | None = None,
     **ids: Unpack[Ids],
 ) -> Page:
-    """Memories, last changed first: all of them, or page by page where a page, its size or a cursor is given.
+    """Lists memories without ranking them, the last changed first.
 
-    Numbered pages shift where something is written between two of them; a cursor goes on where its page ended.
+    Without `page`, `page_size` and `cursor`, all of them are returned. Numbered pages shift if something is written
+    between two calls. A cursor continues exactly where its page ended.
 
     Args:
-        filters: Narrows what the ids allow; without ids it must name an owner.
+        filters: A filter on the memories that the ids allow. In a call without ids it must name an owner in each
+            branch.
         kind: Only documents of this kind: a schema, or its name.
-        categories: Any of these.
-        keywords: A part of the text, in any case.
-        page: From 1.
-        page_size: From 1 to 10,000; 100 where pages are asked for and this is not given.
-        cursor: `cursor` of the page before, instead of `page`. The other arguments must be the same.
-        show_expired: Whether expired memories count too.
+        categories: Only memories that have at least one of these categories.
+        keywords: Only memories whose text contains this, in upper or lower case.
+        page: The number of the page, from 1.
+        page_size: How many memories a page has, from 1 to 10,000; 100 by default if pages are asked for.
+        cursor: The `cursor` of the previous page, instead of `page`. The other arguments must be the same as there.
+        show_expired: Whether expired memories are listed.
         latest_only: Whether superseded memories stay hidden.
         version: Accepted from older code, and means nothing.
-        output_format: Accepted from older code where it names this form, "v1.1".
-        **ids: Whose memories.
+        output_format: Accepted from older code if it names this form, "v1.1".
+        **ids: Whose memories: `user_id`, `agent_id`, `app_id`, `org_id`, and `run_id` (or `session_id`).
 
     Returns:
-        The page, how many there are in all, the numbers of the pages beside it, and the cursor of the next one. With a
-        cursor, `count` is how many were left when the page was read.
+        The page: the memories as `results`, the `count` of all of them, the numbers of the `next` and the `previous`
+        page, and the `cursor` of the next one. With a cursor, `count` is how many were left when the page was read.
 
     Raises:
         ScopeError: No owner is named.
@@ -139,14 +158,19 @@ get_all, aget_all = operation(_get_all)
 
 
 async def _history(settings: Settings, memory_id: str, **ids: Unpack[Ids]) -> list[Change]:
-    """Every change of a memory, oldest first, along the chain of what it replaced and what replaced it.
+    """Returns every change of a memory, the oldest first.
+
+    The history also has the changes of the memories that this one replaced, and of those that replaced it.
 
     Args:
-        memory_id: Its id; of a deleted one too.
-        **ids: Where given, a memory of another owner is not found.
+        memory_id: The id; it may be that of a deleted memory.
+        **ids: The owner's ids. With them, a memory of another owner is not found.
+
+    Returns:
+        The changes: what happened, when (ISO text), the text before and after, and why.
 
     Raises:
-        NotFound: There is no such memory.
+        NotFound: There is no such memory, or it was purged.
     """
     now = settings.now()
     row = await present_or_deleted(settings, memory_id, Scope.of(ids), now)
@@ -160,7 +184,14 @@ history, ahistory = operation(_history)
 
 
 async def _users(settings: Settings) -> Users:
-    """Every user, agent, run, app and org that has memories, with how many, and since when."""
+    """Lists every user, agent, run, app and org that has memories.
+
+    All memories are read, so that a call takes longer the more there are.
+
+    Returns:
+        Each owner with the number of memories and the times of the first and of the last change, and the number of
+        owners of each kind.
+    """
     now = settings.now()
     rows, _ = await settings.repo.select([(MEMORIES,)], live(now), now)
     found: dict[tuple[str, str], list[StoredMemory]] = {}
@@ -185,10 +216,13 @@ users, ausers = operation(_users)
 
 
 async def _stats(settings: Settings, **ids: Unpack[Ids]) -> Stats:
-    """How many memories a scope holds, and of which kinds.
+    """Counts the memories of a scope by state, layer, category and kind.
 
     Args:
-        **ids: Whose memories; without any, those of everyone, for an administrator's `Memory`.
+        **ids: Whose memories. A `Memory` for administrators counts everyone's if no id is given.
+
+    Returns:
+        The numbers; see `Stats`.
 
     Raises:
         ScopeError: No owner is named.
@@ -239,16 +273,23 @@ async def _events(
     limit: int | None = 100,
     **ids: Unpack[Ids],
 ) -> list[ActivityEvent]:
-    """What the operations of this `Memory` did, newest first; a search's event keeps how each score came about.
+    """Returns what the operations of this `Memory` did, the newest first.
 
-    With `Memory(keep_events=…)` the events of other and earlier processes are there too, as ids and numbers without
-    texts: those of the owner that is named, and to an administrator's memory everyone's.
+    The event of a search contains how each score came about. With `Memory(keep_events=…)`, the events of other and
+    earlier processes are returned too, as ids and numbers without texts: those of the named owner, or of everyone for a
+    `Memory` for administrators.
 
     Args:
-        types: Only these: add, search, update, delete and so on.
-        since: Only from this instant on: a date, a datetime or ISO text.
-        limit: At most so many.
-        **ids: Only what named one of these owners.
+        types: Only events of these types: add, search, update, delete and so on; `None` for all.
+        since: Only events from this time on: a date, a datetime or ISO text.
+        limit: How many events are returned at most; `None` for all.
+        **ids: Only events that name one of these owners.
+
+    Returns:
+        The events, each with its id, type, time (ISO text), ids and details.
+
+    Raises:
+        InvalidRequest: An argument has the wrong type, or `limit` is below 1.
     """
     check_names(types=types)
     check_limit(limit)

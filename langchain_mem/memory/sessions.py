@@ -30,7 +30,7 @@ from langchain_mem.model.scopes import TURNS, Namespace, Scope, reroot
 
 
 class DeletesThreads(Protocol):
-    """What ending a session and erasing a person need of a checkpointer."""
+    """What ending a session and erasing a person need of a checkpointer: that it deletes threads."""
 
     def delete_thread(self, thread_id: str) -> None:
         """Deletes a thread."""
@@ -40,7 +40,7 @@ class DeletesThreads(Protocol):
 
 
 class Ended(TypedDict):
-    """What `end_session` returns."""
+    """What `end_session` returns: the summary, the notes that were moved to the owner, and how many were deleted."""
 
     summary: MemoryDict | None
     promoted: list[MemoryDict]
@@ -56,17 +56,23 @@ async def _end_session(
     user_id: str | None = None,
     agent_id: str | None = None,
 ) -> Ended:
-    """Ends a session: sums it up, moves what lasts to its owner, and clears its notes.
+    """Ends a session: summarizes it, moves what lasts to the owner, and deletes the other notes.
 
     Args:
         run_id: The session.
-        promote: Whether to move what lasts; see `promote`.
-        checkpointer: Where the session's thread, of the same id, is deleted too.
-        user_id: The owner; without one the notes of the run itself, which nobody inherits.
-        agent_id: The owner, where it is an agent.
+        promote: Whether what lasts is moved to the owner; see `promote`.
+        checkpointer: Deletes the session's thread too, which has the same id.
+        user_id: The owner of the session.
+        agent_id: The owner, if it is an agent. Without an owner, the notes of the run itself are deleted and nothing is
+            summarized or moved.
 
     Returns:
-        The summary, what was promoted, and how many notes were cleared. A session without notes has no summary.
+        The summary, the memories that were moved, and how many notes were deleted. A session without notes has no
+        summary.
+
+    Raises:
+        ScopeError: An id is empty.
+        ExtractionError: The model failed. What was written before, such as the summary, stays.
     """
     scope, now = Scope(run_id=run_id, user_id=user_id, agent_id=agent_id), settings.now()
     owned = user_id is not None or agent_id is not None
@@ -99,25 +105,25 @@ async def _promote(
     filters: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> list[MemoryDict]:
-    """Moves what lasts from a session to its owner, with ids and history, and clears its expiration.
+    """Moves what lasts from a session to its owner. The memories keep their ids and history and no longer expire.
 
     Args:
-        ids: Which notes; `None` takes those that `filters` describe. Without both the model decides; without a model
-            all are taken.
+        ids: The ids of the notes; `None` takes those that `filters` describe. Without both, the model decides, and
+            without a model all notes are moved.
         run_id: The session.
         user_id: The owner.
-        agent_id: The owner, where it is an agent.
-        filters: Which notes, in the filter language, where `ids` does not say.
-        metadata: Added to that of each memory that is moved.
+        agent_id: The owner, if it is an agent.
+        filters: Which notes are moved, in the filter language, if `ids` is not given.
+        metadata: JSON values that are added to those of each memory.
 
     Returns:
-        What was moved.
+        The memories that were moved, as they are now.
 
     Raises:
         ScopeError: No owner is named.
         FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
-        NotFound: An id is no note of this session.
-        ExtractionError: The model failed.
+        NotFound: An id is not that of a note of this session; the message names all of these.
+        ExtractionError: The model failed, or its answer could not be read; nothing was written.
     """
     scope = Scope(user_id=user_id, agent_id=agent_id, run_id=run_id)
     home = scope.without_run().home()

@@ -16,10 +16,15 @@ from langchain_mem.model.scopes import Ids
 
 
 async def _summary(settings: Settings, **ids: Unpack[Ids]) -> str:
-    """A short profile of what is known, by the model; without one, the newest memories, a line each.
+    """Returns a short text about what is known, written by the model.
+
+    At most 200 memories are read, the last changed first. Nothing is stored.
 
     Args:
         **ids: Whose memories.
+
+    Returns:
+        The text. Without a model it is a list of the memories, one on each line; if there are none, it is empty.
 
     Raises:
         ScopeError: No owner is named.

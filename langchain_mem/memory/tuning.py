@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 
 async def _tune_decay(settings: Settings, **ids: Unpack[Ids]) -> FitReport:
-    """Fits the time scale of decay to when memories were used, and applies it where the fit is sure.
+    """Fits the time scale of decay to the times at which memories were used, and applies it if the fit is clear.
 
     Args:
-        **ids: Whose memories; with `app_id`, where decay is set by app, that app's policy is tuned.
+        **ids: Whose memories. If decay is set for each app, an `app_id` says which app's policy is tuned.
 
     Returns:
-        What was found: the time scale, how likely it makes the accesses, and whether and why it was applied.
+        The time scale that was found, how likely it makes the uses, and whether and why it was applied; see
+        `FitReport`.
 
     Raises:
         ScopeError: No owner is named.

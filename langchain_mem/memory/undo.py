@@ -24,7 +24,11 @@ from langchain_mem.model.scopes import BATCHES, MEMORIES, Ids, Namespace, Scope,
 
 
 class Undone(TypedDict):
-    """What `undo` returns, as ids: put back, gone again, and left because a later change stands on them."""
+    """What `undo` returns, as ids of memories.
+
+    `restored` are those that are as they were before. `removed` are those that the batch had added. `skipped` are those
+    that were changed again later, and stay.
+    """
 
     restored: list[str]
     removed: list[str]
@@ -32,19 +36,19 @@ class Undone(TypedDict):
 
 
 async def _restore(settings: Settings, memory_id: str, version: int | None = None, **ids: Unpack[Ids]) -> MemoryDict:
-    """Puts a memory back to what it was; a deleted or superseded one is shown again.
+    """Brings a memory back as it was. A deleted or superseded memory is shown again.
 
     Args:
-        memory_id: Its id.
-        version: A version of its history; `None` for the last in which it was shown.
-        **ids: Where given, a memory of another owner is not found.
+        memory_id: The id.
+        version: A version from the memory's history; `None` for the last one that was shown.
+        **ids: The owner's ids. With them, a memory of another owner is not found.
 
     Returns:
-        The memory, one version on.
+        The memory as it is now. The restoration is a new version in its history.
 
     Raises:
         NotFound: There is no such memory, or it was purged.
-        InvalidRequest: It has no such version, or none in which it was shown.
+        InvalidRequest: The memory has no such version, or no version that was shown.
     """
     scope = Scope.of(ids)
 
@@ -73,20 +77,22 @@ async def _undo(
     after_checkpoint: str | None = None,
     **ids: Unpack[Ids],
 ) -> Undone:
-    """Takes back one batch, or everything a thread's memories learned after a checkpoint.
+    """Takes back one batch, or everything that was learned from a thread after a checkpoint.
+
+    A memory that was changed again after the batch stays as it is, and is reported as skipped.
 
     Args:
-        batch_id: What an operation returned.
-        thread_id: A thread whose later batches are taken back, newest first.
-        after_checkpoint: The checkpoint up to which they stay; `None` takes all of the thread's back.
-        **ids: Where given, only this owner's batches.
+        batch_id: The batch, as the operation returned it. Give either this or a thread.
+        thread_id: The thread; its batches are taken back, the newest first.
+        after_checkpoint: Batches up to this checkpoint stay; `None` takes back all of the thread.
+        **ids: The owner's ids. With them, only this owner's batches are taken back.
 
     Returns:
-        Which memories were put back, which are gone again, and which were left because they changed later.
+        The ids of the memories that were restored, removed and skipped; see `Undone`.
 
     Raises:
-        InvalidRequest: Neither a batch nor a thread is named.
-        NotFound: There is no such batch.
+        InvalidRequest: Neither a batch nor a thread is named, or both are.
+        NotFound: There is no such batch, or it was purged.
     """
     scope = Scope.of(ids)
     if (batch_id is None) == (thread_id is None):

@@ -56,7 +56,7 @@ _LOG: Final = logging.getLogger("langchain_mem")
 
 
 class WaitingRead(TypedDict):
-    """What `extract_waiting` returns: messages that were read, and threads that failed or still wait."""
+    """What `extract_waiting` returns: how many messages were extracted, and how many threads failed or still wait."""
 
     extracted: int
     failed: int
@@ -145,16 +145,17 @@ def _written(place: Address, row: Row | None, note: Waiting, now: datetime) -> l
 
 
 async def _extract_waiting(settings: Settings, *, everything: bool = False, **ids: Unpack[Ids]) -> WaitingRead:
-    """Extracts messages that wait, as surfaces with `write="background"` and `after=…` leave them.
+    """Extracts messages that wait in the store, as surfaces with `write="background"` and `after=…` leave them.
 
-    It happens by itself in a process that has such a surface. A program that runs now and then may call it instead.
+    A process that has such a surface does this by itself. A program that runs only now and then may call it instead.
 
     Args:
-        everything: Whether to extract what is not due yet, and what was given up, too.
-        **ids: Whose; without any, everyone's.
+        everything: Whether also messages are extracted that are not due yet, and those that were given up.
+        **ids: Whose messages; without any, everyone's.
 
     Returns:
-        How many messages were read, and how many threads failed or still wait. What another process is reading waits.
+        How many messages were extracted, and how many threads failed or still wait. A thread that another process is
+        reading counts as waiting.
     """
     scope, now = Scope.of(ids), settings.now()
     roots = [(WAITING, *home[1:3]) for home in scope.patterns(WAITING)] if scope else [(WAITING,)]
