@@ -27,7 +27,7 @@ from langchain_mem.backends.changes import OWNER_DEPTH, Changes, of_rows
 from langchain_mem.backends.chroma import records as rows
 from langchain_mem.backends.chroma.buffered import Table
 from langchain_mem.backends.chroma.records import Record, record_id
-from langchain_mem.backends.chroma.where import both, either
+from langchain_mem.backends.chroma.where import Where, both, either
 from langchain_mem.filters.conditions import Path
 
 HEAD: Final = "!head"
@@ -74,10 +74,11 @@ class Head(NamedTuple):
         return Record(identifier, rows.placeholder(identifier, dims), metadata, "")
 
 
-class Stamp(NamedTuple):
-    """Up to which batch somebody has read an owner's rows."""
+class Seen(NamedTuple):
+    """Up to which batch somebody has read an owner's rows. A stamp is one of these for each owner."""
 
-    epoch: str
+    head: str
+    epoch: str | None
     number: int
 
 
@@ -143,21 +144,21 @@ class Feed:
         self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None, limit: int
     ) -> Changes | None:
         """What was written in these scopes since a stamp, or all there is; `None` where that is over `limit` rows."""
-        ids = [_head_id(scope) for scope in scopes]
-        found = {record.id: Head.of(record) for record in self._table.read(ids, vectors=False)}
-        heads = [found.get(each) for each in ids]
-        stamp = tuple(None if head is None else Stamp(head.epoch, head.number) for head in heads)
+        ids = {_head_id(scope): scope for scope in scopes}
+        heads = {record.id: Head.of(record) for record in self._table.read(list(ids), vectors=False)}
+        stamp = tuple(_seen(each, heads.get(each)) for each in ids)
         if since == stamp:
             return replace(of_rows([], paths, stamp=stamp, whole=False), uses=None)
-        if not isinstance(since, tuple) or not all(map(_follows, heads, since)):
+        before = {each.head: each for each in since} if isinstance(since, tuple) else None
+        if before is None or not all(_tells(heads.get(each), before.get(each)) for each in ids):
             return self._everything(scopes, paths, stamp, min(limit, self._most))
         records: list[Record] = []
         gone: list[str] = []
-        for scope, head, seen in zip(scopes, heads, since, strict=True):
-            if head is not None and head.number > seen.number:
-                later = {NUMBER: {"$gt": seen.number}}
-                records += self._table.find(both(either(*rows.scopes([scope])), later), limit=limit + 1)
-                gone += [handle for number, handle in head.gone if number > seen.number]
+        for each, scope in ids.items():
+            head, seen = heads.get(each), before.get(each)
+            if seen != _seen(each, head):
+                records += self._table.find(_since(scope, seen), limit=limit + 1)
+                gone += [handle for number, handle in head.gone if not seen or number > seen.number] if head else []
         if len(records) > limit:
             return None
         return replace(_changes(records, paths, stamp, whole=False), gone=gone)
@@ -177,11 +178,22 @@ def _changes(records: Sequence[Record], paths: Sequence[Path], stamp: Hashable, 
     return replace(changes, handles=[_handle(record_id(each)) for each in changes.addresses], uses=None)
 
 
-def _follows(head: Head | None, seen: Stamp | None) -> bool:
-    """Whether a head can tell what came after a stamp."""
-    if head is None or seen is None:
-        return head is None and seen is None
-    return head.epoch == seen.epoch and head.since <= seen.number
+def _seen(identifier: str, head: Head | None) -> Seen:
+    return Seen(identifier, None, 0) if head is None else Seen(identifier, head.epoch, head.number)
+
+
+def _tells(head: Head | None, seen: Seen | None) -> bool:
+    """Whether a head tells what came after a stamp. Of an owner whom the stamp does not name, it is everything."""
+    if seen is None:
+        return head is None or head.since == 0
+    if head is None or seen.epoch is None:
+        return head is None and seen.epoch is None
+    return head.epoch == seen.epoch and head.since <= seen.number <= head.number
+
+
+def _since(scope: Namespace, seen: Seen | None) -> Where:
+    inside = either(*rows.scopes([scope]))
+    return inside if seen is None else both(inside, {NUMBER: {"$gt": seen.number}})
 
 
 def forget_heads(table: Table) -> None:
