@@ -11,6 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
@@ -151,11 +152,17 @@ def _read_or_fail(reply: AIMessage) -> Answer:
 
 def structured(model: BaseChatModel, form: type[BaseModel], title: str = "Extraction") -> Runnable[Any, Any] | None:
     """The model with structured output; `None` where it has none. A plain schema leaves the reading to us."""
-    schema = {**form.model_json_schema(), "title": title}
+    schema = {**json.loads(_schema(form)), "title": title}
     try:
         return model.with_structured_output(schema, include_raw=True)
     except NotImplementedError:
         return None
+
+
+@lru_cache(maxsize=32)
+def _schema(form: type[BaseModel]) -> str:
+    """A form's JSON schema, as text because providers' packages change a schema in place. Pydantic takes ms for one."""
+    return json.dumps(form.model_json_schema())
 
 
 async def ask(model: Runnable[Any, Any], messages: Sequence[BaseMessage]) -> AIMessage:
