@@ -169,7 +169,7 @@ class Activity:
 
 
 class Watching:
-    """The events from one moment on, as they happen: a sync and an async iterator, and a context manager.
+    """The events from one moment on, as they happen: an iterator and a context manager, each sync and async.
 
         with memory.watch(types={"add"}) as events:
             for event in events: ...                       # waits for each one
@@ -254,6 +254,14 @@ class Watching:
         return self
 
     def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Watching:
+        return self
+
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()

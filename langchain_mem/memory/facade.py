@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 class Surfaces(MemoryBase):
     """A memory that hands out the surfaces built on it. Those import `base`, so that nothing goes in a circle."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} on {type(self.store).__name__}>"
+
     def as_retriever(self, **search: Any) -> MemoryRetriever:
         """A LangChain retriever over this memory.
 

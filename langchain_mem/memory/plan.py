@@ -20,14 +20,15 @@ from langchain_mem.model.records import AddResult
 from langchain_mem.model.scopes import EXTRACTED, PLANS, Ids, Namespace, Scope, escape
 
 
-async def _plan(settings: Settings, messages: Messages, *, source: Mapping[str, Any], **ids: Unpack[Ids]) -> AddResult:
+async def _plan(
+    settings: Settings, messages: Messages, *, source: Mapping[str, Any] | None = None, **ids: Unpack[Ids]
+) -> AddResult:
     """Extracts facts and stores the plan of what would change, so that somebody can approve it before `commit`.
-
-    A repeated call for the same messages returns the same plan, and asks no model.
 
     Args:
         messages: The messages, as for `add`.
-        source: Where they come from; it must name a `thread_id` and `message_ids`.
+        source: Where they come from, as for `add`. If it names a `thread_id` and `message_ids`, a repeated call for the
+            same messages returns the same plan, and asks no model.
         **ids: Whose memories, as for `add`.
 
     Returns:

@@ -105,7 +105,7 @@ class TestWatch:
                 if len(seen) == 3:
                     return
 
-        with memory.watch({"add"}) as events:
+        async with memory.watch({"add"}) as events:
             listening = asyncio.create_task(listen())
             await memory.aadd("One", user_id="alex")
             await memory.asearch("One", user_id="alex")

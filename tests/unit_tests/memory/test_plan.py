@@ -28,6 +28,14 @@ def test_a_plan_changes_nothing_until_it_is_approved(bench: Open) -> None:
     assert memory.get_all(user_id="alex")["count"] == 0
 
 
+def test_a_plan_of_no_thread(bench: Open) -> None:
+    """A plan needs no source: it is found by its batch id, and each call makes one of its own."""
+    memory = bench(facts("Likes tea"), facts("Likes tea"))
+    first, second = (memory.plan("I like tea", user_id="alex") for _ in range(2))
+    assert memory.commit(second["batch_id"], user_id="alex")["results"] == first["results"]
+    assert memory.get_all(user_id="alex")["count"] == 1
+
+
 def test_a_plan_that_is_refused(bench: Open) -> None:
     """A refused plan writes nothing but that its messages are done, and is gone."""
     memory = bench(facts("Likes tea"))
