@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,8 @@ import numpy.typing as npt
 from langchain_mem.decay.curve import CLOCK_SKEW, EXPONENT, FREQUENCY
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+
+_AHEAD: Final = -CLOCK_SKEW.total_seconds()
 
 
 def effective_ages(
@@ -26,17 +28,24 @@ def effective_ages(
     Returns:
         Shape (memories,), twice: the ages in seconds, and how many touches counted. Without any the age means nothing.
     """
-    sizes = np.array([len(each) for each in ages], dtype=np.intp)
-    table = np.full((len(ages), max(1, sizes.max(initial=0))), np.inf)
-    table[np.arange(table.shape[1]) < sizes[:, None]] = [age for each in ages for age in each]
-    table[table < -CLOCK_SKEW.total_seconds()] = np.inf  # further ahead than a clock may run: not believed
-    table.sort(axis=1)
-    table = table[:, :most]
-    believed = np.isfinite(table)
-    counts = believed.sum(axis=1)
-    paced = np.maximum(np.where(believed, table, 0.0) * np.reshape(paces, (-1, 1)), 1.0)  # log of zero is none
-    often = np.where(believed, (paced[:, :1] / paced) ** EXPONENT, 0.0).sum(axis=1)
-    return paced[:, 0] * np.where(counts > 0, often, 1.0) ** -FREQUENCY, counts
+    if not ages:
+        return np.zeros(0), np.zeros(0, dtype=np.intp)
+    believed = [_believed(each, most) for each in ages]
+    counts = np.fromiter(map(len, believed), dtype=np.intp, count=len(ages))
+    sizes = np.maximum(counts, 1)
+    starts = np.cumsum(sizes) - sizes
+    flat = np.array([age for each in believed for age in each or (1.0,)])
+    paced = np.maximum(flat * (paces if isinstance(paces, float) else np.repeat(paces, sizes)), 1.0)
+    newest = paced[starts]
+    often = np.add.reduceat((np.repeat(newest, sizes) / paced) ** EXPONENT, starts)
+    return newest * often**-FREQUENCY, counts
+
+
+def _believed(ages: Sequence[float], most: int) -> Sequence[float]:
+    """The newest ages, youngest first, without those further ahead than a clock may run."""
+    if len(ages) == 1 and ages[0] >= _AHEAD:
+        return ages
+    return sorted(age for age in ages if age >= _AHEAD)[:most]
 
 
 def curve(

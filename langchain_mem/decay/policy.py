@@ -216,7 +216,10 @@ class Decay:
         from langchain_mem.decay.many import curve, effective_ages  # numpy is imported when it is needed
 
         now = _utc(now)
-        ages = [[(now - _utc(touch)).total_seconds() for touch in memory.touches] for memory in memories]
+        ages = [
+            [(now - (touch if touch.tzinfo is UTC else _utc(touch))).total_seconds() for touch in memory.touches]
+            for memory in memories
+        ]
         paces = [self._pace(memory.categories) for memory in memories] if self.categories else 1 / self.time_scale
         found, counts = effective_ages(ages, paces, self.max_touches)
         factors = curve(found, self._log_ages, self._factors, (self.floor, self.ceiling), self.strength)

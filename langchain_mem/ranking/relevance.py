@@ -289,11 +289,16 @@ def strength(parts: Parts) -> Floats:
 
 def _strength(parts: Parts, trust: float) -> Floats:
     near, session = _near(parts), np.where(np.isnan(parts.session), parts.lexical, parts.session)
-    meaning = np.nan_to_num(parts.cosine)
-    before = np.nan_to_num(np.where(np.isnan(parts.neighbors), parts.cosine, parts.before))
+    meaning = _or_zero(parts.cosine)
+    before = _or_zero(np.where(np.isnan(parts.neighbors), parts.cosine, parts.before))
     words = OWN_WORDS * parts.lexical + NEAR_WORDS * near + SESSION_WORDS * session
     lost = BREVITY * _brevity(parts.length) + QUESTION * parts.asks
     return np.asarray(meaning.clip(0.0, 1.0) + trust * (words + BEFORE * before.clip(0.0, 1.0) - lost))
+
+
+def _or_zero(values: Floats) -> Floats:
+    """Zero where there is no number. `np.nan_to_num` looks for infinities too, which takes three times as long."""
+    return np.where(np.isnan(values), 0.0, values)
 
 
 def _near(parts: Parts) -> Floats:
@@ -326,7 +331,7 @@ def _shares(strengths: Floats, parts: Parts) -> tuple[Floats, Floats]:
     found = np.maximum(strengths, 0.0)
     cited = np.full(len(found), np.nan)
     np.fmax.at(cited, parts.citing, found[parts.cited])
-    lent = found + LENDING * np.nan_to_num(np.maximum(0.0, cited - found))
+    lent = found + LENDING * _or_zero(np.maximum(0.0, cited - found))
     best = lent[parts.eligible].max(initial=0.0) or 1.0
     return np.minimum(lent, best) / best, np.minimum(cited, best) / best  # cut off first: by a tiny best it overflows
 

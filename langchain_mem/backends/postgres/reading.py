@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from langchain_mem.backends.base import WILDCARD, Address, Namespace, NamespaceQuery, Query
 from langchain_mem.backends.postgres.sql import ALIVE, Statement, Tables, indexed_type, labels_of, within
-from langchain_mem.backends.postgres.text import LEXEME_BYTES, array, encode
+from langchain_mem.backends.postgres.text import LEXEME_BYTES, array, encode, literal
 from langchain_mem.backends.postgres.where import Compiler
 from langchain_mem.filters.conditions import Path
 
@@ -242,7 +242,7 @@ class Reading:
         self, scopes: Sequence[Namespace], paths: Sequence[Path], since: str | None
     ) -> tuple[str, str, dict[str, Any]]:
         """Which of `items AS i` were written since a snapshot, what is told of each, and the parameters of both."""
-        parameters: dict[str, Any] = {"scopes": [array(scope) for scope in scopes], "since": since}
+        parameters: dict[str, Any] = {"scopes": literal(map(array, scopes)), "since": since}
         fresh = FRESH if since is not None else "TRUE"
         here = " OR ".join(f"i.namespace[1:3] = %(scope_{number})s::text[]" for number in range(len(scopes)))
         parameters |= {f"scope_{number}": labels_of(scope) for number, scope in enumerate(scopes)}

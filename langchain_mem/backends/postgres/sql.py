@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from langchain_mem.backends.base import Address, Namespace
-from langchain_mem.backends.postgres.text import array, encode
+from langchain_mem.backends.postgres.text import array, encode, literal
 from langchain_mem.errors import InvalidRequest, shown
 
 VECTOR_LIMIT: Final = 2_000
@@ -72,8 +72,10 @@ class Tables:
         """Those rows of `items AS i` that are at these addresses, as a part of a statement."""
         wanted = "unnest(%(namespaces)s::text[], %(keys)s::text[]) AS wanted(namespace, key)"
         rows = f"{wanted} JOIN {self.items} i ON i.namespace = wanted.namespace::text[] AND i.key = wanted.key"
-        namespaces = [array(address.namespace) for address in addresses]
-        return Statement(rows, {"namespaces": namespaces, "keys": [encode(address.key) for address in addresses]})
+        namespaces = literal(array(address.namespace) for address in addresses)  # see `writing` for why
+        return Statement(
+            rows, {"namespaces": namespaces, "keys": literal(encode(address.key) for address in addresses)}
+        )
 
 
 def indexed_type(dims: int) -> str | None:

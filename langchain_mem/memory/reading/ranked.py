@@ -102,9 +102,11 @@ def _decay(settings: Settings, search: Search, hits: Sequence[Hit], noted: Touch
         _undecayed(hits)
         return
     uses = [hit.used or _used(hit) for hit in hits]
-    for at, hit in enumerate(hits):
-        every = settings.touches.counted(hit.address, uses[at].touches, noted)
-        uses[at] = uses[at] if every is uses[at].touches else uses[at]._replace(touches=every)
+    counted = settings.touches.counted_all([hit.address for hit in hits], [each.touches for each in uses], noted)
+    uses = [
+        each if each.touches is touches else each._replace(touches=touches)
+        for each, touches in zip(uses, counted, strict=True)
+    ]
     for hit, decayed in zip(hits, search.decay.explain_all(uses, search.now), strict=True):
         hit.decayed, hit.product = decayed, hit.score * decayed["factor"]
 
