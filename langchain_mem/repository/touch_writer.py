@@ -88,8 +88,9 @@ class TouchWriter:
             noted: What was not written yet before they were read. Some of it may have been written meanwhile, before
                 the reading or after it.
         """
-        waiting = self._pending.get(address, ())
-        landed = Counter(noted.get(address, ())) - Counter(waiting)
+        waiting, before = self._pending.get(address, ()), noted.get(address, ())
+        same = not before or tuple(waiting[: len(before)]) == before  # as a rule: nothing was written meanwhile
+        landed = Counter() if same else Counter(before) - Counter(waiting)
         if not landed:
             return [*written, *waiting] if waiting else written
         return [*sorted((Counter(written) | landed).elements()), *waiting]

@@ -14,11 +14,13 @@ others 1996, "The log-structured merge-tree").
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +76,7 @@ class BufferedCollection:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self.flush()
+        _OPEN.add(self)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -163,6 +166,12 @@ class BufferedCollection:
     def flush(self) -> None:
         """Has Chroma take in all that waits."""
         while self._send_some():
+            pass
+
+    def rest(self) -> None:
+        """Sends nothing more by itself, and waits for what is being sent."""
+        self._closed.set()
+        with self._sending:
             pass
 
     def close(self) -> None:
@@ -255,6 +264,16 @@ class BufferedCollection:
             each._replace(metadata=merged(each.metadata, uses[each.id])) if each.id in uses else each
             for each in records
         ]
+
+
+_OPEN: Final[WeakSet[BufferedCollection]] = WeakSet()
+
+
+@atexit.register
+def _rest_all() -> None:
+    """Lets no thread be in Chroma when Python ends; what waits is taken in at the next opening."""
+    for each in list(_OPEN):
+        each.rest()
 
 
 Table = CollectionClient | BufferedCollection

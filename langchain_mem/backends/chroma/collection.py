@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from langchain_mem._flow import run
 from langchain_mem.backends.base import (
-    ANY,
     WILDCARD,
     Address,
     Embedder,
@@ -30,40 +25,26 @@ from langchain_mem.backends.base import (
     check_embedder,
     fits,
 )
-from langchain_mem.backends.changes import OWNER_DEPTH, Changes, Kept, Log, of_rows
+from langchain_mem.backends.changes import OWNER_DEPTH, Changes, Kept, Log
 from langchain_mem.backends.chroma import records as rows
+from langchain_mem.backends.chroma.batch import Form, changes_of, check_length, check_revision
 from langchain_mem.backends.chroma.buffered import Table
+from langchain_mem.backends.chroma.engine import Engine, dictionary_of, expired_by, in_scopes
 from langchain_mem.backends.chroma.feed import Feed, forget_heads
+from langchain_mem.backends.chroma.followed import PAGE, Followed
 from langchain_mem.backends.chroma.journal import ABANDONED, Journal
 from langchain_mem.backends.chroma.kept import KeptFiles
 from langchain_mem.backends.chroma.recent import RecentRecords
 from langchain_mem.backends.chroma.records import Record, record_id
-from langchain_mem.backends.chroma.scope_cache import EVER, ScopeCache
-from langchain_mem.backends.chroma.where import Where, both, either, in_text, keys_where, where
+from langchain_mem.backends.chroma.scope_cache import ScopeCache
 from langchain_mem.backends.chroma.write_lock import WriteLock
 from langchain_mem.backends.dictionary import DictionaryBackend
-from langchain_mem.errors import Conflict, EmbeddingMismatch, StoreError, shown
+from langchain_mem.errors import EmbeddingMismatch, StoreError
 from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import ALWAYS
 
 PLACEHOLDER_DIMS: Final = 2
 """How long vectors are in a collection without an embedder: Chroma wants some."""
-
-PAGE: Final = 1_000
-"""Rows of a large scope that are handed over at a time, so that not all of them are held at once."""
-
-_FIRST_NEAREST = 256  # how many neighbors to ask for at first, so that all of the first pages come from one answer …
-_MOST_NEAREST = 4_096  # … and beyond which to look at every row instead
-_MOST_CANDIDATES = 2_000  # rows that words are looked for in
-_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rest:
-    """The stamp of a part of all there is: what follows, and the stamp of the whole."""
-
-    stamp: Hashable
-    ids: Sequence[str]
 
 
 class SharedCollection:
@@ -93,12 +74,12 @@ class SharedCollection:
         exclusive = kept is not None
         self.mutex = mutex
         self._lock = lock
-        self._kept = kept
         self._small = small
-        self._page_size = page
         self._cache = ScopeCache() if exclusive else None
-        self._recent = RecentRecords() if exclusive else None
-        self._log = Log() if exclusive else None
+        log, recent = Log(), RecentRecords()
+        self._recent = recent if exclusive else None
+        self._log = log if exclusive else None
+        self._followed = None if kept is None else Followed(log, recent, kept, mutex, page=page)
         self._broad: dict[Namespace, int] = {}  # at least so many records
         self._lane = rows.lane(shared=not exclusive)
         self.bind(table)
@@ -108,7 +89,7 @@ class SharedCollection:
         self.table = table
         if self._recent is not None:
             self._recent.clear()
-        self._marks = table.metadata.get("tokens") == "text"
+        self._look_again()
         self._journal = Journal(table)
         self._feed = Feed(table) if self._cache is None else None
         if self._cache is not None:
@@ -141,7 +122,7 @@ class SharedCollection:
                 return run(loaded.get(addresses, now))
             records = self.table.read(list(dict.fromkeys(map(record_id, addresses))))
             self._remember(records)
-            return _shown(self._rows(records), addresses, now)
+            return _shown(self._engine.rows(records), addresses, now)
 
     def held(self, addresses: Sequence[Address], now: datetime) -> list[Row | None] | None:
         """What `get` gives, if every row was read lately; `None` where Chroma has to be asked. It waits for nothing."""
@@ -155,9 +136,10 @@ class SharedCollection:
             self._unkeep(write.address for write in batch)
             before = self._before(batch)
             for write in batch:
-                _expect(write, before.get(record_id(write.address)), now)
-                self._measure(write.row)
-            puts, dead = self._changes(batch, before, now)
+                check_revision(write, before.get(record_id(write.address)), now)
+                check_length(write.row, self.dims)
+            form = Form(self.dims, self._lane, self._marks)
+            puts, dead = changes_of(batch, before, now, form)
             if self._feed is not None:
                 puts = self._numbered(self._feed, puts, batch, before)
             check()
@@ -169,7 +151,7 @@ class SharedCollection:
         with self._loaded(query.prefixes) as loaded:
             if loaded is not None:
                 return run(loaded.search(query))
-            return self._newest(query) if query.vector is None else self._nearest(query, query.vector)
+            return self._engine.newest(query) if query.vector is None else self._engine.nearest(query, query.vector)
 
     def count(self, query: Query) -> int:
         """How many rows the query describes."""
@@ -177,8 +159,8 @@ class SharedCollection:
             if loaded is not None:
                 return run(loaded.count(query))
             if query.condition == ALWAYS and query.keys is None:
-                return len(self._live(query.prefixes, query.now))
-            return run(_dictionary(rows.rows_of(self._found(query, vectors=False))).count(query))
+                return len(self._engine.live(query.prefixes, query.now))
+            return run(dictionary_of(rows.rows_of(self._engine.found(query, vectors=False))).count(query))
 
     def namespaces(self, query: NamespaceQuery) -> list[Namespace]:
         """The namespaces that the query describes."""
@@ -186,7 +168,7 @@ class SharedCollection:
         with self._loaded((head,)) as loaded:
             if loaded is not None:
                 return run(loaded.namespaces(query))
-            held = self._namespaces(self._live((head,), query.now))
+            held = self._engine.namespaces(self._engine.live((head,), query.now))
             found = sorted({namespace[: query.max_depth] for namespace in held if fits(namespace, query)})
             return found[query.offset :][: query.limit]
 
@@ -226,19 +208,15 @@ class SharedCollection:
         """Every unexpired row in scope in order of address; `None` where there are over `limit`."""
         with self._loaded(prefixes) as loaded:
             if loaded is None:
-                if len(self._live(prefixes, now)) > limit:
+                if len(self._engine.live(prefixes, now)) > limit:
                     return None
-                loaded = _dictionary(rows.rows_of(self.table.find(_scopes(prefixes))))
+                loaded = dictionary_of(rows.rows_of(self.table.find(in_scopes(prefixes))))
             return run(loaded.scan(prefixes, now, limit))
 
     def addresses(self, prefixes: tuple[Namespace, ...], now: datetime) -> list[Address]:
         """Where every unexpired row in scope is, in order: as the ids say, unless they are digests."""
         with self.mutex:
-            ids = self._live(prefixes, now)
-            told = {identifier: rows.address_of(identifier) for identifier in ids}
-            digested = [identifier for identifier, address in told.items() if address is None]
-            read = [row.address for row in rows.rows_of(self.table.read(digested, vectors=False))] if digested else []
-            return sorted([*filter(None, told.values()), *read])
+            return self._engine.addresses(prefixes, now)
 
     def stamp(self, prefixes: tuple[Namespace, ...]) -> Hashable | None:
         """What changes with each write in scope; `None` over HTTP, and for scopes too large to be held in memory."""
@@ -253,71 +231,25 @@ class SharedCollection:
         """What was written in these scopes since a stamp, or all there is; `None` where that is over `limit` rows."""
         if self._feed is not None:
             return self._feed.changes(scopes, paths, since, limit)
-        if self._log is None:
-            return None
-        stamp, written, used = self._log.look(scopes, since)
-        if written == []:
-            return of_rows([], paths, stamp=stamp, whole=False, used=used)
-        if isinstance(since, _Rest):
-            return self._page(since, paths)
-        if written is None:
-            return self._whole(scopes, paths, stamp, limit)
-        found = self._written(self._log, written)
-        gone = [address for address in written if found.get(address) is None]
-        here = [row for row in found.values() if row is not None]
-        return of_rows(here, paths, stamp=stamp, whole=False, used=used, gone=gone)
-
-    def _whole(
-        self, scopes: tuple[Namespace, ...], paths: Sequence[Path], stamp: Hashable, limit: int
-    ) -> Changes | None:
-        """All there is in these scopes, or the first part of it."""
-        with self.mutex:
-            records = self.table.find(_scopes(scopes), limit=min(limit, self._page_size) + 1)
-            if len(records) <= min(limit, self._page_size):
-                self._remember(records)
-                return rows.changes_of(records, paths, stamp=stamp, whole=True)
-            del records
-            ids = [each for each in self.table.ids(_scopes(scopes)) if rows.is_row_id(each)]
-        return None if len(ids) > limit else self._page(_Rest(stamp, ids), paths, whole=True)
-
-    def _page(self, rest: _Rest, paths: Sequence[Path], *, whole: bool = False) -> Changes:
-        """The next part of all there is."""
-        some, others = rest.ids[: self._page_size], rest.ids[self._page_size :]
-        with self.mutex:
-            records = self.table.read(some)
-        stamp = _Rest(rest.stamp, others) if others else rest.stamp
-        return rows.changes_of(records, paths, stamp=stamp, whole=whole, more=bool(others))
+        return None if self._followed is None else self._followed.changes(self.table, scopes, paths, since, limit)
 
     def unwritten(self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None) -> Changes | None:
         """What `changes` gives, if nothing was written in these scopes since the stamp. It waits for nothing."""
-        if self._log is None or since is None:
-            return None
-        stamp, written, used = self._log.look(scopes, since)
-        return of_rows([], paths, stamp=stamp, whole=False, used=used) if written == [] else None
+        return None if self._followed is None else self._followed.unwritten(scopes, paths, since)
 
     def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
         """Keeps something derived beside the folder's database until its scopes change; not over HTTP."""
-        if self._log is None or self._kept is None:
-            return False
-        with self.mutex:
-            now = self._log.look(scopes, stamp)
-            if now.written is None or now.written or now.used:
-                return False
-            return self._kept.put(self.table.name, scopes, name, content)
+        return self._followed is not None and self._followed.keep(self.table, scopes, name, content, stamp)
 
     def kept(self, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
         """What was kept, if nobody has written to the database since the folder was closed."""
-        if self._log is None or self._kept is None:
-            return None
-        with self.mutex:
-            content = self._kept.get(self.table.name, scopes, name)
-            return None if content is None else Kept(content, self._log.look(scopes, None).stamp)
+        return None if self._followed is None else self._followed.kept(self.table, scopes, name)
 
     def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words, those that hold more and rarer ones first."""
         with self._loaded(query.prefixes) as loaded:
             if loaded is None:
-                loaded = _dictionary(self._rows(self._candidates(query, list(dict.fromkeys(words)))))
+                loaded = dictionary_of(self._engine.rows(self._engine.candidates(query, list(dict.fromkeys(words)))))
             return run(loaded.lexical(query, words))
 
     def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
@@ -352,7 +284,12 @@ class SharedCollection:
         """Has the collection say more of itself; one that says nothing yet is new, and keeps tokens in the text."""
         known = self.table.metadata
         self.table.describe({**known, **({} if "dims" in known else {"tokens": "text"}), **facts})
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Asks the collection how it keeps tokens."""
         self._marks = self.table.metadata.get("tokens") == "text"
+        self._engine = Engine(self.table, marks=self._marks)
 
     def _make_room(self, dims: int) -> None:
         """Lets a collection that had no embedder take vectors of this length: Chroma fixes it at the first record."""
@@ -386,7 +323,7 @@ class SharedCollection:
 
     def _doomed(self, now: datetime, limit: int | None) -> list[Record]:
         """Rows that have expired."""
-        return [each for each in self.table.find(_expired(now), vectors=False, limit=limit) if rows.is_row(each)]
+        return [each for each in self.table.find(expired_by(now), vectors=False, limit=limit) if rows.is_row(each)]
 
     def _still_doomed(self, doomed: Sequence[Record], now: datetime) -> list[Record]:
         """Those of the rows that nobody has written meanwhile."""
@@ -411,17 +348,8 @@ class SharedCollection:
 
     def _unkeep(self, addresses: Iterable[Address]) -> None:
         """Drops what is kept of scopes that are about to change."""
-        if self._kept is not None:
-            self._kept.drop(self.table.name, {address.namespace[:OWNER_DEPTH] for address in addresses})
-
-    def _written(self, log: Log, addresses: Sequence[Address]) -> dict[Address, Row | None]:
-        """The rows at addresses that were written: as the log remembers them, and the others as they are read."""
-        found = log.latest(addresses)
-        forgotten = [record_id(address) for address in addresses if address not in found]
-        if forgotten:
-            with self.mutex:
-                found |= {row.address: row for row in self._rows(self.table.read(forgotten))}
-        return found
+        if self._followed is not None:
+            self._followed.unkeep(self.table, addresses)
 
     def _take_in(self, held: ScopeCache, prefixes: Collection[Namespace], *, load: bool) -> bool:
         """Whether all of the scope is held now."""
@@ -433,7 +361,7 @@ class SharedCollection:
     def _hold(self, held: ScopeCache, prefix: Namespace) -> bool:
         if prefix in self._broad:
             return False
-        records = self.table.find(_scopes([prefix]), limit=self._small + 1)
+        records = self.table.find(in_scopes([prefix]), limit=self._small + 1)
         if len(records) > self._small:
             self._broad[prefix] = len(records)
             return False
@@ -441,14 +369,10 @@ class SharedCollection:
         return True
 
     def _load(self, prefixes: Collection[Namespace]) -> DictionaryBackend | None:
-        scope = _scopes(prefixes)
+        scope = in_scopes(prefixes)
         if len(self.table.ids(scope, self._small + 1)) > self._small:
             return None
-        return _dictionary(rows.rows_of(self.table.find(scope)))
-
-    def _rows(self, records: Sequence[Record]) -> list[Row]:
-        """The rows these records stand for, their further vectors fetched where they are not among them."""
-        return rows.rows_of(records, self.table.read)
+        return dictionary_of(rows.rows_of(self.table.find(scope)))
 
     def _before(self, batch: Sequence[Write]) -> dict[str, Record]:
         """What is at these addresses now. What is known to be absent is not asked for."""
@@ -459,27 +383,6 @@ class SharedCollection:
         heads = () if self._feed is None else self._feed.ids(write.address for write in batch)
         records = self._bare([*(record_id(address) for address in asked), *heads])
         return {record.id: record for record in records if rows.is_row(record) or record.id in heads}
-
-    def _measure(self, row: Row | None) -> None:
-        if row is not None and len(row.vectors) and row.vectors.shape[1] != self.dims:
-            raise StoreError(
-                f"An item has vectors of {row.vectors.shape[1]} dimensions, and this collection takes "
-                f"{self.dims}. Nothing was written."
-            )
-
-    def _changes(
-        self, batch: Sequence[Write], before: Mapping[str, Record], now: datetime
-    ) -> tuple[list[Record], list[str]]:
-        """What to upsert, and which ids to delete."""
-        puts: dict[str, Record] = {}
-        dead: list[str] = []
-        for write in batch:
-            old = before.get(record_id(write.address))
-            if write.row is not None:
-                puts |= {record.id: record for record in self._replacing(write.row, old, now)}
-            if old is not None:
-                dead += [old.id, *rows.parts_of(old)]
-        return list(puts.values()), [identifier for identifier in dead if identifier not in puts]
 
     def _numbered(
         self, feed: Feed, puts: Sequence[Record], batch: Sequence[Write], before: Mapping[str, Record]
@@ -497,16 +400,6 @@ class SharedCollection:
         owners = {record_id(row.address): rows.label(row.address.namespace[:OWNER_DEPTH]) for row in changed}
         self.table.update({each: number for each, owner in owners.items() if (number := told.number(owner))})
         self.table.upsert(told.records(self.dims))
-
-    def _replacing(self, row: Row, old: Record | None, now: datetime) -> list[Record]:
-        """A row's records, to be merged by the engine into what is there: touches stay, unless they expired."""
-        known = None if old is None else old.metadata
-        if old is not None and rows.hidden(old, now):
-            known = {key: value for key, value in old.metadata.items() if key == "expires"}
-        record, *parts = rows.records_of(row, self.dims, lane=self._lane, old=known, marks=self._marks)
-        if old is not None and known is not old.metadata:
-            record = record._replace(metadata={**rows.untouched(old.metadata), **record.metadata})
-        return [record, *parts]
 
     def _apply(self, puts: Sequence[Record], dead: Sequence[str], now: datetime) -> None:
         try:
@@ -563,110 +456,12 @@ class SharedCollection:
                 if self._broad[prefix] <= self._small:
                     del self._broad[prefix]
 
-    def _newest(self, query: Query) -> list[Match]:
-        """The rows updated last, found by looking back further and further: Chroma does not sort."""
-        for window in _WINDOWS if query.limit is not None else ():
-            found = self._finish(query, {"updated": {"$gte": rows.micros(query.now - window)}})
-            if len(found) == query.limit:
-                return found
-        return self._finish(query, None)
-
-    def _nearest(self, query: Query, vector: NDArray[np.float32]) -> list[Match]:
-        """The rows nearest to the query's vector, found by asking for more and more until enough of them match."""
-        count = _FIRST_NEAREST
-        while query.limit is not None and count <= _MOST_NEAREST:
-            if count >= query.offset + query.limit:
-                asked, containing = self._asked(query)
-                records = self.table.nearest(vector, count, asked, containing=containing)
-                found = run(_dictionary(self._rows(self._wholes(records))).search(query))
-                if len(found) == query.limit:
-                    return found
-                if len(records) < count:
-                    break
-            count *= 4
-        return self._finish(query, None)
-
-    def _wholes(self, records: Sequence[Record]) -> list[Record]:
-        """These records with those of the rows they are parts of."""
-        here = {record.id for record in records}
-        missing = {rows.whole_id(record.id) for record in records} - here
-        return [*records, *self.table.read(list(missing))]
-
-    def _finish(self, query: Query, more: Where) -> list[Match]:
-        return run(_dictionary(self._rows(self._found(query, more))).search(query))
-
-    def _found(self, query: Query, more: Where = None, *, vectors: bool = True) -> list[Record]:
-        """The records that a query describes, and perhaps others in its scope."""
-        asked, containing = self._asked(query)
-        return self.table.find(both(asked, more), containing=containing, vectors=vectors)
-
-    def _asked(self, query: Query) -> tuple[Where, Where]:
-        """A query as Chroma's `where` and `where_document`, which find perhaps more."""
-        scope, tokens = _scopes(query.prefixes), both(where(query.condition), keys_where(query.keys))
-        return (scope, in_text(tokens)) if self._marks else (both(scope, tokens), None)
-
-    def _candidates(self, query: Query, words: Sequence[str]) -> list[Record]:
-        """Rows in scope that hold some of the words, those with the rarest first if they are too many."""
-        scope, holding = self._asked(query)
-        some = both(holding, either(*map(_containing, words)))
-        found = self.table.find(scope, containing=some, limit=_MOST_CANDIDATES) if words else []
-        if len(found) < _MOST_CANDIDATES:
-            return found
-        by_word = [
-            self.table.find(scope, containing=both(holding, _containing(word)), limit=_MOST_CANDIDATES)
-            for word in words
-        ]
-        every = [record for records in sorted(by_word, key=len) for record in records]
-        return list({record.id: record for record in every}.values())[:_MOST_CANDIDATES]
-
-    def _live(self, prefixes: Iterable[Namespace], now: datetime) -> set[str]:
-        """The ids of the rows in scope that have not expired: all but those that have, which are quickly found."""
-        scope = _scopes(prefixes)
-        every = filter(rows.is_row_id, self.table.ids(scope))
-        return set(every).difference(self.table.ids(both(scope, _expired(now))))
-
-    def _namespaces(self, ids: Iterable[str]) -> set[Namespace]:
-        by_id = {identifier: rows.namespace_of(identifier) for identifier in ids}
-        digested = [identifier for identifier, namespace in by_id.items() if namespace is None]
-        told = {row.address.namespace for row in rows.rows_of(self.table.read(digested, vectors=False))}
-        return told.union(namespace for namespace in by_id.values() if namespace is not None)
-
 
 def _sure() -> None:
     """Nobody else can write."""
-
-
-def _expect(write: Write, there: Record | None, now: datetime) -> None:
-    if write.expects is ANY:
-        return
-    revision = None if there is None or rows.hidden(there, now) else rows.revision(there)
-    if write.expects != revision:
-        raise Conflict(
-            f"{shown(write.address.key)} has changed since it was read. Nothing was written; read again and retry."
-        )
 
 
 def _shown(found: Iterable[Row], addresses: Sequence[Address], now: datetime) -> list[Row | None]:
     """The rows at these addresses, in order; `None` where there is none that has not expired."""
     rows_by_address = {row.address: row for row in found if not row.hidden(now)}
     return [rows_by_address.get(address) for address in addresses]
-
-
-def _dictionary(loaded: Iterable[Row]) -> DictionaryBackend:
-    """A backend that has these rows and no others."""
-    backend = DictionaryBackend()
-    run(backend.write([Write(address=row.address, row=row) for row in loaded], EVER))
-    return backend
-
-
-def _scopes(prefixes: Iterable[Namespace]) -> Where:
-    return either(*rows.scopes(prefixes))
-
-
-def _expired(now: datetime) -> Where:
-    """Rows that have expired, and tombstones."""
-    return {"expires": {"$lte": rows.micros(now)}}
-
-
-def _containing(word: str) -> dict[str, Any]:
-    return {"$contains": word}
