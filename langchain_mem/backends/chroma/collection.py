@@ -190,7 +190,8 @@ class SharedCollection:
         """Removes rows that have expired by `now`, at most `limit` of them, and says how many."""
         doomed = () if self._lock is None else self._doomed(now, limit)
         with self._writing(row.address for row in rows.rows_of(doomed)) as check:
-            self._journal.repair(now - ABANDONED)
+            if self._journal.repair(now - ABANDONED) and self._feed is not None:
+                forget_heads(self.table)  # whose numbers may be older than what was written since
             expired = self._doomed(now, limit) if self._lock is None else self._still_doomed(doomed, now)
             check()
             self._unkeep(row.address for row in rows.rows_of(expired))

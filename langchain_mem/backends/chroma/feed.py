@@ -197,7 +197,7 @@ def _since(scope: Namespace, seen: Seen | None) -> Where:
 
 
 def forget_heads(table: Table) -> None:
-    """Drops the heads of a folder: whoever writes there, where nobody else can, counts no batches."""
+    """Drops the heads, where something was written that they do not count: everybody reads all rows anew."""
     table.delete(table.ids({"s1": HEAD}))
 
 

@@ -51,15 +51,17 @@ class Journal:
             self._table.upsert(pages)
             self._redo(pages)
 
-    def repair(self, before: datetime | None = None) -> None:
-        """Finishes what killed processes began.
+    def repair(self, before: datetime | None = None) -> bool:
+        """Finishes what killed processes began, and says whether there were rows among it.
 
         Args:
             before: Leave pages alone that were written since: their writer may be at work. `None` leaves none.
         """
         pages = self._table.find({"s1": JOURNAL}, vectors=False)
-        self._redo([page for page in pages if before is None or page.metadata["updated"] < micros(before)])
+        old = [page for page in pages if before is None or page.metadata["updated"] < micros(before)]
+        self._redo(old)
         self._table.delete(self._table.ids({"s1": DEAD}))
+        return bool(old)
 
     def _do(self, puts: Sequence[Record], dead: Sequence[str], dims: int) -> None:
         if puts:

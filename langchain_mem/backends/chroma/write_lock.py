@@ -48,7 +48,7 @@ _LOOKS: Final = 10
 """How often a lock has to look the same before it is broken, evenly over a lease."""
 
 _SLOW: Final = 2.0  # seconds
-_LONGEST_PAUSE: Final = 0.25  # seconds between two attempts to take a lock
+_LONGEST_PAUSE: Final = 0.1  # seconds between two attempts to take a lock
 _FAILURES: Final = (ChromaError, httpx.HTTPError, OSError)
 
 
