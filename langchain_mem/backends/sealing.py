@@ -32,15 +32,19 @@ _HASH_CHARACTERS: Final = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Encryption:
-    """The keys with which a store encrypts what it keeps.
+    """The keys with which a store encrypts its values.
 
-    To change the key, give the new one as `key` under a new `key_id`, and the old one among `retired`. What is written
-    from then on has the new key; `rotate_keys()` of the store rewrites the rest, after which the old one may go.
+    To change the key, give the new one as `key` with a new `key_id`, and the old one in `retired`. New values are
+    encrypted with the new key. `rotate_keys()` of the store encrypts the others anew; after that the old key is not
+    needed.
 
     Attributes:
-        key: What new rows are encrypted with: at least 16 random bytes, such as `secrets.token_bytes(32)`.
-        key_id: What the key is called in the rows: ASCII letters, digits, `_` and `-`, at most 64.
-        retired: Keys that rows may still be encrypted with, by their ids.
+        key: Encrypts new values: at least 16 random bytes, such as `secrets.token_bytes(32)`.
+        key_id: The name of the key in the database: ASCII letters, digits, `_` and `-`, at most 64 characters.
+        retired: Earlier keys by their names, for values that they encrypted.
+
+    Raises:
+        InvalidRequest: A key is too short, a name is not valid, or `key_id` is also the name of a retired key.
     """
 
     key: bytes = field(repr=False)

@@ -33,11 +33,11 @@ class Patience:
     """How long messages wait for their extraction.
 
     Attributes:
-        after: A thread that has been quiet for so long is extracted.
-        tokens: So many tokens that wait are extracted at once; `None` for as many as one prompt holds.
+        after: For how long a thread must be quiet before its messages are extracted.
+        tokens: How many waiting tokens are extracted at once; `None` for as many as one prompt contains.
 
     Raises:
-        InvalidRequest: `after` is no time span above zero, or `tokens` no whole number above zero.
+        InvalidRequest: `after` is not a timedelta above zero, or `tokens` is not a whole number above zero.
     """
 
     after: timedelta

@@ -27,11 +27,11 @@ _SHOWN: Final = 16  # hex digits of a hash: two of a billion addresses meet by c
 
 @dataclass(frozen=True, kw_only=True)
 class Mask:
-    """Masks personal data.
+    """Replaces personal data by a mask that names its kind.
 
     Attributes:
-        kinds: Which: some of `email`, `phone`, `card`, `iban`, `national-id`.
-        regions: Countries (ISO 3166) whose telephone numbers are recognized without their `+` prefix.
+        kinds: What is masked: some of `email`, `phone`, `card`, `iban` and `national-id`.
+        regions: Countries (ISO 3166) whose telephone numbers are recognized without a `+` prefix.
 
     >>> Mask()("Write to mira@example.com")
     'Write to [redacted:email]'
@@ -54,16 +54,17 @@ class Mask:
 
 @dataclass(frozen=True, kw_only=True)
 class Hash:
-    """Replaces personal data by a keyed hash: HMAC-SHA256 of kind and value, the first 64 bits of it.
+    """Replaces personal data by a keyed hash: the first 64 bits of the HMAC-SHA256 of its kind and value.
 
-    Equal values have equal hashes however they are written (capitals of an address, blanks in a number), so what is
-    known of them is still found by them. Who has the key can test a guess, and telephone numbers are few enough to
-    guess them all: the key is as secret as the data. Another key gives other hashes.
+    Equal values have equal hashes, however they are written (capitals in an address, blanks in a number). A search for
+    a value therefore finds what is known about it. Somebody with the key can test guesses, and there are so few
+    telephone numbers that all of them can be tested. Keep the key as secret as the data. Another key gives other
+    hashes.
 
     Attributes:
-        key: At least 16 bytes, or a text of as many.
-        kinds: Which: some of `email`, `phone`, `card`, `iban`, `national-id`.
-        regions: Countries (ISO 3166) whose telephone numbers are recognized without their `+` prefix.
+        key: The key, as bytes or as text: at least 16 bytes.
+        kinds: What is hashed: some of `email`, `phone`, `card`, `iban` and `national-id`.
+        regions: Countries (ISO 3166) whose telephone numbers are recognized without a `+` prefix.
 
     >>> hide = Hash(key="sixteen bytes or more")
     >>> hide("mira@example.com") == hide("Mira@Example.com") != hide("omar@example.com")

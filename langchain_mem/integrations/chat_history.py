@@ -29,7 +29,7 @@ _NODE = "said"
 
 
 class MemoryChatHistory(BaseChatMessageHistory):
-    """The messages of one thread.
+    """The messages of one thread, for `RunnableWithMessageHistory`.
 
         def history(session_id: str) -> MemoryChatHistory:
             return MemoryChatHistory(checkpointer, session_id, memory=memory, user_id="alex")
@@ -37,10 +37,10 @@ class MemoryChatHistory(BaseChatMessageHistory):
         chain = RunnableWithMessageHistory(prompt | model, history, ...)
 
     Args:
-        checkpointer: Where the thread is kept.
-        thread_id: Which thread.
-        memory: Where what is said is remembered; nowhere if unset.
-        **ids: Whose memories; without any, those of the run.
+        checkpointer: Stores the thread.
+        thread_id: The thread.
+        memory: Facts from the messages are added to this memory; `None` adds none.
+        **ids: Whose memories; without any, those of the user that the run names.
     """
 
     def __init__(

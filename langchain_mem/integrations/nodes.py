@@ -176,16 +176,21 @@ def extraction_node(
 
 
 def recalled(state: Any, runtime: Any = None, *, memory: MemoryBase | None = None, **options: Any) -> Recalled:
-    """What was recalled for this run; recalled again where an interrupt or a crash has taken it from the state.
+    """Returns what was recalled for this run.
 
-    Without a `retrieval_node` before it, it recalls where it is called. Then nothing recalled is in the state at all,
-    and so in no stream of it.
+    It searches again if an interrupt or a crash has removed this from the state.
+
+    Without a `retrieval_node` before it, it searches at the place where it is called. Then no recalled text is in the
+    state, nor in a stream of the state.
 
     Args:
-        state: The graph's.
-        runtime: The run's `Runtime`; that of the running step if unset.
-        memory: Where to search again; over the store the graph was compiled with if unset.
-        **options: As for `retrieval_node`.
+        state: The state of the graph.
+        runtime: The `Runtime` of the run; `None` for that of the step that is running.
+        memory: The memory to search; `None` for the store that the graph was compiled with.
+        **options: Options of `retrieval_node`.
+
+    Returns:
+        `memories` and `memory_context`, as `retrieval_node` puts them into the state.
 
     Raises:
         InvalidRequest: There is neither a memory nor a store.
@@ -194,7 +199,7 @@ def recalled(state: Any, runtime: Any = None, *, memory: MemoryBase | None = Non
 
 
 async def arecalled(state: Any, runtime: Any = None, *, memory: MemoryBase | None = None, **options: Any) -> Recalled:
-    """As `recalled`, on an event loop."""
+    """The async form of `recalled`."""
     return await arun(_recalled(state, runtime, memory, options))
 
 

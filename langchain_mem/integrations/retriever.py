@@ -19,20 +19,22 @@ from langchain_mem.model.scopes import IDS
 
 
 class MemoryRetriever(BaseRetriever):
-    """Memories as documents: the text as content, the id as id, and everything else, score included, as metadata.
+    """A LangChain retriever over a memory.
+
+    A document has the text of a memory as its content and the memory's id. Everything else is metadata, the score
+    included.
 
         retriever = MemoryRetriever(memory=memory, k=3, user_id="alex")
         known = retriever | (lambda found: " ".join(one.page_content for one in found))
         chain = {"known": known, "question": RunnablePassthrough()} | prompt | model
 
-    Whose memories these are is said here, or in the run's configuration, `{"configurable": {"user_id": …}}`, so that
-    one chain serves many users; a run that names no owner fails with `ScopeError`. Another retriever hands on only a
-    part of the configuration; the rest is then that of the chain, graph or tool they run in.
+    The owner is given here or in the configuration of the run, `{"configurable": {"user_id": …}}`, so that one chain
+    serves many users. A run that names no owner raises `ScopeError`. If another retriever passes on only a part of the
+    configuration, the rest is taken from the chain, graph or tool that is running.
 
-    It takes `memory`, where to search. `k` is the most documents it returns, and is also an argument of `invoke`.
-    `owner` says how the application finds whose memories these are: a function, or a template such as
-    `"{configurable.tenant}"`. Beside these it takes ids, `filters`, `threshold` and whatever else `Memory.search`
-    takes.
+    `memory` is what is searched. `k` is how many documents are returned at most; it is also an argument of `invoke`.
+    `owner` says how the owner is found in the run: a function, or a template such as `"{configurable.tenant}"`. All
+    other arguments are those of `Memory.search`, such as ids, `filters` and `threshold`.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="allow")

@@ -30,20 +30,26 @@ class Surfaces(MemoryBase):
         return f"<{type(self).__name__} on {type(self.store).__name__}>"
 
     def as_retriever(self, **search: Any) -> MemoryRetriever:
-        """A LangChain retriever over this memory.
+        """Makes a LangChain retriever over this memory.
 
         Args:
-            **search: `k`, ids, and anything `search` takes.
+            **search: `k`, the ids of the owner, and any other argument of `search`.
+
+        Returns:
+            The retriever; see `MemoryRetriever`.
         """
         from langchain_mem.integrations.retriever import MemoryRetriever
 
         return MemoryRetriever.over(self, **search)
 
     def tools(self, **ids: Unpack[Ids]) -> list[BaseTool]:
-        """Tools with which a model saves, searches, updates and forgets memories of this owner.
+        """Makes tools with which a model saves, searches, updates and forgets memories.
 
         Args:
-            **ids: Whose memories; never chosen by the model.
+            **ids: Whose memories. The model cannot choose the owner.
+
+        Returns:
+            The tools; see `memory_tools`.
         """
         from langchain_mem.integrations.tools import memory_tools
 
@@ -57,19 +63,19 @@ class Surfaces(MemoryBase):
         checkpointers: Iterable[BaseCheckpointSaver[Any]] = (),
         announce: Callable[[str], None] | None = print,
     ) -> Served:
-        """Serves the inspector on a thread of this process, on this machine only, and says where.
+        """Serves the inspector on a thread of this process. Only this machine can reach it.
 
         Args:
-            port: Where; 0 picks a free one.
-            editable: Whether memories may be edited, forgotten, restored and undone there.
-            checkpointers: Savers whose threads are shown.
-            announce: What to tell the address, which is the key.
+            port: The port; 0 for a free one.
+            editable: Whether memories can be edited, deleted, restored and undone in the inspector.
+            checkpointers: The checkpointers whose threads are shown.
+            announce: A function that is called with the address. Who has the address can open the inspector.
 
         Returns:
-            What stops it, with its address.
+            The server, with its `address` and `stop()`.
 
         Raises:
-            MissingDependency: It needs the extra `ui`.
+            MissingDependency: The extra `ui` is not installed.
             StoreError: The store cannot be read.
         """
         from langchain_mem.ui.serving import start
@@ -119,13 +125,13 @@ class Memory(OnThread, Surfaces):
     from langchain_mem.memory.waiting import aextract_waiting
 
     def close(self) -> None:
-        """Writes what is pending, and closes the store if this `Memory` opened it. May be called twice."""
+        """Writes what is pending, and closes the store if this `Memory` opened it. It may be called again."""
         self._close_parts()
         if self._opened and isinstance(self.store, LongTermStore):
             self.store.close()
 
     async def aclose(self) -> None:
-        """As `close`, without blocking the event loop."""
+        """The async form of `close`."""
         await asyncio.to_thread(self._close_parts)
         if self._opened and isinstance(self.store, LongTermStore):
             await self.store.aclose()
@@ -151,7 +157,7 @@ class AsyncMemory(OnLoop, Surfaces):
     """`Memory` with its coroutines under the plain names: `await memory.add(…)`."""
 
     async def close(self) -> None:
-        """Writes what is pending, and closes the store if this `AsyncMemory` opened it. May be called twice."""
+        """Writes what is pending, and closes the store if this `AsyncMemory` opened it. It may be called again."""
         await asyncio.to_thread(self._close_parts)
         if self._opened and isinstance(self.store, LongTermStore):
             await self.store.aclose()

@@ -21,26 +21,27 @@ KindName: TypeAlias = str | type[BaseModel]
 
 @dataclass(frozen=True)
 class Many:
-    """Many documents of one schema for each owner, such as episodes, tasks or triples.
+    """Declares that an owner may have many documents of a schema, such as episodes, tasks or triples.
 
-    A model inserts, patches, replaces and removes them while it extracts facts, in the same call.
+    During the extraction of facts, in the same model call, a model adds, patches, replaces and removes them.
 
         Memory(schemas=[Many(Task, identity=["title"], ttl=timedelta(days=90))])
 
     Args:
         schema: A pydantic class.
-        identity: Names of fields that tell one document of an owner from another. A document with the same values in
-            them is patched rather than added.
-        own_words: Names of fields that a model words by itself, such as a lesson or a priority. They are not held
-            against the conversation.
+        identity: Names of fields that identify a document of an owner. A document with the same values in these fields
+            is changed, and no second one is added.
+        own_words: Names of fields that a model words by itself, such as a lesson or a priority. They are not compared
+            with the conversation.
         insert: Whether a model may add documents.
         update: Whether a model may patch and replace documents.
-        remove: Whether a model may remove documents. What was removed can be restored.
-        ttl: How long a document lives after it was added, unless it says otherwise; `None` for ever.
-        shown: At most so many known documents are shown to a model, those that the conversation may be about.
+        remove: Whether a model may remove documents. A removed document can be restored.
+        ttl: How long a document is kept after it was added, unless it has an expiration date; `None` for ever.
+        shown: How many known documents the prompt contains at most: those that the conversation may be about.
 
     Raises:
-        InvalidRequest: The schema is none, it has no such field, or an argument is out of its range.
+        InvalidRequest: `schema` is not a pydantic class, it does not have one of the fields, or an argument is out of
+            its range.
     """
 
     schema: type[BaseModel]
