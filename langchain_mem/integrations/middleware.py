@@ -56,8 +56,8 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         agent = create_agent(model, tools, middleware=[MemoryMiddleware(memory)], context_schema=MemoryContext)
         agent.invoke({"messages": [...]}, {"configurable": {"thread_id": "1"}}, context=MemoryContext(user_id="alex"))
 
-    A sub-agent that runs inside a tool of another agent recalls, but remembers and forgets nothing: what it takes for
-    a user's words is a model's.
+    A sub-agent that runs inside a tool of another agent recalls memories, but neither adds nor forgets any, because the
+    messages that it gets as a user's were written by a model.
 
     Args:
         memory: The memory to read and to write; `None` for the store of the run, such as that of LangGraph Server.
