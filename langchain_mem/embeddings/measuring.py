@@ -25,7 +25,7 @@ def measured(embeddings: LocalEmbeddings | MultilingualEmbeddings) -> tuple[Scal
     told = table()
     scale = Scale.of(np.array(embeddings.embed_documents(list(SENTENCES)), dtype=np.float32))
     asked = [embeddings.embed_query(request) for request in told.requests]
-    said = embeddings.embed_documents([*told.statements, *told.passing])
+    said = embeddings.embed_documents(list(told.told))
     return scale, Situations.of(np.array([*asked, *said], dtype=np.float32), scale)
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 from langchain_mem.ranking.passing import asks_of_past
 from langchain_mem.ranking.relevance import Evidence, Scores, relevance, strength
-from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.scale import Compared, Scale
 from langchain_mem.ranking.situations import PASSING, Situations, Wanted
 from langchain_mem.ranking.subjects import shared
 
@@ -42,15 +42,14 @@ class Ranked(NamedTuple):
 class Documents(Protocol):
     """Where candidates are looked for: an `Index`, or several as `Together`."""
 
-    @property
-    def passing(self) -> Mask:
-        """Which documents hardly matter for the present (`is_passing`)."""
-
-    def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Floats:
-        """Shape (size,): of each document's embedding and this one; NaN without."""
+    def compared(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Compared:
+        """How near each document's embedding is to this one, from each point that `scale` compares from."""
 
     def weights(self, situations: Situations) -> Floats:
         """Shape (size,): how much each document weighs; NaN without an embedding."""
+
+    def passing(self, situations: Situations) -> Floats:
+        """Shape (size,): how much each document is of what hardly matters for the present."""
 
     def fits(self, numbers: Places, wanted: Wanted) -> Floats:
         """How well each of these documents is of a kind that is wanted."""
@@ -77,13 +76,13 @@ def drawn(documents: Documents, query: str, cosines: Floats, wanted: Wanted, amo
     Args:
         documents: Where to look.
         query: In the user's words.
-        cosines: As `Documents.cosines` gives them.
+        cosines: As `Compared.agreed` gives them.
         wanted: What is wanted.
         among: Which documents may be found. The likeliest of them are looked at closely; the rest fit nothing.
     """
     weights = documents.weights(wanted.situations)
     if not asks_of_past(query):
-        weights = weights - PASSING * documents.passing
+        weights = weights - PASSING * documents.passing(wanted.situations)
     alike = shared(documents.about(query), among)
     likely = np.where(among, cosines + weights + alike, np.nan)
     numbers = np.flatnonzero(~np.isnan(likely))
@@ -110,7 +109,7 @@ def rank(
     Args:
         documents: Where to look.
         query: In the user's words.
-        cosines: Of the query's embedding and each document's, NaN where there is none; see `Index.cosines`.
+        cosines: Of the query's embedding and each document's, NaN where there is none; see `Compared.agreed`.
         wanted: Sorts of documents that may be found, each as a mask; no document is of two sorts.
         limit: At most so many of each sort.
         threshold: The least relevance.

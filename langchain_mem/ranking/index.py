@@ -26,7 +26,7 @@ from langchain_mem.ranking.order import Order
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 from langchain_mem.ranking.passing import is_passing
 from langchain_mem.ranking.relevance import is_question
-from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.scale import Compared, Scale
 from langchain_mem.ranking.situations import Situations, Wanted
 from langchain_mem.ranking.subjects import subjects, subjects_of
 from langchain_mem.ranking.words import Found, Layout, Postings
@@ -61,12 +61,43 @@ class _Centered(NamedTuple):
         size: How many documents there were when the center was worked out.
         center: The mean.
         toward: Shape (size,): of each document's vector and the center.
+        ordinary: Shape (size,): of each document's vector and the mean of ordinary sentences.
     """
 
     scale: Scale
     size: int
     center: npt.NDArray[np.float32]
     toward: npt.NDArray[np.float64]
+    ordinary: npt.NDArray[np.float64]
+
+
+class _Weighed(NamedTuple):
+    """What situations make of documents.
+
+    Attributes:
+        situations: Which.
+        weights: Shape (documents,): how much each weighs.
+        passing: Shape (documents,): how much each is of what passes.
+    """
+
+    situations: Situations | None
+    weights: Floats
+    passing: Floats
+
+    def extended(self, vectors: Vectors) -> _Weighed:
+        """The same for all documents."""
+        known, situations = len(self.weights), self.situations
+        assert situations is not None  # noqa: S101 - nothing is weighed for none
+        directions = (situations.worth.direction, situations.lasting.direction, situations.scale.mean)
+        worth, lasting, toward = (vectors.products(each, known) for each in directions)
+        return _Weighed(
+            situations,
+            np.concatenate([self.weights, situations.weights(worth, toward)]),
+            np.concatenate([self.passing, situations.passing(lasting, toward)]),
+        )
+
+
+_NOT_WEIGHED: Final = _Weighed(None, np.zeros(0), np.zeros(0))
 
 
 class Index(Generic[Handle]):
@@ -81,7 +112,6 @@ class Index(Generic[Handle]):
         columns: The fields.
         living: Which numbers are those of documents; the rest are dead.
         asks: Which numbers are those of questions.
-        passing: Which are those of what hardly matters for the present (`is_passing`).
     """
 
     def __init__(self, paths: Iterable[Path] = ()) -> None:
@@ -102,12 +132,12 @@ class Index(Generic[Handle]):
         self._links: list[tuple[int, int]] = []
         self._citing: dict[str, list[int]] = {}
         self._centered: _Centered | None = None
-        self._weighed: tuple[Situations | None, Floats] = (None, np.zeros(0))
+        self._weighed = _NOT_WEIGHED
         self._changed()
 
     def __getstate__(self) -> dict[str, Any]:
-        worked_out = dict.fromkeys(("living", "asks", "passing", "_layout", "_linked", "_centered"))
-        return {**self.__dict__, **worked_out}
+        worked_out = dict.fromkeys(("living", "asks", "_layout", "_linked", "_centered"))
+        return {**self.__dict__, **worked_out, "_weighed": _NOT_WEIGHED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -115,7 +145,7 @@ class Index(Generic[Handle]):
 
     def _changed(self) -> None:
         """Forgets what was worked out for a search."""
-        self.living, self.asks, self.passing = self._living.all, self._asks.all, self._passing.all
+        self.living, self.asks = self._living.all, self._asks.all
         self._layout: Layout | None = None
         self._linked: tuple[Places, Places] | None = None
 
@@ -246,20 +276,32 @@ class Index(Generic[Handle]):
             vector: The query's embedding; `None` where there is none.
             scale: Of the embedder; `None` for cosines as they are.
         """
+        return self.compared(vector, scale).stored
+
+    def compared(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Compared:
+        """The same from each point that `scale` compares from, each of shape (size,)."""
+        products = self._vectors.products(vector)
         if vector is None or scale is None or not self._vectors.any:
-            return self._vectors.products(vector)
+            return Compared.same(products)
         centered = self._centered = self._around(scale)
-        return scale.cosines(self._vectors.products(vector), centered.toward, vector, centered.center)
+        return scale.compared(products, centered.toward, centered.ordinary, vector, centered.center)
 
     def weights(self, situations: Situations) -> Floats:
-        """Shape (size,): how much each document weighs (`situations`), NaN without an embedding; worked out once."""
-        of, held = self._weighed
-        known = held if of is situations else np.zeros(0)
-        along, toward = (
-            self._vectors.products(each, len(known)) for each in (situations.direction, situations.scale.mean)
-        )
-        self._weighed = (situations, np.concatenate([known, situations.weights(along, toward)]))
-        return self._weighed[1]
+        """Shape (size,): how much each document weighs (`situations`), NaN without an embedding."""
+        return self._weighed_for(situations).weights
+
+    def passing(self, situations: Situations) -> Floats:
+        """Shape (size,): how much each document is of what hardly matters for the present, by words or by meaning."""
+        return np.fmax(self._weighed_for(situations).passing, self._passing.all)
+
+    def _weighed_for(self, situations: Situations) -> _Weighed:
+        """What situations make of each document, worked out once."""
+        held = self._weighed
+        if held.situations is not situations:
+            held = _NOT_WEIGHED._replace(situations=situations)
+        if len(held.weights) < self.size:
+            held = self._weighed = held.extended(self._vectors)
+        return held
 
     def fits(self, numbers: Places, wanted: Wanted) -> Floats:
         """How well each of these documents is of a kind that is wanted."""
@@ -268,13 +310,24 @@ class Index(Generic[Handle]):
     def _around(self, scale: Scale) -> _Centered:
         """The center of what there is, moved where that has grown or shrunk by a sixteenth."""
         held, count = self._centered, len(self)
-        if held is None or held.scale is not scale or abs(count - held.size) > held.size // _STEADY:
-            center = scale.center(*self._vectors.total(self.living))
-            return _Centered(scale, count, center, self._vectors.products(center))
-        if len(held.toward) == self.size:
+        if held is None or held.scale is not scale:
+            held = _Centered(scale, count, self._center(scale), np.zeros(0), np.zeros(0))
+        elif abs(count - held.size) > held.size // _STEADY:
+            held = held._replace(size=count, center=self._center(scale), toward=np.zeros(0))
+        if len(held.toward) == len(held.ordinary) == self.size:
             return held
-        fresh = self._vectors.products(held.center, len(held.toward))
-        return held._replace(toward=np.concatenate([held.toward, fresh]))
+        return held._replace(
+            toward=self._extended(held.toward, held.center), ordinary=self._extended(held.ordinary, scale.mean)
+        )
+
+    def _center(self, scale: Scale) -> npt.NDArray[np.float32]:
+        return scale.center(*self._vectors.total(self.living))
+
+    def _extended(self, products: Floats, vector: npt.NDArray[np.float32]) -> Floats:
+        """Products of the first documents' vectors and this one, with those of the documents that came later."""
+        if len(products) == self.size:
+            return products
+        return np.concatenate([products, self._vectors.products(vector, len(products))])
 
     def links(self) -> tuple[Places, Places]:
         """Which documents rest on which: the numbers of the one and of the other."""

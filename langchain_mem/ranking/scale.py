@@ -10,13 +10,22 @@ before they are compared (the first step of "All-but-the-top", Mu and Viswanath 
 The ordinary mean is that of some hundred `ORDINARY` sentences, embedded once per embedder, because the mean of a few
 memories says what they are about. The spread is the standard deviation of the centered cosines of those sentences,
 about 0.1 with either embedder above. After that random letters come near 0.2 and answers from 0.3 on, on any of them.
+
+Which mean is best depends on the memories. Where all of them are of one sort (the turns of two people), their own
+mean takes away what they have in common. Where they are of many sorts, it also takes away what the query is about. So
+memories are compared from three points: from that mean, from the ordinary mean, and from the origin, which gives the
+cosine as the embedder has it. The point from which a memory comes closest to the best decides most:
+
+    gap(p)   = cosine from point p - the highest such cosine of a memory that may be found                     0 or less
+    near     = 0.1·ln(½·e^(gap(own mean)/0.1) + ¼·e^(gap(ordinary mean)/0.1) + ¼·e^(gap(origin)/0.1))
+    semantic = the highest cosine from the own mean + near - the highest near
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +40,8 @@ Vector: TypeAlias = npt.NDArray[np.float32]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
 SENTENCES: Final = ORDINARY
 """What an embedder is measured by."""
 
@@ -39,6 +50,47 @@ PRIOR: Final = 64
 
 USUAL_SPREAD: Final = 0.1
 """The spread that the formula of `relevance` is made for."""
+
+SOFTNESS: Final = 0.1
+"""By how much a gap must be wider than another to count e times less; half or twice of it changes little."""
+
+OWN_POINT: Final = 0.5
+"""What the cosine from the mean of what is stored counts; the other two share the rest."""
+
+
+class Compared(NamedTuple):
+    """How near memories are to a query from each of three points, on the usual scale; NaN without an embedding.
+
+    Attributes:
+        stored: The cosines from the mean of what is stored.
+        ordinary: Those from the mean of ordinary sentences.
+        plain: Those from the origin: as the embedder gives them, moved and stretched as a whole.
+    """
+
+    stored: Floats
+    ordinary: Floats
+    plain: Floats
+
+    @classmethod
+    def same(cls, cosines: Floats) -> Compared:
+        """Where there is one point only."""
+        return cls(cosines, cosines, cosines)
+
+    def agreed(self, among: Mask) -> Floats:
+        """One number of the three: the module's `semantic`.
+
+        Args:
+            among: Which memories may be found: what is hidden is nothing that others fall short of.
+        """
+        known = among & ~np.isnan(self.stored)
+        if self.ordinary is self.stored or not known.any():
+            return self.stored
+        other = (1 - OWN_POINT) / 2
+        summed = OWN_POINT * _nearness(self.stored, known)
+        summed += other * _nearness(self.ordinary, known)
+        summed += other * _nearness(self.plain, known)
+        near = SOFTNESS * np.log(np.maximum(summed, 1e-300))
+        return np.asarray(np.clip(self.stored[known].max() + near - near[known].max(), -1.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +164,21 @@ class Scale:
         )
         return np.asarray(np.clip(near / apart * (USUAL_SPREAD / self.spread), -1.0, 1.0))
 
+    def compared(self, products: Floats, toward: Floats, ordinary: Floats, query: Vector, center: Vector) -> Compared:
+        """How near memories are to a query from each of the three points.
+
+        Args:
+            products: Of each memory's vector and the query's.
+            toward: Of each memory's vector and the center.
+            ordinary: Of each memory's vector and the ordinary mean.
+            query: The query's vector.
+            center: What `center` gave.
+        """
+        stored = self.cosines(products, toward, query, center)
+        if not self.mean.any():
+            return Compared.same(stored)
+        return Compared(stored, self.cosines(products, ordinary, query, self.mean), self.bare(products))
+
     def alike(self, one: Vector, other: Vector) -> float:
         """The cosine of two memories, measured from the ordinary mean and on the usual scale."""
         apart = _unit(np.stack([one, other]) - self.mean)
@@ -120,6 +187,11 @@ class Scale:
     def bare(self, cosines: Floats) -> Floats:
         """The same for cosines whose vectors are not at hand: moved and stretched as a whole."""
         return np.asarray(np.clip((cosines - self.raw_mean) * (USUAL_SPREAD / self.raw_spread), -1.0, 1.0))
+
+
+def _nearness(cosines: Floats, known: Mask) -> Floats:
+    """1 for the best, and e times less for every `SOFTNESS` that a memory falls short of it."""
+    return np.asarray(np.exp((cosines - cosines[known].max()) / SOFTNESS))
 
 
 def _between(vectors: Vectors) -> Floats:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from langchain_mem.ranking.index import Index
 from langchain_mem.ranking.order import NOBODY
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
-from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.scale import Compared, Scale
 from langchain_mem.ranking.situations import Situations, Wanted
 from langchain_mem.ranking.words import Found, Layout
 
@@ -37,7 +37,14 @@ class Together:
 
     def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Floats:
         """Shape (size,): of each document's embedding and this one, as `Index.cosines` gives it."""
-        return np.concatenate([index.cosines(vector, scale) for index in self._indexes])
+        return self.compared(vector, scale).stored
+
+    def compared(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Compared:
+        """The same from each point that `scale` compares from, as `Index.compared` gives it."""
+        each = [index.compared(vector, scale) for index in self._indexes]
+        if all(one.ordinary is one.stored for one in each):
+            return Compared.same(np.concatenate([one.stored for one in each]))
+        return Compared(*map(np.concatenate, zip(*each, strict=True)))
 
     def weights(self, situations: Situations) -> Floats:
         """Shape (size,): how much each document weighs, as `Index.weights` gives it."""
@@ -52,10 +59,9 @@ class Together:
                 fits[own] = index.fits(numbers[own] - start, wanted)
         return fits
 
-    @property
-    def passing(self) -> Mask:
-        """Shape (size,): which documents hardly matter for the present, as `Index.passing` has it."""
-        return np.concatenate([index.passing for index in self._indexes])
+    def passing(self, situations: Situations) -> Floats:
+        """Shape (size,): how much each document hardly matters for the present, as `Index.passing` gives it."""
+        return np.concatenate([index.passing(situations) for index in self._indexes])
 
     def about(self, query: str) -> list[Places]:
         """For each everyday subject of a query, which documents have a word of it, as `Index.about` gives it."""

@@ -25,9 +25,9 @@ from langchain_mem.model.records import content
 from langchain_mem.model.scopes import MEMORIES, TURNS, Layer, Namespace, Scope, reroot
 from langchain_mem.ranking.bm25 import tokenize, words_of
 from langchain_mem.ranking.candidates import Documents, drawn, rank
-from langchain_mem.ranking.parts import Floats, Mask
+from langchain_mem.ranking.parts import Mask
 from langchain_mem.ranking.relevance import Evidence
-from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.scale import Compared, Scale
 from langchain_mem.ranking.situations import Wanted
 from langchain_mem.ranking.union import Together
 from langchain_mem.repository.living import Living, View, living_of, locked, shown_in
@@ -136,7 +136,7 @@ def _by_index(livings: Sequence[Living], search: Search, asked_for: _AskedFor) -
         documents: Documents = livings[0].index
         if len(livings) > 1:
             documents = Together([living.index for living in livings])
-        near = documents.cosines(asked_for.vector, asked_for.scale)
+        near = documents.compared(asked_for.vector, asked_for.scale)
         facts, turns = _weighed(documents, search, near, asked_for.wanted, wanted)
         if search.decay is not None and not search.rerank:
             _note_uses(livings, facts)
@@ -191,11 +191,11 @@ async def _asked_for(settings: Settings, search: Search) -> _AskedFor:
 
 async def _near(
     settings: Settings, search: Search, rows: Sequence[Row], living: Living
-) -> tuple[Floats, Wanted | None]:
+) -> tuple[Compared, Wanted | None]:
     """The cosine of each document, of its vector where the store tells it and else as the store found it."""
     if any(len(row.vectors) for row in rows):
         asked_for = await _asked_for(settings, search)
-        return living.index.cosines(asked_for.vector, asked_for.scale), asked_for.wanted
+        return living.index.compared(asked_for.vector, asked_for.scale), asked_for.wanted
     scale = await settings.repo.scale()
     cosines = await settings.repo.cosines(rows, search.query)
     near = np.full(living.index.size, np.nan)
@@ -203,14 +203,17 @@ async def _near(
         number = living.index.number(row.address)
         if number is not None and cosine is not None:
             near[number] = cosine
-    return (near if scale is None else scale.bare(near)), None
+    return Compared.same(near if scale is None else scale.bare(near)), None
 
 
 def _weighed(
-    documents: Documents, search: Search, cosines: Floats, asked: Wanted | None, wanted: Sequence[Mask]
+    documents: Documents, search: Search, compared: Compared, asked: Wanted | None, wanted: Sequence[Mask]
 ) -> tuple[list[Hit], list[Hit]]:
     """Of the documents in scope the best memories and the best kept turns."""
-    near = cosines if asked is None else drawn(documents, search.query, cosines, asked, np.logical_or.reduce(wanted))
+    among = np.logical_or.reduce(wanted)
+    near = compared.agreed(among)
+    if asked is not None:
+        near = drawn(documents, search.query, near, asked, among)
     found = rank(documents, search.query, near, wanted, limit=search.pool, threshold=search.threshold)
     hits = [[Hit(each.handle, each.evidence, each.evidence.relevance) for each in sort] for sort in found]
     return hits[0], hits[1] if search.turns else []

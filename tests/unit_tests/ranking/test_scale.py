@@ -15,7 +15,7 @@ from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.embeddings.scales import scale_of
 from langchain_mem.errors import MissingDependency
 from langchain_mem.ranking.index import Index, IndexEntry
-from langchain_mem.ranking.scale import PRIOR, SENTENCES, Scale
+from langchain_mem.ranking.scale import PRIOR, SENTENCES, Compared, Scale
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock
 
@@ -177,6 +177,24 @@ def test_cosines_are_measured_from_the_mean() -> None:
     mean = (stored.sum(axis=0) + PRIOR * scale.mean) / (200 + PRIOR)
     expected = unit(stored - mean) @ unit(query - mean) * 0.1 / scale.spread
     assert index.cosines(query, scale) == pytest.approx(expected.clip(-1, 1), abs=1e-4)
+
+
+def test_memories_are_compared_from_three_points() -> None:
+    """What is near from one of the points is near, as the formula says; what is hidden counts for nothing."""
+    rng = np.random.default_rng(1)
+    compared = Compared(*rng.uniform(-0.2, 0.6, (3, 40)))
+    compared.stored[7] = np.nan
+    among = np.arange(40) < 30
+    known = among & (np.arange(40) != 7)
+    summed = sum(w * np.exp((c - c[known].max()) / 0.1) for w, c in zip((0.5, 0.25, 0.25), compared, strict=True))
+    near = 0.1 * np.log(summed)
+    expected = compared.stored[known].max() + near - near[known].max()
+    found = compared.agreed(among)
+    assert found[known] == pytest.approx(expected[known].clip(-1, 1))
+    assert np.isnan(found[7])
+    assert found[known].max() == pytest.approx(compared.stored[known].max())
+    same = Compared.same(compared.stored)
+    assert same.agreed(among) is compared.stored
 
 
 def test_the_center_stays_while_little_changes() -> None:

