@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 _FLAGS: Final = ("headless=new", "no-sandbox", "disable-gpu", "disable-background-networking", "hide-scrollbars")
-_SECONDS: Final = 20
+_SECONDS: Final = 60
 
 
 class Browser:

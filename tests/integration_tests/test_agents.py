@@ -112,6 +112,6 @@ async def test_the_event_loop_is_never_blocked(places: Places):
 def test_killed_and_resumed(tmp_path: Path, when: str, calls: int):
     """A process killed before its facts were written loses none; killed after, it writes none twice."""
     command = [sys.executable, "-m", "tests.integration_tests.killed", str(tmp_path), when]
-    killed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    killed = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert turn(tmp_path, "resume") == (["Prefers window seats"], 1, calls)

@@ -88,7 +88,7 @@ def _http(memory: Memory, **options: Any) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}/mcp"
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(60)
 
 
 @asynccontextmanager

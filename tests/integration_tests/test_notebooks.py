@@ -86,6 +86,6 @@ def test_a_kernel_prints_what_is_kept(path: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))  # elsewhere platformdirs warns about it
     notebook = nbformat.read(path, as_version=4)
     kept = [_shown(cell.outputs) for cell in _code(notebook)]
-    NotebookClient(notebook, timeout=180, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert [_shown(cell.outputs) for cell in _code(notebook)] == kept
     assert any(printed for printed, _ in kept)

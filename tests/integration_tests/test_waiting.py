@@ -37,7 +37,7 @@ def test_a_killed_process_leaves_what_waits_to_the_next(
     """Killed while messages wait, or while a model reads them: the next process reads them all, in one call."""
     place = _place(request, engine, tmp_path)
     program = [sys.executable, "-m", "tests.integration_tests.killed_waiting", engine, place, when]
-    ended = subprocess.run(program, cwd=Path(__file__).parents[2], timeout=120, check=False)
+    ended = subprocess.run(program, cwd=Path(__file__).parents[2], timeout=300, check=False)
     assert ended.returncode == -signal.SIGKILL
     clock, model = FakeClock(utc_now() + timedelta(minutes=30)), ScriptedModel(facts("Has a dog named Rex"))
     with store_at(engine, place) as store, Memory(store, model=model, clock=clock) as memory:

@@ -311,7 +311,7 @@ def test_a_conversation_is_ingested_and_counted(tmp_path: Path) -> None:
     (folder / "a").mkdir(parents=True)
     for number, reply in enumerate(replies, 1):
         (folder / "a" / f"{number:04d}.txt").write_text(json.dumps(reply))
-    model = FileModel(folder=str(folder), timeout=5)
+    model = FileModel(folder=str(folder), timeout=60)
     report = extraction.Ingestion(extraction.Conversation(path), model, FakeEmbeddings(), []).run()
     counts = report.counts
     assert (counts["proposed"], counts["carried out"], counts["calls"], counts["sessions"]) == (2, 2, 2, 2)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -56,9 +57,15 @@ def _name(path: Path) -> str:
 
 WALL_CLOCKS = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns")
 
-MODULES = {_name(path): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+MODULES = {_name(path): path for path in sorted(ROOT.rglob("*.py"))}
 BELOW = [name for name in MODULES if name]  # the package itself hands out everything, lazily
 LOWER = [name for name in BELOW if FLOOR.get(name.split(".")[0], 9) <= 3 or name == "checkpointers.retention"]
+
+
+@cache
+def _tree(name: str) -> ast.Module:
+    """A module, parsed where a test asks for it: not by every process that only collects tests."""
+    return ast.parse(MODULES[name].read_text("utf-8"))
 
 
 def _floor(name: str) -> int:
@@ -93,8 +100,9 @@ def _targets(node: ast.AST) -> list[str]:
     return [name.removeprefix("langchain_mem").removeprefix(".") for name in ours]
 
 
+@cache
 def _imports(name: str, *, inside: bool) -> set[str]:
-    return {target for node in _statements(MODULES[name], inside=inside) for target in _targets(node)}
+    return {target for node in _statements(_tree(name), inside=inside) for target in _targets(node)}
 
 
 def test_imports_point_down():
@@ -105,7 +113,7 @@ def test_imports_point_down():
 
 def _doc(room: str) -> str:
     """What a room's `__init__` says of it, on one line."""
-    return " ".join((ast.get_docstring(MODULES[room]) or "").split())
+    return " ".join((ast.get_docstring(_tree(room)) or "").split())
 
 
 ROOMS = [name for name in FLOOR if (ROOT / name / "__init__.py").exists()]
@@ -152,14 +160,14 @@ def test_no_files_go_in_a_circle():
 
 def test_the_lower_floors_read_no_clock():
     """Time enters above, as `clock`, and travels as an argument."""
-    nodes = [(name, node) for name in LOWER for node in ast.walk(MODULES[name]) if isinstance(node, ast.Call)]
+    nodes = [(name, node) for name in LOWER for node in ast.walk(_tree(name)) if isinstance(node, ast.Call)]
     calls = [(name, ast.unparse(node.func)) for name, node in nodes]
     assert not [(name, call) for name, call in calls if call.endswith(WALL_CLOCKS)]
 
 
 def test_flow_needs_only_the_standard_library():
     """The two drivers can be read, and copied, on their own."""
-    nodes = ast.walk(MODULES["_flow"])
+    nodes = ast.walk(_tree("_flow"))
     imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     assert {module.split(".")[0] for module in imported} <= sys.stdlib_module_names
 

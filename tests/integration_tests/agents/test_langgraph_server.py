@@ -79,7 +79,7 @@ def enter(server: str) -> Iterator[Callable[[str | None], Any]]:
 
         def client(token: str | None) -> Any:
             headers = {"Authorization": f"Bearer {token}"} if token else {}
-            return opened.enter_context(get_sync_client(url=server, headers=headers, timeout=120))
+            return opened.enter_context(get_sync_client(url=server, headers=headers, timeout=300))
 
         yield client
 

@@ -171,13 +171,11 @@ def _everything() -> Iterator[tuple[str, str, str, str]]:
 
 
 def _diagonal() -> Iterator[tuple[str, str, str, str]]:
-    """Each middleware in each position on two kinds of thread, the forms and the pairs of kinds taken in turn."""
-    forms, turn = itertools.cycle(FORMS), itertools.count()
-    for name, place in itertools.product(CASES, PLACES):
+    """Each middleware in each position, the forms and the kinds of thread taken in turn."""
+    turns = zip(itertools.product(CASES, PLACES), itertools.cycle(FORMS), itertools.count(), strict=False)
+    for (name, place), form, turn in turns:
         talks = [talk for talk in TALKS if not (CASES[name].saver and talk == "no checkpointer")]
-        start = next(turn)
-        for talk in {talks[start % len(talks)]: None, talks[(start + 3) % len(talks)]: None}:
-            yield name, place, talk, next(forms)
+        yield name, place, talks[turn % len(talks)], form
 
 
 def _check(name: str, place: str, talk: str, form: str, runner: asyncio.Runner) -> None:

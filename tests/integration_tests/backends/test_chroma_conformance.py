@@ -22,6 +22,10 @@ from langchain_mem.backends.sealing import Encryption
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing.backends import LongTermStoreConformance
 from langchain_mem.testing.clock import FakeClock
+from langchain_mem.testing.forms import Suite
+from langchain_mem.testing.queries import QuerySuite
+from langchain_mem.testing.rows import RowSuite
+from langchain_mem.testing.searching import Searching
 
 Opener = Callable[..., LongTermStore]
 
@@ -54,7 +58,7 @@ class TestEmbedded(LongTermStoreConformance):
         return opener(partial(ChromaBackend, folder, **place), clock)
 
 
-class TestBroadScopes(LongTermStoreConformance):
+class _BroadScopes(Suite):
     """As if every scope were too large to be held in memory."""
 
     examples: ClassVar[int] = 5
@@ -63,6 +67,15 @@ class TestBroadScopes(LongTermStoreConformance):
     @pytest.fixture
     def open_store(self, clock: FakeClock, folder: Path, place: dict[str, Any]) -> Opener:
         return opener(partial(ChromaBackend, folder, exact=0, **place), clock)
+
+
+class TestBroadScopes(_BroadScopes, Searching, QuerySuite):
+    """Searches and filters, which is what such a scope makes different."""
+
+
+@pytest.mark.soak
+class TestAllOfBroadScopes(_BroadScopes, LongTermStoreConformance):
+    """The rest too."""
 
 
 class TestOverHttp(LongTermStoreConformance):
@@ -79,7 +92,7 @@ def sealed(**place: Any) -> EncryptedBackend:
     return EncryptedBackend(ChromaBackend(**place), Encryption(key=b"sixteen bytes or more"))
 
 
-class TestEncrypted(LongTermStoreConformance):
+class _Encrypted(Suite):
     """The folder holds nothing but sealed values and hashed words."""
 
     examples: ClassVar[int] = 2
@@ -88,6 +101,15 @@ class TestEncrypted(LongTermStoreConformance):
     @pytest.fixture
     def open_store(self, clock: FakeClock, folder: Path, place: dict[str, Any]) -> Opener:
         return opener(partial(sealed, path=folder, **place), clock)
+
+
+class TestEncrypted(_Encrypted, Searching, QuerySuite, RowSuite):
+    """Rows, searches and filters; the whole contract, encrypted, is met on the dictionary."""
+
+
+@pytest.mark.soak
+class TestAllOfEncrypted(_Encrypted, LongTermStoreConformance):
+    """The rest too."""
 
 
 @pytest.mark.soak

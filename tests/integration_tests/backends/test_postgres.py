@@ -240,7 +240,7 @@ def test_processes_set_up_at_once(fresh_postgres_dsn: str) -> None:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    assert [process.communicate(timeout=60)[1] for process in starting] == ["", "", ""]
+    assert [process.communicate(timeout=300)[1] for process in starting] == ["", "", ""]
     with psycopg.connect(fresh_postgres_dsn) as connection:
         assert connection.execute("SELECT version, embedder, dims FROM langchain_mem.meta").fetchall() == [
             (VERSION, "fake", 8)

@@ -19,6 +19,8 @@ from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing.backends import LongTermStoreConformance
 from langchain_mem.testing.clock import FakeClock
 from langchain_mem.testing.forms import Suite
+from langchain_mem.testing.queries import QuerySuite
+from langchain_mem.testing.rows import RowSuite
 from langchain_mem.testing.searching import Searching
 
 Opener = Callable[..., LongTermStore]
@@ -56,7 +58,7 @@ class TestBroadScopes(_Postgres, Searching):
     forms = ("sync",)
 
 
-class TestEncrypted(_Postgres, LongTermStoreConformance):
+class _Encrypted(_Postgres):
     """The tables hold nothing but sealed values and hashed words."""
 
     examples: ClassVar[int] = 3
@@ -65,3 +67,12 @@ class TestEncrypted(_Postgres, LongTermStoreConformance):
     def wrapped(self, backend: PostgresBackend) -> Backend:
         """The backend, and before it what seals its rows."""
         return EncryptedBackend(backend, Encryption(key=b"sixteen bytes or more"))
+
+
+class TestEncrypted(_Encrypted, Searching, QuerySuite, RowSuite):
+    """Rows, searches and filters; the whole contract, encrypted, is met on the dictionary."""
+
+
+@pytest.mark.soak
+class TestAllOfEncrypted(_Encrypted, LongTermStoreConformance):
+    """The rest too."""

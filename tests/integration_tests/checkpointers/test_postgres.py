@@ -248,7 +248,7 @@ def test_a_connection_that_dies_in_a_call(dsn: str, mood: Mood) -> None:
 def test_a_server_that_is_silent(dsn: str) -> None:
     """A call ends in time, in either form, and the next one is answered."""
     wire = Wire(lambda: postgres_socket(dsn))
-    with PostgresCheckpointer.open(make_conninfo(dsn, host="127.0.0.1", port=wire.port), timeout=0.3) as saver:
+    with PostgresCheckpointer.open(make_conninfo(dsn, host="127.0.0.1", port=wire.port), timeout=1.5) as saver:
         chat(saver).invoke({"log": ["hello"]}, thread())
 
         async def twice() -> CheckpointTuple | None:
@@ -304,7 +304,7 @@ def test_a_kill_in_the_middle_of_a_sweep_changes_nothing(dsn: str) -> None:
         while not ask(dsn, "SELECT count(*) FROM pg_locks WHERE NOT granted"):
             assert sweep.poll() is None
         sweep.kill()
-        assert sweep.wait(timeout=60) == -signal.SIGKILL
+        assert sweep.wait(timeout=300) == -signal.SIGKILL
     with PostgresCheckpointer.open(dsn, retention=Retention(keep_last=1)) as saver:
         saver.prune([])  # waits for the lock the dead sweep still holds
         assert rows(dsn) == before

@@ -93,7 +93,7 @@ def test_an_answer_that_does_not_come(far: Far, mood: Any) -> None:
         began = time.monotonic()
         with pytest.raises(StoreError):
             call()
-        assert time.monotonic() - began < 10 * TIMEOUT
+        assert time.monotonic() - began < 20 * TIMEOUT
         far.wire.mood = "through"
         assert far.count() in (1, 3)  # Chess alone, or with both of what was said
         far.memory.delete_all(user_id="alex")

@@ -9,7 +9,7 @@ from langchain_mem import checkpointers
 
 
 def python(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300)
     return done.stdout.strip()
 
 

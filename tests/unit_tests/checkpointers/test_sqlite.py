@@ -167,7 +167,7 @@ def test_a_kill_in_the_middle_of_a_sweep_changes_nothing(tmp_path: Path) -> None
     with SqliteCheckpointer.open(path) as saver:
         talk(chat(saver), 5)
     before = rows(path)
-    killed = subprocess.run([sys.executable, "-c", DIES_IN_A_SWEEP, str(path)], check=False, timeout=60)
+    killed = subprocess.run([sys.executable, "-c", DIES_IN_A_SWEEP, str(path)], check=False, timeout=300)
     assert killed.returncode == -signal.SIGKILL
     assert rows(path) == before
     with SqliteCheckpointer.open(path, retention=Retention(keep_last=1)) as saver:
@@ -178,7 +178,7 @@ def test_a_kill_in_the_middle_of_a_sweep_changes_nothing(tmp_path: Path) -> None
 def test_a_sweep_keeps_no_process_alive(tmp_path: Path) -> None:
     """A program ends while its saver sweeps."""
     path = tmp_path / "checkpoints.db"
-    ended = subprocess.run([sys.executable, "-c", ENDS_DURING_A_SWEEP, str(path)], check=False, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", ENDS_DURING_A_SWEEP, str(path)], check=False, timeout=300)
     assert ended.returncode == 0
     assert len(rows(path)) == 1
 

@@ -112,7 +112,7 @@ class TestWatch:
             await asyncio.to_thread(memory.add, "Two", user_id="alex")
             await asyncio.sleep(0)
             await memory.aadd("Three", user_id="alex")
-            await asyncio.wait_for(listening, 10)
+            await asyncio.wait_for(listening, 60)
         assert seen == ["One", "Two", "Three"]
 
     async def test_it_is_there_for_async_memory(self):
@@ -131,7 +131,7 @@ class TestWatch:
         memory.add("One", user_id="alex")
         memory.search("One", user_id="alex")
         events.close()
-        thread.join(10)
+        thread.join(60)
         assert seen == ["add", "search"]
 
     async def test_closing_wakes_an_async_loop(self):
@@ -140,7 +140,7 @@ class TestWatch:
         waiting = asyncio.create_task(anext(events, None))
         await asyncio.sleep(0)
         events.close()
-        assert await asyncio.wait_for(waiting, 10) is None
+        assert await asyncio.wait_for(waiting, 60) is None
 
     def test_who_does_not_keep_up_loses_the_oldest(self):
         """A reader that does not read costs a bounded amount of room, and learns how much it lost."""

@@ -95,7 +95,7 @@ def test_many_tokens_are_read_at_once():
     memory = memory_with(facts("Has a dog named Rex"))
     graph = _graph(memory, after_tokens=50)
     graph.invoke(_say("My dog is named Rex."), thread())
-    assert memory.background.wait(10)
+    assert memory.background.wait(60)
     assert _asked(memory) == []
     graph.invoke(_say("He is a good dog. " * 20), thread())
     memory.flush()

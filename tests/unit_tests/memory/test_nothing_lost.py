@@ -391,7 +391,7 @@ class TestThreads:
         gc.collect()
         begun = set(threading.enumerate()) - before
         for thread in begun:
-            thread.join(timeout=5)
+            thread.join(timeout=60)
         assert [thread for thread in begun if thread.is_alive()] == []
 
 

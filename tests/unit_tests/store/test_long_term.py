@@ -352,18 +352,18 @@ class TestSweeper:
         store = LongTermStore(backend := Noticing())
         done = store.start_ttl_sweeper(sweep_interval_minutes=1e-5)
         assert store.start_ttl_sweeper() is done
-        assert all(backend.swept.acquire(timeout=5) for _ in range(3))
+        assert all(backend.swept.acquire(timeout=60) for _ in range(3))
         assert store.stop_ttl_sweeper()
-        assert done.result(timeout=5) is None
+        assert done.result(timeout=60) is None
         assert "sweep of expired items failed" in caplog.text
 
     def test_cancelling_stops_the_thread(self) -> None:
         """Cancelling what `start_ttl_sweeper` returned ends its thread, and it may start again."""
         store = LongTermStore(backend := Noticing(), ttl={"sweep_interval_minutes": 1})
         assert store.start_ttl_sweeper().cancel()
-        assert store.stop_ttl_sweeper(timeout=5)
+        assert store.stop_ttl_sweeper(timeout=60)
         store.start_ttl_sweeper(sweep_interval_minutes=1e-5)
-        assert backend.swept.acquire(timeout=5)
+        assert backend.swept.acquire(timeout=60)
         store.close()
         assert not any(thread.name == "ttl-sweeper" for thread in threading.enumerate())
 
@@ -372,7 +372,7 @@ class TestSweeper:
         store = LongTermStore(backend := Noticing())
         task = await store.astart_ttl_sweeper(sweep_interval_minutes=1e-5)
         assert await store.astart_ttl_sweeper() is task
-        assert all([await asyncio.to_thread(backend.swept.acquire, timeout=5) for _ in range(3)])
+        assert all([await asyncio.to_thread(backend.swept.acquire, timeout=60) for _ in range(3)])
         assert await store.astop_ttl_sweeper()
         assert task.done()
 

@@ -21,7 +21,7 @@ def test_a_prompt_waits_for_its_answer(tmp_path: Path) -> None:
     """The prompt is a file, the answer another one, and the reply is kept."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "0001.txt").write_text("An answer")
-    model = FileModel(folder=str(tmp_path), timeout=5)
+    model = FileModel(folder=str(tmp_path), timeout=60)
     assert model.invoke([RULES, asked("(none)", "[0] hello")]).text == "An answer"
     assert "[0] hello" in (tmp_path / "q" / "0001.txt").read_text()
     assert [reply for _, reply in model.asked] == ["An answer"]
@@ -34,7 +34,7 @@ def test_a_kept_reply_names_memories_by_their_text(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     reply = {"operations": [{"action": "delete", "memory": 0}, {"action": "delete", "memory": 1}]}
     (tmp_path / "a" / "0001.txt").write_text(json.dumps(reply))
-    model = FileModel(folder=str(tmp_path), timeout=5)
+    model = FileModel(folder=str(tmp_path), timeout=60)
     model.invoke([RULES, asked(then, "[0] forget")])
     again = json.loads(model.invoke([RULES, asked(now, "[0] forget")]).text)
     assert [operation["memory"] for operation in again["operations"]] == [1, 2]
