@@ -76,8 +76,10 @@ def address(site: Path) -> Iterator[str]:
 
 
 CUT_OFF = """
-const kinds = ["pre > code", "table", ".md-typeset__scrollwrap"].map((kind) => `.md-content ${kind}`).join();
-const wide = [...document.querySelectorAll(kinds)].filter((each) => each.scrollWidth > each.clientWidth + 1);
+const scrolls = (each) => innerWidth < 480 && getComputedStyle(each).overflowX == "auto";  // by a finger
+const kinds = ["pre > code", "table", "p", ".md-typeset__scrollwrap"].map((kind) => `.md-content ${kind}`).join();
+const wide = [...document.querySelectorAll(kinds)]
+  .filter((each) => each.scrollWidth > each.clientWidth + 1 && !scrolls(each));
 const page = document.documentElement;
 const found = wide.map((each) => `${each.scrollWidth} > ${each.clientWidth}: ${each.innerText.slice(0, 60)}`);
 return page.scrollWidth > page.clientWidth ? [`the page: ${page.scrollWidth}`, ...found] : found;
