@@ -14,6 +14,7 @@ from langchain_mem.backends.base import Address, Row, Write
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.conditions import ALWAYS, Condition, Kind, Not, Operator, Or, Path, Test, conjunction
 from langchain_mem.memory.operation import Operation, operation
+from langchain_mem.memory.options import check_checkpointer
 from langchain_mem.memory.reading.queries import is_in, places
 from langchain_mem.memory.sessions import DeletesThreads
 from langchain_mem.memory.settings import Settings
@@ -89,7 +90,9 @@ async def _erase(settings: Settings, user_id: str, *, checkpointer: DeletesThrea
 
     Raises:
         ScopeError: `user_id` is empty.
+        InvalidRequest: `checkpointer` is none.
     """
+    check_checkpointer(checkpointer)
     scope, now = Scope(user_id=user_id), settings.now()
     settings.pending.alarm.cancel(scope.home()[1:3])
     await offload(settings.background.discard, scope.owner())

@@ -73,6 +73,17 @@ def check_names(**named: Any) -> None:
             raise InvalidRequest(f"{name} must be a list of texts, not {shown(several)}.")
 
 
+def check_checkpointer(checkpointer: Any) -> None:
+    """Refuses what cannot delete threads; `None` is none at all.
+
+    Raises:
+        InvalidRequest: It is something else than a checkpointer.
+    """
+    able = all(callable(getattr(checkpointer, name, None)) for name in ("delete_thread", "adelete_thread"))
+    if checkpointer is not None and not able:
+        raise InvalidRequest(f"checkpointer must be a LangGraph checkpointer, not {shown(checkpointer)}.")
+
+
 def check_importance(importance: Any) -> None:
     """Refuses what is no importance.
 

@@ -18,6 +18,7 @@ from langchain_mem.filters.conditions import conjunction
 from langchain_mem.filters.language import parse
 from langchain_mem.memory.delete import delete_by_ids
 from langchain_mem.memory.operation import operation
+from langchain_mem.memory.options import check_checkpointer, check_names
 from langchain_mem.memory.reading.queries import live, places
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.contention import settled
@@ -72,8 +73,10 @@ async def _end_session(
 
     Raises:
         ScopeError: An id is empty.
+        InvalidRequest: `checkpointer` is none.
         ExtractionError: The model failed. What was written before, such as the summary, stays.
     """
+    check_checkpointer(checkpointer)
     scope, now = Scope(run_id=run_id, user_id=user_id, agent_id=agent_id), settings.now()
     owned = user_id is not None or agent_id is not None
     patterns = [scope.home(), *Scope(run_id=run_id).patterns()[: 1 if owned else 2]]
@@ -164,6 +167,7 @@ async def _worth_promoting(
     settings: Settings, scope: Scope, ids: Sequence[str] | None, filters: Mapping[str, Any] | None
 ) -> list[str]:
     if ids is not None:
+        check_names(ids=ids)
         return list(dict.fromkeys(ids))
     now = settings.now()
     within = [scope.home(), Scope(run_id=scope.run_id).home()]

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from langchain_mem import LongTermStore, MemError, Memory
+from langchain_mem.errors import InvalidRequest
 from langchain_mem.filters.language import FIELDS, parse, parse_store
 from langchain_mem.memory.base import Operations
 from langchain_mem.testing import FakeClock, FakeEmbeddings
@@ -219,3 +220,21 @@ def test_import(lines: Any, field: str, value: Any) -> None:
         _attempt(lambda tried=tried: memory.import_(tried, on_conflict="replace"))
         memory.get_all(user_id="alex")
     _works(memory)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("promote", {"run_id": "r", "user_id": "alex", "ids": [{1}]}, "ids must be a list of texts"),
+        ("end_session", {"run_id": "r", "user_id": "alex", "checkpointer": {}}, "checkpointer must be a LangGraph"),
+        ("erase", {"user_id": "alex", "checkpointer": {}}, "checkpointer must be a LangGraph"),
+    ],
+)
+def test_what_fuzzing_found(name: str, given: dict[str, Any], said: str) -> None:
+    """Refused in words before anything is changed."""
+    memory = _memory()
+    memory.add("I like tea", user_id="alex")
+    memory.add("Compares trains", user_id="alex", run_id="r")
+    with pytest.raises(InvalidRequest, match=said):
+        getattr(memory, name)(**given)
+    assert memory.get_all(user_id="alex")["count"] == 2
