@@ -240,6 +240,10 @@ class CollectionClient:
         recover(self._client, name)
         return copy
 
+    def reopen(self) -> None:
+        """Asks again what the collection of this name says of itself, whoever has made it meanwhile."""
+        self._collection = self._call(partial(_collection, self._client, self.name))
+
     def anew(self) -> CollectionClient:
         """Drops this collection for an empty one of its name, which takes vectors of any length."""
         with self._calling():

@@ -29,6 +29,7 @@ from langchain_mem.backends.changes import OWNER_DEPTH, Changes, Kept, Log
 from langchain_mem.backends.chroma import records as rows
 from langchain_mem.backends.chroma.batch import Form, changes_of, check_length, check_revision
 from langchain_mem.backends.chroma.buffered import Table
+from langchain_mem.backends.chroma.client import CollectionClient
 from langchain_mem.backends.chroma.engine import Engine, dictionary_of, expired_by, in_scopes
 from langchain_mem.backends.chroma.feed import Feed, forget_heads
 from langchain_mem.backends.chroma.followed import PAGE, Followed
@@ -42,6 +43,8 @@ from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.errors import EmbeddingMismatch, StoreError
 from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import ALWAYS
+
+_ITSELF: Final = Address((), "")  # what is locked where the collection itself is described
 
 PLACEHOLDER_DIMS: Final = 2
 """How long vectors are in a collection without an embedder: Chroma wants some."""
@@ -273,7 +276,13 @@ class SharedCollection:
         Raises:
             EmbeddingMismatch: It holds another's; or it holds rows, no vectors, and others may be using it.
         """
-        with self.mutex:
+        check_embedder(self.embedder, embedder)
+        if "dims" in self.table.metadata and (embedder is None or self.embedder is not None):
+            return
+        with self._writing([_ITSELF]):
+            if self._lock is not None and isinstance(self.table, CollectionClient):
+                self.table.reopen()  # another process may have said meanwhile what it says of itself
+                self._look_again()
             check_embedder(self.embedder, embedder)
             if embedder is not None and self.embedder is None:
                 self._make_room(embedder.dims)

@@ -13,9 +13,11 @@ import pytest
 from chromadb.api import ClientAPI
 from chromadb.errors import NotFoundError
 
-from langchain_mem.backends.base import Address
+from langchain_mem.backends.base import Address, Embedder
+from langchain_mem.backends.chroma.client import CollectionClient
+from langchain_mem.backends.chroma.collection import SharedCollection
 from langchain_mem.backends.chroma.write_lock import STRIPES, WriteLock, stripe
-from langchain_mem.errors import Conflict, StoreError
+from langchain_mem.errors import Conflict, EmbeddingMismatch, StoreError
 
 HERE = Address(("memories", "user", "alex"), "1")
 Locks = Callable[..., WriteLock]
@@ -123,6 +125,23 @@ def test_a_lock_whose_making_was_not_answered(locks: Locks, chroma_client: Clien
             pass
     with lock.held([HERE]):
         assert len(made) == 1
+
+
+def test_two_processes_open_a_new_collection(chroma_client: ClientAPI, name: str) -> None:
+    """Of two embedders the first counts, also where the second process opened the collection before that was noted."""
+    one, other = (
+        SharedCollection(
+            CollectionClient.open(chroma_client, name),
+            threading.RLock(),
+            kept=None,
+            small=9,
+            lock=WriteLock(chroma_client, name),
+        )
+        for _ in range(2)
+    )
+    one.describe(Embedder("first", 4))
+    with pytest.raises(EmbeddingMismatch):
+        other.describe(Embedder("second", 8))
 
 
 def test_what_belongs_together_has_one_lock() -> None:
