@@ -280,10 +280,10 @@ class Index(Generic[Handle]):
 
     def compared(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Compared:
         """The same from each point that `scale` compares from, each of shape (size,)."""
-        products = self._vectors.products(vector)
         if vector is None or scale is None or not self._vectors.any:
-            return Compared.same(products)
+            return Compared.same(self._vectors.products(vector))
         centered = self._centered = self._around(scale)
+        products = self._vectors.products(vector)
         return scale.compared(products, centered.toward, centered.ordinary, vector, centered.center)
 
     def weights(self, situations: Situations) -> Floats:

@@ -210,11 +210,11 @@ def _weighed(
     documents: Documents, search: Search, compared: Compared, asked: Wanted | None, wanted: Sequence[Mask]
 ) -> tuple[list[Hit], list[Hit]]:
     """Of the documents in scope the best memories and the best kept turns."""
-    among = np.logical_or.reduce(wanted)
+    among, limit = np.logical_or.reduce(wanted), search.pool
     near = compared.agreed(among)
     if asked is not None:
         near = drawn(documents, search.query, near, asked, among)
-    found = rank(documents, search.query, near, wanted, limit=search.pool, threshold=search.threshold)
+    found = rank(documents, search.query, near, wanted, limit=limit, threshold=search.threshold)
     hits = [[Hit(each.handle, each.evidence, each.evidence.relevance) for each in sort] for sort in found]
     return hits[0], hits[1] if search.turns else []
 
