@@ -12,6 +12,8 @@ export XDG_RUNTIME_DIR ?= /tmp
 # with a core each for two test processes, NumPy's threads would only wait for each other
 export OPENBLAS_NUM_THREADS ?= 1
 export NO_MKDOCS_2_WARNING := 1
+# the tests start a hundred processes: without bytecode each compiles the package again, and pytest every test
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test tests soak dist lint format docs demo bench coverage clean
