@@ -15,6 +15,7 @@ from langchain_core.messages import BaseMessage
 from typer.testing import CliRunner, Result
 
 from langchain_mem.cli import app
+from langchain_mem.demo import main as demo
 from langchain_mem.testing import OpenAIPeer
 
 
@@ -64,13 +65,17 @@ def _answer(messages: list[BaseMessage]) -> str | dict[str, Any]:
     return {"operations": [{"action": "add", "text": "Alex is vegetarian.", "categories": ["food"], "evidence": [0]}]}
 
 
-def test_a_real_model_replies_and_extracts():
+def test_a_real_model_replies_and_extracts(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
     """With a key, the same demo asks the model behind OPENAI_BASE_URL for replies and for facts."""
     with OpenAIPeer(otherwise=_answer) as peer:
-        done = _demo(OPENAI_API_KEY="unused", OPENAI_BASE_URL=peer.base_url)
+        here = {"OPENAI_API_KEY": "unused", "OPENAI_BASE_URL": peer.base_url}
+        for name, value in {**here, "COLUMNS": "120", "PYTHONIOENCODING": "utf-8"}.items():
+            monkeypatch.setenv(name, value)
+        demo()
         asked = len(peer.requests)
-    assert (done.returncode, done.stderr) == (0, "")
-    first, second = done.stdout.split("6 days later, process 2")
+    done = capfd.readouterr()
+    assert done.err == ""
+    first, second = done.out.split("6 days later, process 2")
     assert "Alex is vegetarian." in _after(first, "Remembered about Alex")
     assert "Hi! I'm Alex" not in first[first.index("Remembered about Alex") :]
     assert "Guide Recalled 0 of it." in first
