@@ -46,7 +46,7 @@ def without_quotes(reason: str) -> str:
     """Why something was refused or doubted (see `langchain_mem.extraction.support`), without the words it quotes.
 
     Example:
-        >>> unquoted("nobody said Basque; not said: speaks; the message only supposes it")
+        >>> without_quotes("nobody said Basque; not said: speaks; the message only supposes it")
         'nobody said …; not said: …; the message only supposes it'
     """
     for pattern, without in _QUOTING:

@@ -11,17 +11,17 @@ import pytest
 from langgraph.store.memory import InMemoryStore
 
 from langchain_mem import LongTermStore, Memory
-from langchain_mem.backends.chroma.client import CollectionClient
+from langchain_mem.backends.chroma.buffered import BufferedCollection
 from langchain_mem.backends.postgres.pools import Session
 from langchain_mem.testing import FakeEmbeddings
 from tests.unit_tests.memory.test_calls import adding, adding_again, deleting, importing, searching, updating
 
 ASKED: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "chroma": (CollectionClient, ("_get", "find", "ids", "nearest", "upsert", "update", "delete")),
+    "chroma": (BufferedCollection, ("read", "find", "ids", "nearest", "upsert", "update", "delete")),
     "postgres": (Session, ("_send",)),
     "InMemoryStore": (InMemoryStore, ("batch",)),
 }
-"""What asks each engine: a call of Chroma's, a round trip to Postgres, a batch of any store's."""
+"""What asks each engine: a call of a collection's, a round trip to Postgres, a batch of any store's."""
 
 
 @pytest.fixture(scope="module", params=ASKED)
