@@ -324,7 +324,7 @@ def _plot(report: Sequence[Mapping[str, Any]], path: Path) -> None:
         axis.set(title=name, xscale="log", yscale="log", xlabel="memories of one owner")
         axis.grid(visible=True, which="both", alpha=0.2)
     axes[0].set_ylabel("milliseconds (median)")
-    axes[-1].legend(fontsize=8)
+    axes[-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1.0))  # beside the lines, which fill the plot
     figure.tight_layout()
     figure.savefig(path, dpi=120)
 
