@@ -15,7 +15,7 @@ from langchain_mem.extraction.consolidation import size
 from langchain_mem.extraction.grounding import may_say_the_same
 from langchain_mem.extraction.reconcile import SAME_MEANING
 from langchain_mem.model.records import StoredMemory
-from langchain_mem.ranking.bm25 import tokenize
+from langchain_mem.ranking.tokens import tokenize
 
 _BLOCK = 512  # rows of a product of vectors at a time: ten thousand memories at once would be 400 MB
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.model.instants import parse_iso
 from langchain_mem.model.records import StoredMemory
-from langchain_mem.ranking.bm25 import InvertedIndex
+from langchain_mem.ranking.corpus import InvertedIndex
 
 # Measured on six conversations with planted changes of facts, alone and among 300 other memories; see the docs. Weights
 # of words from 0.3 to 1 differ by a hundredth, and without `DUE` it is about 6 points less. To show what is very like

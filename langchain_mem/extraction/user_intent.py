@@ -19,7 +19,7 @@ from typing import Any, Final
 from langchain_mem.extraction.forget_words import TONGUES
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.support import Premise, unvouched
-from langchain_mem.ranking.bm25 import tokenize
+from langchain_mem.ranking.tokens import tokenize
 
 _FLAGS: Final = re.IGNORECASE
 

@@ -21,7 +21,7 @@ from typing import Final
 
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.user_intent import wishes_to_forget
-from langchain_mem.ranking.bm25 import tokenize
+from langchain_mem.ranking.tokens import tokenize
 
 _SENTENCE: Final = re.compile(r"[^.!?…;\n。！？؟]+[.!?…;\n。！？؟]*")
 _ASKS: Final = re.compile(

@@ -39,7 +39,7 @@ from langchain_mem.memory.edit import UNSET
 from langchain_mem.model.instants import event_span
 from langchain_mem.model.records import FoundMemory, filed
 from langchain_mem.model.scopes import Ids
-from langchain_mem.ranking.bm25 import tokenize
+from langchain_mem.ranking.tokens import tokenize
 
 
 class SaveMemory(BaseModel):

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from langchain_mem._lazy import lazily
 
 if TYPE_CHECKING:
-    from langchain_mem.ranking.relevance import Corpus, Document, Evidence, Scores, dated, prefer_newer
+    from langchain_mem.ranking.corpus import Corpus, Document
+    from langchain_mem.ranking.relevance import Evidence, Scores, dated, prefer_newer
 
 _HOMES = {
-    "Corpus": "relevance",
-    "Document": "relevance",
+    "Corpus": "corpus",
+    "Document": "corpus",
     "Evidence": "relevance",
     "Scores": "relevance",
     "dated": "relevance",

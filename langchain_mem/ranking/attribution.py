@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from langchain_mem.ranking.bm25 import tokenize
+from langchain_mem.ranking.tokens import tokenize
 
 MemoryT = TypeVar("MemoryT", bound=Mapping[str, Any])
 

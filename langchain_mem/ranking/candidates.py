@@ -123,7 +123,8 @@ def rank(
     citing, cited = found.citing, found.cited
     sources = np.zeros(len(cosines), dtype=bool)
     sources[cited[eligible[citing]]] = True
-    chosen = _chosen(documents, found, [*wanted, sources & ~eligible], _SPARE * limit)
+    strengths = strength(found)
+    chosen = _chosen(documents, found, strengths, [*wanted, sources & ~eligible], _SPARE * limit)
     chosen[citing[chosen[cited]]] = True
     chosen[cited[chosen[citing]]] = True
     numbers = np.flatnonzero(chosen)
@@ -138,11 +139,11 @@ def rank(
     return [every[start:end] for start, end in itertools.pairwise(ends)]
 
 
-def _chosen(documents: Documents, found: Parts, sorts: Sequence[Mask], count: int) -> Mask:
+def _chosen(documents: Documents, found: Parts, strengths: Floats, sorts: Sequence[Mask], count: int) -> Mask:
     """The best of each sort, each among the documents that have the same parts."""
     meaning = np.nan_to_num(found.cosine)
     near = np.where(np.isnan(found.neighbors), found.lexical, found.neighbors)
-    orders = strength(found), meaning, np.maximum(meaning, 0.0) + near
+    orders = strengths, meaning, np.maximum(meaning, 0.0) + near
     chosen = np.zeros(len(meaning), dtype=bool)
     for sort in sorts:
         for kind in _kinds(found, sort):

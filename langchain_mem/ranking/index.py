@@ -8,7 +8,7 @@
 
 A search is arithmetic on these: a product of the matrix and the query's vector, BM25 at three widths over the postings
 of the query's words, and the formula of `relevance` for the few documents that could come first (`candidates`). It
-gives what `relevance.Corpus` gives when it is built from the same documents, at a cost that follows what the query
+gives what `corpus.Corpus` gives when it is built from the same documents, at a cost that follows what the query
 touches. The index does no input or output: whoever keeps it tells it what was written.
 """
 
@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from langchain_mem.filters.conditions import Condition, Path
+from langchain_mem.ranking.bm25 import Layout
 from langchain_mem.ranking.columns import Columns, Growing, Vectors
 from langchain_mem.ranking.order import Order
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
@@ -29,7 +30,8 @@ from langchain_mem.ranking.relevance import is_question
 from langchain_mem.ranking.scale import Compared, Scale
 from langchain_mem.ranking.situations import Situations, Wanted
 from langchain_mem.ranking.subjects import subjects, subjects_of
-from langchain_mem.ranking.words import Found, Layout, Postings
+from langchain_mem.ranking.tokens import tokenize
+from langchain_mem.ranking.words import Found, Postings
 
 Handle = TypeVar("Handle")
 
@@ -252,7 +254,7 @@ class Index(Generic[Handle]):
 
     def words(self, query: str) -> list[Found]:
         """The postings of each of a query's words, dead documents included."""
-        return self._postings.of(query)
+        return self._postings.of(sorted(set(tokenize(query))))
 
     def about(self, query: str) -> list[Places]:
         """For each everyday subject of a query, which documents have a word of it, dead ones included."""
@@ -267,7 +269,7 @@ class Index(Generic[Handle]):
             eligible: Which documents may be found.
         """
         layout, links = self.layout(), self.links()
-        return layout.parts(self._postings.of(query), cosines, self.asks, eligible, links)
+        return layout.parts(self.words(query), cosines, self.asks, eligible, links)
 
     def cosines(self, vector: npt.NDArray[np.float32] | None, scale: Scale | None = None) -> Floats:
         """Shape (size,): of each document's embedding and this one; NaN without.

@@ -38,13 +38,13 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from langchain_mem.model.records import dated as dated
-from langchain_mem.ranking.bm25 import InvertedIndex, tokenize
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
+from langchain_mem.ranking.tokens import tokenize
 
 # Chosen on three LoCoMo conversations (Maharana et al. 2024) and fifty everyday remarks; weights fitted to two of the
 # conversations and judged on the third came out alike. All are round, and half or twice of any changes little.
@@ -64,29 +64,11 @@ SAME_STATEMENT = 0.72
 # at least this much on both embedders of the package; pairs of different facts seldom announce a change.
 ANNOUNCED_CHANGE = 0.36
 
-Position = int | float | str
 Item = TypeVar("Item")
 
 
 OPEN_QUESTION = 0.5
 """The least relevance to a question that names nothing to look for: decay then says what comes first."""
-
-
-class Document(NamedTuple):
-    """What ranking needs to know of a memory."""
-
-    key: str
-    """Its id: breaks ties, and is what others cite."""
-    text: str
-    """Its words, after its date where it has one (`dated`)."""
-    group: str | None = None
-    """The session or thread it stood in; `None` for a memory that stands alone."""
-    position: Position | None = None
-    """Its place within the group, comparable with the others'."""
-    cites: tuple[str, ...] = ()
-    """Keys of the documents it rests on: what is found in them counts for it. Unknown ones are ignored."""
-    lends_only: bool = False
-    """Whether it is evidence for those that cite it, and no result itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,84 +154,6 @@ class Scores(Sequence[Evidence]):
         """
         order = np.array(self.best(threshold=threshold), dtype=np.intp)
         return [order[sort[order]][:limit] for sort in sorts]
-
-
-class Corpus:
-    """An immutable index of documents, to be kept for as long as they do not change.
-
-    Args:
-        documents: In any order, with distinct keys; evidence comes back in the same order.
-    """
-
-    def __init__(self, documents: Sequence[Document]) -> None:
-        self.documents = tuple(documents)
-        order = sorted(range(len(documents)), key=lambda i: _place(self.documents[i]))
-        placed = [self.documents[i] for i in order]
-        groups = _group_numbers(placed)
-        self._index = InvertedIndex([document.text for document in placed], groups)
-        self._order = np.array(order, dtype=np.intp)
-        self._back = np.argsort(self._order)
-        self._follows = np.diff(np.array(groups, dtype=np.intp), prepend=-1) == 0
-        self._asks = np.array([is_question(document.text) for document in self.documents], dtype=bool)
-        self._alone = np.array([document.group is None for document in self.documents], dtype=bool)
-        self._results = np.array([not document.lends_only for document in self.documents], dtype=bool)
-        self._file_keys()
-
-    def _file_keys(self) -> None:
-        """Note the keys' alphabetical order, and who cites whom by number."""
-        keys = [document.key for document in self.documents]
-        at = {key: i for i, key in enumerate(keys)}
-        self._ranks = np.argsort(np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.intp))
-        links = [(i, at[key]) for i, document in enumerate(self.documents) for key in document.cites if key in at]
-        self._citing, self._cited = np.array(links, dtype=np.intp).reshape(-1, 2).T
-
-    def __len__(self) -> int:
-        return len(self.documents)
-
-    def relevance(
-        self,
-        query: str,
-        cosines: Sequence[float | None] | None = None,
-        *,
-        among: Mask | None = None,
-    ) -> Scores:
-        """How well each document answers the query.
-
-        Args:
-            query: In the user's words.
-            cosines: Of the query's and each document's embedding, in the documents' order and on the scale of `scale`;
-                `None` for one without, or for all of them: words alone decide then.
-            among: Which documents may be found; what a filter hides is not what the others fall short of.
-
-        Returns:
-            One `Evidence` a document, in their order.
-        """
-        lexical, neighbors, session = self._words(query)
-        cosine = np.full(len(self), np.nan) if cosines is None else np.array(cosines, dtype=np.float64)
-        parts = Parts(
-            cosine=cosine,
-            before=self._before(cosine),
-            lexical=lexical,
-            neighbors=neighbors,
-            session=session,
-            length=self._index.lengths[self._back],
-            asks=self._asks,
-            eligible=self._results if among is None else self._results & among,
-            citing=self._citing,
-            cited=self._cited,
-        )
-        return Scores(relevance(query, parts), ranks=self._ranks, results=self._results)
-
-    def _before(self, cosine: Floats) -> Floats:
-        """The value of the document before each in its group; NaN for the first of a group."""
-        placed = cosine[self._order]
-        shifted = np.concatenate([[np.nan], placed[:-1]])[: len(placed)]
-        return np.asarray(np.where(self._follows, shifted, np.nan)[self._back])
-
-    def _words(self, query: str) -> tuple[Floats, Floats, Floats]:
-        """The three lexical parts in the documents' order; what stands alone has neither neighbors nor session."""
-        own, neighbors, session = (part[self._back] for part in self._index.scores(query))
-        return own, np.where(self._alone, np.nan, neighbors), np.where(self._alone, np.nan, session)
 
 
 def relevance(query: str, parts: Parts) -> dict[str, Floats]:
@@ -402,19 +306,6 @@ def announces_change(text: str) -> bool:
     (True, False)
     """
     return _CHANGE.search(text) is not None
-
-
-def _place(document: Document) -> tuple[bool, str, bool, Any, str]:
-    """Sort by group and position; those without a position come last in their group, by key."""
-    unplaced = document.position is None
-    return document.group is None, document.group or "", unplaced, 0 if unplaced else document.position, document.key
-
-
-def _group_numbers(documents: Sequence[Document]) -> list[int]:
-    """Numbers from 0, one a group; a document without a group is one by itself."""
-    groups = [document.group for document in documents]
-    starts = [i == 0 or group is None or group != groups[i - 1] for i, group in enumerate(groups)]
-    return [int(number) for number in np.cumsum(starts) - 1]
 
 
 def _or_none(value: float) -> float | None:

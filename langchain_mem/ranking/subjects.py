@@ -20,8 +20,8 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from langchain_mem.ranking.bm25 import tokenize
 from langchain_mem.ranking.parts import Floats, Mask
+from langchain_mem.ranking.tokens import tokenize
 
 
 @functools.cache

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from langchain_mem.ranking.bm25 import Layout
 from langchain_mem.ranking.index import Index
 from langchain_mem.ranking.order import NOBODY
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 from langchain_mem.ranking.scale import Compared, Scale
 from langchain_mem.ranking.situations import Situations, Wanted
-from langchain_mem.ranking.words import Found, Layout
+from langchain_mem.ranking.words import Found
 
 
 class Together:

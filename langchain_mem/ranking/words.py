@@ -1,9 +1,7 @@
-"""Which document has which word how often, and BM25 at three widths for the documents that a query's words touch.
+"""Which document has which word how often.
 
-The formula is in `bm25`. Most postings are in one array sorted by word; those that came since stand beside it, word by
-word, and are merged into it when they have grown to an eighth of it. So a write appends, and a word is read in one
-slice and one small array. A search costs a few passes over arrays: a word touches the documents in its postings, those
-whose window holds one of them, and their groups.
+Most postings are in one array sorted by word; those that came since stand beside it, word by word, and are merged into
+it when they have grown to an eighth of it. So a write appends, and a word is read in one slice and one small array.
 """
 
 from __future__ import annotations
@@ -12,16 +10,13 @@ import itertools
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from langchain_mem.ranking.bm25 import AFTER, BEFORE, EARLIER, Widths, idf, saturation, tokenize, tokens_of, words_of
-from langchain_mem.ranking.order import NOBODY
-from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
+from langchain_mem.ranking.parts import Places
+from langchain_mem.ranking.tokens import tokenize, tokens_of, words_of
 
 Found: TypeAlias = tuple[Places, npt.NDArray[np.int64]]
 """The documents that have a word, each once, and how often they have it."""
@@ -94,9 +89,9 @@ class Postings:
         self._merge(pairs // len(texts), pairs % len(texts) + first, counts)
         return lengths.astype(np.int64)
 
-    def of(self, query: str) -> list[Found]:
-        """What has each of a query's words, documents that are gone among it."""
-        return [self._of(token) for token in sorted(set(tokenize(query)))]
+    def of(self, tokens: Iterable[str]) -> list[Found]:
+        """What has each of some tokens, documents that are gone among it."""
+        return [self._of(token) for token in tokens]
 
     def having(self, tokens: Iterable[str]) -> Places:
         """What has at least one of some tokens, documents that are gone among it; some more than once."""
@@ -172,153 +167,3 @@ class Postings:
 def _joined(arrays: Iterable[array[int]]) -> npt.NDArray[np.int64]:
     several = [np.array(each, dtype=np.int64) for each in arrays]
     return np.concatenate(several) if several else np.zeros(0, dtype=np.int64)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """How documents stand, as `order.Order` keeps it: shape (documents,), or (groups,) for the last two.
-
-    Good for as long as no document comes or goes. What only depends on it is worked out at the first search.
-
-    Attributes:
-        living: Which documents there still are; the others have no neighbors and no group.
-        lengths: Tokens of each.
-        before: The document before each, or `NOBODY`.
-        after: The one after it.
-        group: The number of its group, or `NOBODY`.
-        group_lengths: Tokens of each group.
-        members: Documents of each group.
-    """
-
-    living: Mask
-    lengths: npt.NDArray[np.int64]
-    before: npt.NDArray[np.int32]
-    after: npt.NDArray[np.int32]
-    group: npt.NDArray[np.int32]
-    group_lengths: npt.NDArray[np.int64]
-    members: npt.NDArray[np.int64]
-
-    def scores(self, words: Sequence[Found]) -> Widths:
-        """Every document's share of the words at each width; those that have none of them get 0.
-
-        Args:
-            words: The postings of each of the query's words, which may be empty.
-        """
-        found = [self._present(*word) for word in words]
-        if not found:
-            return Widths(*(np.zeros(len(self.living)) for _ in Widths._fields))
-        weights = idf(np.array([len(documents) for documents, _ in found]), self._size)
-        windows, groups = [self._windowed(*word) for word in found], [self._grouped(*word) for word in found]
-        own, near, session = self._halves
-        by_group = _shares(groups, weights, session)
-        return Widths(
-            own=_shares(found, weights, own),
-            neighbors=_shares(windows, weights, near),
-            session=np.asarray(np.append(by_group, 0.0)[self.group]),
-        )
-
-    def parts(
-        self,
-        words: Sequence[Found],
-        cosines: Floats,
-        asks: Mask,
-        eligible: Mask,
-        links: tuple[Places, Places],
-    ) -> Parts:
-        """What a query found in every document.
-
-        Args:
-            words: The postings of each of its words.
-            cosines: Of its vector and each document's; NaN where there is none.
-            asks: Which documents are questions.
-            eligible: Which documents may be found.
-            links: Which document rests on which.
-        """
-        own, neighbors, session = self.scores(words)
-        return Parts(
-            cosine=cosines,
-            before=np.append(cosines, np.nan)[self.before],
-            lexical=own,
-            neighbors=np.where(self.alone, np.nan, neighbors),
-            session=np.where(self.alone, np.nan, session),
-            length=self.lengths.astype(np.float64),
-            asks=asks,
-            eligible=eligible,
-            citing=links[0],
-            cited=links[1],
-        )
-
-    @cached_property
-    def alone(self) -> Mask:
-        """Which documents stand in no group."""
-        return np.asarray(self.group == NOBODY)
-
-    @cached_property
-    def _size(self) -> int:
-        return int(np.count_nonzero(self.living))
-
-    @cached_property
-    def _halves(self) -> tuple[Floats, Floats, Floats]:
-        """How often a word has to be in each document, in each window and in each group to count half."""
-        windows = self._window_lengths()
-        return (
-            saturation(self.lengths, self._typical(self.lengths)),
-            saturation(windows, self._typical(windows)),
-            saturation(self.group_lengths, self._typical_group()),
-        )
-
-    def _present(self, documents: Places, counts: npt.NDArray[np.int64]) -> Found:
-        here = self.living[documents]
-        return documents[here], counts[here]
-
-    def _typical(self, lengths: npt.NDArray[Any]) -> float:
-        living = lengths[self.living]
-        return float(living.mean()) if living.any() else 1.0
-
-    def _typical_group(self) -> float:
-        """A document that stands alone is a group by itself, and counted as one."""
-        size = int(np.count_nonzero(self.members)) + int(np.count_nonzero(self.living & self.alone))
-        total = int(self.lengths[self.living].sum())
-        return total / size if total else 1.0
-
-    def _windowed(self, documents: Places, counts: npt.NDArray[np.int64]) -> tuple[Places, Floats]:
-        """Which windows have a word, and how often. No two documents stand before the same one, so each adds once."""
-        row = np.zeros(len(self.living) + 1)  # the last one is nobody's
-        row[documents] = counts
-        after = self.after[documents]
-        row[after] += BEFORE * counts
-        row[self.before[documents]] += AFTER * counts
-        row[self._beyond(self.after, after)] += EARLIER * counts
-        touched = np.flatnonzero(row[:-1])
-        return touched, row[touched]
-
-    def _window_lengths(self) -> Floats:
-        padded = np.append(self.lengths, 0).astype(np.float64)  # nobody, the last, has no tokens
-        earlier = self._beyond(self.before, self.before)
-        around = BEFORE * padded[self.before] + AFTER * padded[self.after] + EARLIER * padded[earlier]
-        return np.asarray(padded[:-1] + around)
-
-    @staticmethod
-    def _beyond(beside: npt.NDArray[np.int32], of: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """Who stands beside these documents; beside nobody stands nobody."""
-        return np.asarray(np.where(of == NOBODY, NOBODY, beside[of]) if len(beside) else of)
-
-    def _grouped(self, documents: Places, counts: npt.NDArray[np.int64]) -> tuple[Places, Floats]:
-        groups = self.group[documents]
-        row = np.bincount(groups[groups != NOBODY], weights=counts[groups != NOBODY], minlength=len(self.members))
-        touched = np.flatnonzero(row)
-        return touched, row[touched].astype(np.float64)
-
-
-def _shares(found: Sequence[tuple[Places, npt.NDArray[Any]]], weights: Floats, halves: Floats) -> Floats:
-    """The formula of `bm25`, for the texts that have some of the words.
-
-    Args:
-        found: For each word the texts that have it, and how often.
-        weights: How rare each word is.
-        halves: How often a word has to be in each text to count half.
-    """
-    scores = np.zeros(len(halves))
-    for weight, (texts, counts) in zip(weights, found, strict=True):
-        scores[texts] += weight * (counts / (counts + halves[texts]))
-    return np.asarray(scores / weights.sum())

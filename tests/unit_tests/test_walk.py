@@ -10,8 +10,8 @@ from benchmarks.walk import walk
 @pytest.mark.parametrize(
     ("way", "files", "moves"),
     [
-        ("search", 35, 83),
-        ("add", 38, 97),
+        ("search", 35, 80),
+        ("add", 38, 96),
         ("put", 8, 10),
         ("checkpoint", 2, 2),
         ("where", 3, 14),

@@ -23,12 +23,12 @@ from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import as_of as state_as_of
 from langchain_mem.model.records import content
 from langchain_mem.model.scopes import MEMORIES, TURNS, Layer, Namespace, Scope, reroot
-from langchain_mem.ranking.bm25 import tokenize, words_of
 from langchain_mem.ranking.candidates import Documents, drawn, rank
 from langchain_mem.ranking.parts import Mask
 from langchain_mem.ranking.relevance import Evidence
 from langchain_mem.ranking.scale import Compared, Scale
 from langchain_mem.ranking.situations import Wanted
+from langchain_mem.ranking.tokens import tokenize, words_of
 from langchain_mem.ranking.union import Together
 from langchain_mem.repository.living import Living, View, living_of, locked, shown_in
 from langchain_mem.repository.owners import LIVE

@@ -23,7 +23,7 @@ from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import StoredMemory, digest
 from langchain_mem.model.scopes import EXTRACTED, MEMORIES, TURNS, WAITING, Scope, escape
-from langchain_mem.ranking.bm25 import tokenize
+from langchain_mem.ranking.tokens import tokenize
 
 Words: TypeAlias = Mapping[str, str]
 """A digest of each message's words, by the message's id."""

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import matches, parse
 from langchain_mem.ranking.candidates import rank
+from langchain_mem.ranking.corpus import Corpus, Document
 from langchain_mem.ranking.index import Index, IndexEntry
-from langchain_mem.ranking.relevance import Corpus, Document
 from langchain_mem.ranking.union import Together
 from langchain_mem.repository.kept import packed
 

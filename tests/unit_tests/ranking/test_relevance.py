@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langchain_mem.ranking.corpus import Corpus, Document
 from langchain_mem.ranking.relevance import (
     UNRELATED_COSINE,
-    Corpus,
-    Document,
     Evidence,
     asks_about_now,
     dated,
