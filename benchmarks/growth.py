@@ -3,7 +3,6 @@
     python -m benchmarks.growth                                     everything, up to 100,000: about an hour
     python -m benchmarks.growth --sizes 1000,10000                  up to 10,000: some two minutes
     python -m benchmarks.growth --sides chroma,mem0 --sizes 10000   two sides alone
-    python -m benchmarks.growth --million --dsn postgresql://...    1,000,000 of 10,000 owners on Postgres
     python -m benchmarks.growth --read a.json b.json --plot p.png   tables and plot of what earlier runs wrote
 
 One owner gets 1,000, 10,000 and 100,000 memories, and 1,000 owners get 100 each. A side is filled in one process and
@@ -238,9 +237,6 @@ def _rss() -> int:
 
 def _cases(arguments: argparse.Namespace) -> Iterator[Case]:
     sides = arguments.sides.split(",") if arguments.sides else list(SIDES)
-    if arguments.million:
-        yield Case("postgres", 1_000_000, 10_000)
-        return
     for size in filter(None, map(int, arguments.sizes.split(","))):
         for side in sides:
             if size <= MOST.get(side, size):
@@ -334,7 +330,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", default="1000,10000,100000", help="memories of the one owner, by commas; 0 for none")
     parser.add_argument("--spread", type=int, default=100_000, help="memories of 1,000 owners; 0 for none")
     parser.add_argument("--sides", help=f"some of {', '.join(SIDES)}, by commas; all by default")
-    parser.add_argument("--million", action="store_true", help="1,000,000 memories of 10,000 owners on Postgres, alone")
     parser.add_argument("--dsn", help="a Postgres server, on which a database `growth` is made and dropped")
     parser.add_argument("--read", type=Path, nargs="*", default=(), help="measure nothing, and read what `--out` wrote")
     parser.add_argument("--out", type=Path, help="write the numbers as JSON")

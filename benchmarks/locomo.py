@@ -207,6 +207,54 @@ def stretched(talk: Conversation, days: int) -> Conversation:
     return replace(talk, turns=turns, facts=[replace(fact, when=when[fact.session]) for fact in talk.facts])
 
 
+def one_owner(conversations: Sequence[Conversation], *, retold: bool = False) -> Conversation:
+    """All conversations as one owner's, in the order of time.
+
+    Args:
+        conversations: Two or more.
+        retold: Whether each is told again by the speakers of each, and with the two speakers' parts exchanged. So an
+            owner becomes twice as many times as large as there are conversations, and every answer has rivals that
+            differ from it in the names alone.
+    """
+    told = [_named(talk, talk.name) for talk in conversations]
+    if retold:
+        told += [_retold(talk, other, places) for talk in conversations for other in conversations
+                 for places in ((0, 1), (1, 0)) if (talk, places) != (other, (0, 1))]  # fmt: skip
+    turns = sorted((turn for talk in told for turn in talk.turns), key=lambda turn: turn.when)
+    facts = [fact for talk in told for fact in talk.facts]
+    return Conversation("one owner", turns, facts, [asked for talk in told for asked in talk.questions])
+
+
+def _named(talk: Conversation, name: str) -> Conversation:
+    """The same conversation with a name before its ids."""
+    turns = [replace(turn, key=f"{name}/{turn.key}", session=f"{name}/{turn.session}") for turn in talk.turns]
+    facts = [
+        replace(fact, session=f"{name}/{fact.session}", turns=tuple(f"{name}/{turn}" for turn in fact.turns))
+        for fact in talk.facts
+    ]
+    questions = [replace(asked, gold={f"{name}/{turn}" for turn in asked.gold}) for asked in talk.questions]
+    return Conversation(name, turns, facts, questions)
+
+
+def _retold(talk: Conversation, other: Conversation, places: tuple[int, int]) -> Conversation:
+    """The turns of a conversation by the speakers of another, in these places, a few days later."""
+    theirs = speakers(other)
+    names = dict(zip(speakers(talk), (theirs[place] for place in places), strict=True))
+    name = re.compile(r"\b(" + "|".join(map(re.escape, names)) + r")\b")
+    later = timedelta(days=3 + 4 * places[0])
+    turns = [
+        replace(turn, text=name.sub(lambda found: names[found[1]], turn.text), when=turn.when + later)
+        for turn in talk.turns
+    ]
+    return _named(replace(talk, turns=turns, facts=[], questions=[]), f"{talk.name} by {'+'.join(names.values())}")
+
+
+def speakers(talk: Conversation) -> tuple[str, str]:
+    """The names of the two who speak."""
+    one, other = sorted({turn.text.partition(":")[0] for turn in talk.turns})
+    return one, other
+
+
 def turn_ids(evidence: Iterable[str]) -> set[str]:
     """The turns that evidence names, some of it misspelled.
 
