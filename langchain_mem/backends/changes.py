@@ -52,6 +52,8 @@ class Changes:
         uses: When each row was used, as far as its writer knew; `None` where the backend does not follow uses.
         used: What was used since, apart from writes: where, when, and how many of its uses are kept.
         gone: Handles of rows that were removed. A row that was removed and put again is among both: first it went.
+        values: Each row's whole value, where to read a row takes a call to a database; `None` where it takes none, or
+            where the values are not at hand.
         more: Whether this is a part: whoever asks at once from its stamp is told what follows. So that an owner who has
             very much is handed over without all of it being held at a time.
     """
@@ -67,6 +69,7 @@ class Changes:
     uses: Sequence[Sequence[datetime]] | None = None
     used: Sequence[Use] = ()
     gone: Sequence[Hashable] = ()
+    values: Sequence[Mapping[str, Any]] | None = None
     more: bool = False
 
 

@@ -133,8 +133,16 @@ class EncryptedBackend:
         changes: Changes | None = await self._inner.changes(scopes, asked, since, limit)
         if changes is None:
             return None
-        told = zip(changes.addresses, changes.fields, strict=True)
-        return replace(changes, fields=[self._fields(address, fields, paths) for address, fields in told])
+        opened = [
+            self._opened_value(address, sealed)
+            for address, (sealed, *_) in zip(changes.addresses, changes.fields, strict=True)
+        ]
+        fields = [
+            plain if value is None else [path.read(value) for path in paths]
+            for value, (_, *plain) in zip(opened, changes.fields, strict=True)
+        ]
+        values = changes.values and [value or plain for value, plain in zip(opened, changes.values, strict=True)]
+        return replace(changes, fields=fields, values=values)
 
     async def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words, those that hold more and rarer ones first."""
@@ -217,10 +225,11 @@ class EncryptedBackend:
         content: dict[str, Any] = json.loads(plain.decode("utf-8", "surrogatepass"))
         return content
 
-    def _fields(self, address: Address, fields: Sequence[Any], paths: Sequence[Path]) -> Sequence[Any]:
-        sealed, *plain = fields
+    def _opened_value(self, address: Address, sealed: Any) -> dict[str, Any] | None:
+        """The value that is sealed; `None` where a row is not sealed yet."""
         content = self._content(Address(*address), sealed) if isinstance(sealed, str) else None
-        return plain if content is None else [path.read(content["value"]) for path in paths]
+        value: dict[str, Any] | None = content and content["value"]
+        return value
 
     async def _page(self, query: Query, fetch: Callable[[Query], Awaitable[list[Match]]]) -> list[Match]:
         """A page of what the inner backend finds, of which `matches` leaves what fits the condition."""

@@ -156,6 +156,11 @@ class Vectors:
             first += len(block)
         return taken
 
+    def each(self, numbers: npt.NDArray[np.intp]) -> list[npt.NDArray[np.float32] | None]:
+        """The vector of each of these documents; `None` where it has none."""
+        pairs = zip(self.take(numbers), self._has.all[numbers].tolist(), strict=True)
+        return [vector if has else None for vector, has in pairs]
+
     def total(self, which: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.float64], int]:
         """The sum of these documents' vectors, and how many of them have one."""
         counted = which & self._has.all

@@ -37,6 +37,7 @@ Handle = TypeVar("Handle")
 
 _DEAD_SHARE: Final = 4  # one in so many documents may be dead before they are dropped …
 _DEAD_LEAST: Final = 1_000  # … and at least so many
+_EACH: Final = 33  # bytes that Python takes for a `bytes` beside what is in it
 _STEADY: Final = 16  # one document in so many may come or go before the center moves
 
 
@@ -53,6 +54,8 @@ class IndexEntry(NamedTuple, Generic[Handle]):
     """Its place within the group, comparable with the others'."""
     cites: Sequence[str] = ()
     """Keys of the documents it rests on."""
+    whole: bytes | None = None
+    """All of it, as its owner spells it; `None` where that is not held."""
 
 
 class _Centered(NamedTuple):
@@ -114,10 +117,12 @@ class Index(Generic[Handle]):
         columns: The fields.
         living: Which numbers are those of documents; the rest are dead.
         asks: Which numbers are those of questions.
+        holds_whole: Whether any document was ever held whole.
     """
 
     def __init__(self, paths: Iterable[Path] = ()) -> None:
         self.columns = Columns(paths)
+        self.holds_whole = False
         self._numbers: dict[Handle, int] = {}
         self._by_key: dict[str, list[int]] = {}
         self._asks = Growing(np.bool_, fill=False)
@@ -167,7 +172,8 @@ class Index(Generic[Handle]):
     def nbytes(self) -> int:
         """About the memory it takes."""
         parts = (self._order, self._postings, self._vectors, self._living, self.columns)
-        return 600 * self.size + sum(part.nbytes for part in parts)
+        whole = sum(len(entry.whole) + _EACH for entry in self._entries if entry and entry.whole)
+        return 600 * self.size + whole + sum(part.nbytes for part in parts)
 
     @property
     def handles(self) -> list[Handle]:
@@ -190,6 +196,15 @@ class Index(Generic[Handle]):
     def values(self, handles: Sequence[Handle], paths: Sequence[Path]) -> list[list[Any]]:
         """For each of some columns the values of some documents."""
         return self.columns.values(self.numbers(handles), paths)
+
+    def whole(self, handles: Sequence[Handle]) -> list[bytes | None]:
+        """All of each of some documents, as its owner spells it, where that is held."""
+        entries = [self._entries[self._numbers[handle]] for handle in handles]
+        return [entry and entry.whole for entry in entries]
+
+    def vectors(self, handles: Sequence[Handle]) -> list[npt.NDArray[np.float32] | None]:
+        """The embedding of each of some documents, shape (dims,); `None` where it has none."""
+        return self._vectors.each(self.numbers(handles))
 
     def handles_of(self, numbers: Places) -> list[Handle]:
         """The handles of the documents that have these numbers."""
@@ -225,6 +240,7 @@ class Index(Generic[Handle]):
         self._living.add(len(entries), True)
         self._prefixes.add(len(entries), prefixes)
         self._number(entries, lengths)
+        self.holds_whole = self.holds_whole or any(entry.whole is not None for entry in entries)
 
     def remove(self, handles: Iterable[Handle]) -> None:
         """Forgets documents; one that is not there is passed over."""

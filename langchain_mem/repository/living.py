@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from time import monotonic
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
@@ -25,6 +26,7 @@ from langchain_mem.model.scopes import IDS, MEMORIES, TURNS, Namespace
 from langchain_mem.ranking.columns import Columns
 from langchain_mem.ranking.index import Index, IndexEntry
 from langchain_mem.ranking.parts import Mask, Places
+from langchain_mem.repository.condensed import condensed
 from langchain_mem.repository.kept import Unreadable, joined, pieces_of, unpacked
 from langchain_mem.store.items import Items
 
@@ -315,11 +317,14 @@ class Living:
 
         addresses = chosen(changes.addresses)
         memories, dates, _, groups, positions, cites = map(chosen, told[: len(_TOLD)])
+        values = repeat(None) if changes.values is None else map(condensed, chosen(changes.values))
         homes = {home: BETWEEN.join(home) for home in {address.namespace for address in addresses}}
         self.index.put(
             [
-                IndexEntry(address, address.key, group, position, cited or ())
-                for address, group, position, cited in zip(addresses, groups, positions, cites, strict=True)
+                IndexEntry(address, address.key, group, position, cited or (), each)
+                for address, group, position, cited, each in zip(
+                    addresses, groups, positions, cites, values, strict=False
+                )
             ],
             [dated(said, parse_iso(when)) if when else said for said, when in zip(memories, dates, strict=True)],
             changes.vectors if whole else changes.vectors[which],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,3 +77,18 @@ def test_sixty_take_as_many_calls_as_two(
         memory.flush()
         counts.append(sorted(calls))
     assert counts[0] == counts[1]
+
+
+def test_a_search_of_an_owner_who_is_held_asks_chroma_nothing(tmp_path: Path) -> None:
+    """What a search returns comes from the owner's index, also after a restart, and what was written is in it."""
+    for opened in range(2):
+        with LongTermStore.chroma(tmp_path, embed=FakeEmbeddings()) as store, Memory(store, reinforce="none") as memory:
+            if not opened:
+                memory.add([f"Fact number {n}" for n in range(1_100)], user_id="alex", infer=False)
+            memory.search("Fact number 1", user_id="alex")
+            (known,) = memory.search("Fact number 7", user_id="alex", top_k=1)["results"]
+            memory.update(known["id"], f"Fact number 7 is {opened}")
+            with counted("chroma") as calls:
+                found = [memory.search("Fact number 7", user_id="alex", decay=decay) for decay in (True, False)]
+            assert not calls
+            assert {each["results"][0]["memory"] for each in found} == {f"Fact number 7 is {opened}"}

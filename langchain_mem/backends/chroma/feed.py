@@ -175,7 +175,8 @@ class Feed:
 def _changes(records: Sequence[Record], paths: Sequence[Path], stamp: Hashable, *, whole: bool) -> Changes:
     """Rows as columns. Their uses are left to whoever finds them, since those of other processes do not come here."""
     changes = rows.changes_of(records, paths, stamp=stamp, whole=whole)
-    return replace(changes, handles=[_handle(record_id(each)) for each in changes.addresses], uses=None)
+    handles = [_handle(record_id(each)) for each in changes.addresses]
+    return replace(changes, handles=handles, uses=None, values=None)
 
 
 def _seen(identifier: str, head: Head | None) -> Seen:

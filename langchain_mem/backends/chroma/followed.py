@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from langchain_mem.backends.base import Address, Namespace, Row
@@ -63,7 +63,8 @@ class Followed:
         found = self._written(table, written)
         gone = [address for address in written if found.get(address) is None]
         here = [row for row in found.values() if row is not None]
-        return of_rows(here, paths, stamp=stamp, whole=False, used=used, gone=gone)
+        changes = of_rows(here, paths, stamp=stamp, whole=False, used=used, gone=gone)
+        return replace(changes, values=[row.value for row in here])
 
     def _whole(
         self, table: Table, scopes: tuple[Namespace, ...], paths: Sequence[Path], stamp: Hashable, limit: int

@@ -224,6 +224,7 @@ def changes_of(
         vectors=np.stack([record.embedding for record in mine]) if mine else np.zeros((0, 0), dtype=np.float32),
         has=np.array([stored["vectors"] > 0 for stored in told], dtype=bool),
         uses=[tuple(map(from_micros, touches(record.metadata))) for record in mine],
+        values=[stored["value"] for stored in told],
     )
 
 

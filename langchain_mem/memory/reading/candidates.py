@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from langchain_mem.ranking.scale import Compared, Scale
 from langchain_mem.ranking.situations import Wanted
 from langchain_mem.ranking.tokens import tokenize, words_of
 from langchain_mem.ranking.union import Together
+from langchain_mem.repository.condensed import expanded
 from langchain_mem.repository.living import Living, View, living_of, locked, shown_in
 from langchain_mem.repository.owners import LIVE
 from langchain_mem.store.items import Scan
@@ -73,6 +74,14 @@ class Search:
         return LIVE if self.latest_only else _WITH_SUPERSEDED
 
 
+class Held(NamedTuple):
+    """What a search needs of a memory's row, where no row was read for it."""
+
+    value: dict[str, Any]
+    vector: Vector | None
+    touches: Sequence[datetime]
+
+
 @dataclass(slots=True)
 class Hit:
     """A candidate and how its score comes about.
@@ -85,6 +94,8 @@ class Hit:
         decayed: The factor of decay, and what it was computed from.
         product: What is sorted by: the score times the factor of decay, where that is on. It may exceed 1.
         used: What the factor is a function of, where the index knows it.
+        held: The memory as the owner's index holds it, if it does; see `condensed`.
+        vector: Its embedding, where that was asked for and the index holds the memory.
         row: The memory, once it was read.
     """
 
@@ -95,7 +106,9 @@ class Hit:
     reranked: float | None = None
     decayed: Explanation = field(default_factory=lambda: _UNDECAYED)
     used: Used | None = None
-    row: Row | None = None
+    held: bytes | None = None
+    vector: Vector | None = None
+    row: Row | Held | None = None
 
 
 async def candidates(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:
@@ -120,7 +133,13 @@ async def candidates(settings: Settings, search: Search, as_of: str | None) -> t
 
 
 async def read_rows(settings: Settings, search: Search, hits: Sequence[Hit]) -> list[Hit]:
-    """Those of some candidates that are still there, each with its row; which are read in one call."""
+    """Those of some candidates that are still there, each with its row.
+
+    What the indexes hold whole is taken from them, and all the others are read in one call.
+    """
+    for hit in hits:
+        if hit.row is None and hit.held is not None and (hit.used is not None or not _is_decayed(search, hit)):
+            hit.row = Held(expanded(hit.held), hit.vector, hit.used.touches if hit.used else ())
     missing = [hit for hit in hits if hit.row is None]
     rows = await settings.repo.read([hit.address for hit in missing], search.now) if missing else []
     for hit, row in zip(missing, rows, strict=True):
@@ -138,7 +157,8 @@ def _by_index(livings: Sequence[Living], search: Search, asked_for: _AskedFor) -
             documents = Together([living.index for living in livings])
         near = documents.compared(asked_for.vector, asked_for.scale)
         facts, turns = _weighed(documents, search, near, asked_for.wanted, wanted)
-        if search.decay is not None and not search.rerank:
+        _note_held(livings, search, [*facts, *turns])
+        if search.decay is not None:
             _note_uses(livings, facts)
     return facts, turns
 
@@ -157,6 +177,22 @@ def _note_uses(livings: Sequence[Living], facts: Sequence[Hit]) -> None:
         mine = facts if len(livings) == 1 else [hit for hit in facts if hit.address in living.index]
         for hit, used in zip(mine, living.used([hit.address for hit in mine]) or (), strict=False):
             hit.used = used
+
+
+def _note_held(livings: Sequence[Living], search: Search, hits: Sequence[Hit]) -> None:
+    """Notes with candidates all that their index holds of them."""
+    for index in (living.index for living in livings if living.index.holds_whole):
+        mine = hits if len(livings) == 1 else [hit for hit in hits if hit.address in index]
+        addresses = [hit.address for hit in mine]
+        for hit, held in zip(mine, index.whole(addresses), strict=True):
+            hit.held = held
+        for hit, vector in zip(mine, index.vectors(addresses) if search.newer else (), strict=False):
+            hit.vector = vector
+
+
+def _is_decayed(search: Search, hit: Hit) -> bool:
+    """Whether the score of a hit depends on its uses, which its row tells where its index does not."""
+    return search.decay is not None and hit.address.namespace[0] != TURNS
 
 
 async def _by_rows(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:

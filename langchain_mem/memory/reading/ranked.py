@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from langchain_mem._flow import offload
 from langchain_mem.decay.policy import Used
@@ -127,8 +127,7 @@ def _used(hit: Hit) -> Used:
 def memory_of(hit: Hit) -> StoredMemory:
     """The memory of a candidate that was read."""
     assert hit.row is not None  # noqa: S101 - `read_rows` leaves out those that are gone
-    memory: StoredMemory = hit.row.value
-    return memory
+    return cast(StoredMemory, hit.row.value)
 
 
 def _place(hit: Hit) -> tuple[float, str]:
