@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from langchain_mem._regex import regex
 from langchain_mem.extraction.password_rules import is_turned
 from langchain_mem.extraction.secret_rule import Rule, TextMatch, always, pattern
 
@@ -43,14 +44,14 @@ KEYPAD: Final = pattern(
     r"\b(?:keypad|door|gate|alarm|lock|safe|garage|tür|tor|tresor|puerta|porte|porta)\b[^\d\n.;]{0,20}?"
     r"(?:\bis\b|=|:|\bist\b|\bes\b|\best\b|\bwith\b|\bmit\b)[ \t]*(?P<secret>\d(?:-\d){3,7})(?![\w-])"
 )
-ANSWER: Final = re.compile(
+ANSWER: Final = regex(
     r"\b(?i:security answer|answer to (?:my|the|our) (?:security|secret) question|antwort auf (?:meine"
     r"|die) sicherheitsfrage"
     r"|respuesta (?:a mi|de) (?:pregunta de )?seguridad|réponse secrète)\b[^\n.]{0,60}?\b(?i:is|was|ist|es|est"
     r"|=)[ \t]+"
     r"[\"'`]?(?P<secret>[A-Z][\w'’-]{2,30})[\"'`]?(?=[.!]?\s*(?:$|\n))"
 )
-LETTERED_CODE: Final = re.compile(
+LETTERED_CODE: Final = regex(
     r"\b(?i:steam guard(?:[ -]code)?|(?:guard|verification|log-?in|security|one-time|2fa|backup"
     r"|access)[ -]code)(?i:[ \t]+(?:is|was)|:)[ \t]+"
     r"(?P<secret>(?=[A-Z]*\d)[A-Z\d]{5,8})(?![\w-])"
@@ -60,7 +61,7 @@ LETTERED_CODE: Final = re.compile(
 OPENS_WITH: Final = pattern(
     r"\b(?:opens?|unlocks?)[ \t]+with[ \t]+(?P<secret>[*#]?\d{3,8}[*#]?)(?=[.,;!?]?[ \t]*(?:$|\n)|,)"
 )
-MAIL_AND: Final = re.compile(
+MAIL_AND: Final = regex(
     r"[\w.+-]{1,40}@[\w-]{1,40}(?:\.[\w-]{1,20}){1,3}[ \t]+(?:and|und|y|et|e|with|mit)[ \t]+"
     r"(?P<secret>[^\s\"'`,;]{6,64})"
 )
@@ -85,7 +86,7 @@ DIGICODE: Final = pattern(
     r"|[A-Z]\d{3,5}[A-Z]?|\d{3,5}[A-Z])(?![\w-])"
 )
 QUOTED_PHRASE: Final = pattern(r"\bpass[ -]?phrase\b[^\n\"'`]{0,30}[\"'`](?P<secret>[^\"'`\n]{8,80})[\"'`]")
-LICENSE: Final = re.compile(
+LICENSE: Final = regex(
     r"\b(?i:key|serial(?: number)?|licen[cs]e(?: key)?|lizenz(?:schlüssel)?)\b[^\n]{0,20}?"
     r"(?P<secret>(?:[A-Z\d]{4,6}-){2,7}[A-Z\d]{4,6})(?![\w-])"
 )

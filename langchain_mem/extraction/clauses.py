@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
 
+from langchain_mem._regex import regex
 from langchain_mem.extraction.cues import (
     CORRECTIONS,
     FICTION,
@@ -24,7 +25,7 @@ from langchain_mem.extraction.languages import language_of, root, telling, words
 from langchain_mem.extraction.moods import requests, wishes
 from langchain_mem.extraction.quantities import in_digits
 
-_SENTENCE: Final = re.compile(r"[^.!?;…\n]+(?:[.](?=\w)[^.!?;…\n]+)*[.!?;…]*", re.UNICODE)
+_SENTENCE: Final = regex(r"[^.!?;…\n]+(?:[.](?=\w)[^.!?;…\n]+)*[.!?;…]*", re.UNICODE)
 _CONJUNCTIONS: Final = {
     "en": "but|and|so|because|although|though|while",
     "de": "aber|und|weil|sondern|obwohl",
@@ -36,41 +37,39 @@ _CONJUNCTIONS: Final = {
     "pl": "ale|i|bo|więc",
     "sv": "men|och|för",
 }
-_BREAKS: Final = {
-    code: re.compile(rf"\s*[,:()–—]\s+|\s+-\s+|\s+(?=(?:{words})\s)") for code, words in _CONJUNCTIONS.items()
-}
-_USED_TO: Final = re.compile(
+_BREAKS: Final = {code: regex(rf"\s*[,:()–—]\s+|\s+-\s+|\s+(?=(?:{words})\s)") for code, words in _CONJUNCTIONS.items()}
+_USED_TO: Final = regex(
     r"\b(?:was|were|had|war|waren|hatte|était|avait|era|había|aveva|tinha)\b.*\b(?:until|till|bis|hasta|fino|até"
     r"|tot)\b"
     r"|\bused\s+to\b|\bno\s+longer\b|\bnot\s+any\s*more\b|\b(?:una volta|un tempo)\b",
     re.IGNORECASE,
 )
-_NO_DENIAL: Final = re.compile(
+_NO_DENIAL: Final = regex(
     r"\bnot only\b|\bno doubt\b|\bnever mind\b|\bno problem\b|\bno worries\b|\bwhy not\b|\bnot bad\b"
     r"|\bcan['’]?t wait\b"
     r"|\bcouldn['’]?t (?:be|agree|have) \w*|\bdon['’]?t (?:forget|worry|mind)\b|\bno,|\bnicht nur\b|\bno wait\b",
     re.IGNORECASE,
 )
-_CONDITION: Final = re.compile(r"\s*(?:if|unless|falls|gdyby|jeśli)\b", re.IGNORECASE)
-_HEDGED: Final = re.compile(r"\b(?:a lo mejor|tal vez|quem sabe|je pense à|not sure|(?-i:may) \w+)\b", re.IGNORECASE)
-_TELLS: Final = re.compile(  # questions that tell what they ask about
+_CONDITION: Final = regex(r"\s*(?:if|unless|falls|gdyby|jeśli)\b", re.IGNORECASE)
+_HEDGED: Final = regex(r"\b(?:a lo mejor|tal vez|quem sabe|je pense à|not sure|(?-i:may) \w+)\b", re.IGNORECASE)
+_TELLS: Final = regex(  # questions that tell what they ask about
     r"\W*(?:did|have|haven't|didn't)\s+i\s+(?:tell|told|mention|mentioned|say|said)"
     r"|\W*(?:did )?you know (?:that|what)|\W*guess\b|\W*hab(?:e)? ich (?:dir )?(?:schon )?(?:erzählt|gesagt)"
     r"|\W*weißt du(?: schon)?,|\W*je t'ai dit"
     r"|\W*te (?:he dicho|conté)|\W*ti ho detto|\W*já te disse|\W*heb ik (?:je )?(?:al )?verteld",
     re.IGNORECASE,
 )
-_TOLD_IN: Final = re.compile(
+_TOLD_IN: Final = regex(
     r"\b(?:in|im|en|dans|nel|no|na|w|i)\s+(?:(?:the|this|that|a|my|dem|diesem|einem|el|la|la|le|il|lo|un|una|een|het"
     r"|de)\s+)?"
     r"(book|novel|film|movie|series|episode|buch|film|libro|novela|película|livre|roman|romanzo|livro|filme|boek"
     r"|książce|boken)\b",
     re.IGNORECASE,
 )
-_THAT: Final = re.compile(r"(?:that|dass|ob|que|qu['’]|che|dat|że|att)(?!\w)", re.IGNORECASE)
-_QUOTE: Final = re.compile(r"[\"“„«]")
-_TO_DO: Final = re.compile(r"\bzu\s+\w+en\b|\b\w+zu\w+en\b|\bte\s+\w+en\b", re.IGNORECASE)
-_APPOSITION: Final = re.compile(r"(?:the|der|die|das|le|la|el|il|o|a|de|het)\s+\S+(?:\s+\S+)?", re.IGNORECASE)
+_THAT: Final = regex(r"(?:that|dass|ob|que|qu['’]|che|dat|że|att)(?!\w)", re.IGNORECASE)
+_QUOTE: Final = regex(r"[\"“„«]")
+_TO_DO: Final = regex(r"\bzu\s+\w+en\b|\b\w+zu\w+en\b|\bte\s+\w+en\b", re.IGNORECASE)
+_APPOSITION: Final = regex(r"(?:the|der|die|das|le|la|el|il|o|a|de|het)\s+\S+(?:\s+\S+)?", re.IGNORECASE)
 _FIRST_PERSON: Final = frozenset("i im ich je io eu ik yo we wir nous".split())
 _LEADING: Final = 3  # words before a subject: "well, and then my sister"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from langchain_mem._regex import regex
 from langchain_mem.extraction.password_rules import GRAMMAR
 from langchain_mem.extraction.secret_rule import FOR, IS, SAID, VERBS, Rule, TextMatch, always, pattern
 
@@ -41,7 +42,7 @@ BACK_OF_CARD: Final = pattern(
     r"|dígitos)"
     r"[ \t]+(?:on|at|auf|en|au|sul|no|hinten|del|do)\b[^\n\d]{0,30}?(?P<secret>\d{3,4})(?![\w.,:/-]*\w)"
 )
-NEAR_PIN: Final = re.compile(
+NEAR_PIN: Final = regex(
     r"\b(?:PIN|PUK)\b[^\d\n.;]{1,40}?(?P<secret>(?!19\d\d|20\d\d)\d{4}|\d(?:[ -]\d){3})(?![\w.,:/-]*\w)"
 )
 NEAR_CVV: Final = pattern(

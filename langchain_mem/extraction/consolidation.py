@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -25,6 +24,9 @@ from langchain_mem.extraction.model_call import asked_for
 from langchain_mem.extraction.portions import tokens
 from langchain_mem.model.instants import shown
 from langchain_mem.model.records import Rejected, StoredMemory, sound
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 TIDY: Final = """\
 You tidy the long-term memory of an assistant. <known> holds memories of one person, family or agent, numbered, each \

@@ -15,10 +15,11 @@ from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Final, NamedTuple
 
+from langchain_mem._regex import regex
 from langchain_mem.extraction.languages import alike, root, telling
 from langchain_mem.extraction.quantities import Date, Quantities, in_digits, quantities
 
-_RELATIVE: Final = re.compile(
+_RELATIVE: Final = regex(
     r"""\bin\s+\w+\s+(?:tag|woche|monat|jahr|day|week|month|year)\w*|\b(?:today|tonight|tomorrow|yesterday|now|ago
             |this|last|next|coming|past|since|recently|just|weekend|week|month|year
     |years|months|weeks|days|morning|evening|eve|spring|summer|autumn|fall|winter|christmas|easter|monday|tuesday
@@ -48,9 +49,9 @@ _EXACT: Final = {
     1: "tomorrow|demain|domani|amanhã|jutro",
     2: "day after tomorrow|übermorgen|après-demain|pasado mañana|dopodomani|overmorgen|pojutrze",
 }
-_EXACTLY: Final = {away: re.compile(rf"\b(?:{said})\b", re.IGNORECASE) for away, said in _EXACT.items()}
+_EXACTLY: Final = {away: regex(rf"\b(?:{said})\b", re.IGNORECASE) for away, said in _EXACT.items()}
 _NEAR: Final = timedelta(days=430)  # what "last", "next" or a weekday may reach
-_PAIR: Final = re.compile(r"(?<![\w.,:])(\d+(?:[.,]\d+)?|one)\s+([^\W\d_]+)", re.IGNORECASE)
+_PAIR: Final = regex(r"(?<![\w.,:])(\d+(?:[.,]\d+)?|one)\s+([^\W\d_]+)", re.IGNORECASE)
 _UNITS: Final = frozenset(
     """
     year years month months week weeks day days hour hours minute minutes euro euros dollar dollars pound pounds

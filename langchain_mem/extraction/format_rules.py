@@ -12,26 +12,27 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from langchain_mem._regex import regex
 from langchain_mem.extraction.generated_rules import is_hexadecimal, looks_generated
 from langchain_mem.extraction.password_rules import has, is_phrase, is_turned
 from langchain_mem.extraction.secret_rule import IS, Rule, TextMatch, always, pattern
 
-TERRAFORM: Final = re.compile(r"(?<!\w)[A-Za-z0-9]{14}\.atlasv1\.(?P<secret>[\w-]{30,200})")
+TERRAFORM: Final = regex(r"(?<!\w)[A-Za-z0-9]{14}\.atlasv1\.(?P<secret>[\w-]{30,200})")
 KEY_DATA: Final = pattern(
     r"(?:client-key-data|tls\.key|private[_-]?key(?:[_-]?data)?|pfx|keystore)[\"']?[ \t]{0,3}[:=][ \t]{0,3}[\"']?"
     r"(?P<secret>[A-Za-z0-9+/]{40,4000}={0,2})(?![\w])"
 )
 NET_USE: Final = pattern(r"[ \t]/user:[^\s]{1,60}[ \t]+[\"']?(?P<secret>[^\s\"'/][^\s\"']{3,99})")
 
-WALLET: Final = re.compile(r"(?<!\w)(?P<secret>5[HJK][1-9A-HJ-NP-Za-km-z]{49}|[KL][1-9A-HJ-NP-Za-km-z]{51})(?!\w)")
+WALLET: Final = regex(r"(?<!\w)(?P<secret>5[HJK][1-9A-HJ-NP-Za-km-z]{49}|[KL][1-9A-HJ-NP-Za-km-z]{51})(?!\w)")
 """A Bitcoin key in the wallet import format: base58, 51 or 52 characters."""
 
-AIRTABLE: Final = re.compile(r"\bpat[A-Za-z0-9]{14}\.(?P<secret>[0-9a-f]{64})")
+AIRTABLE: Final = regex(r"\bpat[A-Za-z0-9]{14}\.(?P<secret>[0-9a-f]{64})")
 
-ADDRESS: Final = re.compile(
+ADDRESS: Final = regex(
     r"://[^\s\"'<>]{1,200}?/(?i:private|secret|token|key|auth|magic|invite|feed)[/=-](?P<secret>[\w-]{16,200})"
 )
-PGPASS: Final = re.compile(
+PGPASS: Final = regex(
     r"(?<![\w/:.-])(?:\*|(?=[\w.-]{0,100}[a-zA-Z])[\w.-]{3,100}):(?:\d{2,5}"
     r"|\*):[\w*-]{1,60}:[\w*.-]{1,60}:(?P<secret>[^\s\"']{4,100})"
 )
@@ -40,11 +41,11 @@ QUOTED_WORDS: Final = pattern(
     rf"|senha|mot de passe|wachtwoord)(?:[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}|{IS}|[ \t]+)"
     r"(?:(?P<mark>[\"'])(?P<secret>[^\"'\n${<]{6,80})(?P=mark)|[“„«](?P<curly>[^\"“”„»\n${<]{6,80})[”“»])"
 )
-QUOTED_KEY: Final = re.compile(
+QUOTED_KEY: Final = regex(
     r"\b[A-Z][A-Z0-9_]{0,40}(?:SECRET|TOKEN|KEY)=(?P<mark>[\"'])"
     r"(?P<secret>[^\"'\n${<]{3,20} [^\"'\n${<]{20,800})(?P=mark)"
 )
-SEED: Final = re.compile(
+SEED: Final = regex(
     r"\b(?i:totp|otp|2fa|mfa|authenticator|two-factor|seed|setup key|secret|geheimnis)\b[^\n]{0,50}?(?<![\w=/-])"
     r"(?P<secret>[A-Z2-7]{16,64}|(?:[A-Z2-7]{4}[ -]){3,15}[A-Z2-7]{4}|(?:[a-z2-7]{4} ){7}[a-z2-7]{4})(?![\w-])"
 )
@@ -52,17 +53,17 @@ APP_PASSWORD: Final = pattern(
     r"\bapp(?:[ -]specific)?[ -]?(?:password|passwort|kennwort)s?\b[^\n]{0,40}?(?<!\w)"
     r"(?P<secret>[a-z]{4}(?:[ -][a-z]{4}){3})(?!\w)"
 )
-HASHED: Final = re.compile(
+HASHED: Final = regex(
     r"\$(?:1|2[abxy]?|5|6|y|apr1|argon2id?|scrypt|pbkdf2[\w-]*)\$"
     r"(?P<secret>[^\s:\"'<>]{20,200})"
 )
 """A password as `/etc/shadow` and `.htpasswd` keep it: short ones are guessed from it."""
 
-BEFORE_HOST: Final = re.compile(
+BEFORE_HOST: Final = regex(
     r"(?<![\w/:.@-])[\w.-]{2,40}:(?P<secret>[^\s\"'/@]{6,64})@(?:\d{1,3}(?:\.\d{1,3}){3}"
     r"|[\w-]{1,60}(?:\.[\w-]{1,60}){1,4})"
 )
-IN_ADDRESS: Final = re.compile(r"://(?P<secret>[0-9a-f]{32,64}|[\w-]{20,100})(?:@|:x-oauth-basic@)(?=[\w\[])")
+IN_ADDRESS: Final = regex(r"://(?P<secret>[0-9a-f]{32,64}|[\w-]{20,100})(?:@|:x-oauth-basic@)(?=[\w\[])")
 VALUE_OF: Final = pattern(
     r"\b(?:key|name|id)=[\"'][\w.:-]{0,40}(?:secret|token|password|passwd|pwd|apikey|api[_-]key)[\"'][ \t]+value="
     r"[\"'](?P<secret>[^\"'\n${<]{4,200})[\"']"

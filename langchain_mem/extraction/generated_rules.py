@@ -14,6 +14,7 @@ import itertools
 import re
 from typing import Final
 
+from langchain_mem._regex import regex
 from langchain_mem.extraction.secret_rule import Rule, TextMatch, any_of, pattern
 
 _WORDS: Final = """
@@ -33,15 +34,15 @@ _VALUE: Final = r"(?<![\w/.@#?&%+~-])(?P<secret>[A-Za-z0-9][\w.+/~:-]{18,400}[\w
 
 AFTER: Final = pattern(rf"(?<![\w-]){_WORD}\b[^\n]{{0,60}}?", _VALUE)
 BEFORE: Final = pattern(_VALUE, rf"[\"'`]?[ \t,]+[^\n\d]{{0,40}}?\b{_WORD}\b")
-PREFIXED: Final = re.compile(
+PREFIXED: Final = regex(
     r"(?<![\w/.@#?&=%+~-])(?!(?:asst|thread|run|msg|call|toolu|chatcmpl|resp|req|file|batch|evt|cs_test|cs_live"
     r"|pk_test|pk_live|pub|public|sha\d*|urn|img|id)[_-])"
     r"(?P<secret>[A-Za-z]{2,10}[_-](?:[A-Za-z0-9]{1,10}[_-]){0,2}[A-Za-z0-9]{32,400})(?![\w@])"
 )
 """`vendor_…`: a short name and 32 characters or more; ids of the usual services are shorter or have known names."""
 
-_HEX: Final = re.compile(r"(?:0x)?[0-9a-f-]+|(?:0x)?[0-9A-F-]+")
-_NO_SECRET: Final = re.compile(
+_HEX: Final = regex(r"(?:0x)?[0-9a-f-]+|(?:0x)?[0-9A-F-]+")
+_NO_SECRET: Final = regex(
     r"://|\bbase64,|\bsha-?\d+[-:]|\bssh-|\bhash\b|\bfingerprint|\bchecksum|\bdigest|\bpublic|\bpublishable"
     r"|\bintegrity|\betag|\baddress",
     re.IGNORECASE,

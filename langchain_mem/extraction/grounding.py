@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-_IDENTIFIER: Final = re.compile(
+from langchain_mem._regex import regex
+
+_IDENTIFIER: Final = regex(
     r"https?://\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[A-Z]+(?:-\w+)*-\d[\w-]*|\b(?=\w*\d)(?=\w*[^\W\d_])\w+(?:-\w+)*"
 )
-_NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
-_WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_ORDINAL: Final = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b", re.IGNORECASE)
+_NUMBER: Final = regex(r"\d+(?:[.,:]\d+)*")
+_WORD: Final = regex(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_ORDINAL: Final = regex(r"\b(\d+)(?:st|nd|rd|th)\b", re.IGNORECASE)
 
 _MONTHS: Final = (
     "january", "february", "march", "april", "may", "june",
@@ -25,7 +27,7 @@ _MONTHS: Final = (
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # "may" is a month where it is written like a name or stands beside a number
 _MONTH: Final = "|".join(rf"{m}|{m[:3]}" for m in _MONTHS if m != "may") + r"|(?-i:May)|may(?=\s+\d)"
-_DATE: Final = re.compile(
+_DATE: Final = regex(
     rf"\d{{4}}-\d\d(?:-\d\d)?|(?:\b\d{{1,2}}\s+)?\b(?:{_MONTH})\b\.?(?:\s+\d{{1,2}}\b)?(?:,?\s+\d{{4}})?"
     r"|\b(?:19|20)\d\d\b",
     re.IGNORECASE,

@@ -12,12 +12,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from langchain_mem._regex import regex
 from langchain_mem.extraction.password_rules import has, is_given_plainly, is_unlike_a_word
 from langchain_mem.extraction.secret_rule import FOR, IS, SAID, Rule, TextMatch, detector, pattern
 
 # --- cards -----------------------------------------------------------------------------------------------------------
 
-_ISSUERS = re.compile(
+_ISSUERS = regex(
     r"4(?:\d{15}|\d{18})"  # Visa
     r"|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"  # Mastercard
     r"|3[47]\d{13}"  # American Express
@@ -27,7 +28,7 @@ _ISSUERS = re.compile(
 )
 """Prefixes and lengths in use, as in ISO/IEC 7812; one identifier in ten passes Luhn's check alone."""
 
-CARD = re.compile(
+CARD = regex(
     r"(?<![\w.+-])(?<![A-Z]{2}\d\d )"  # not within a word, a decimal, a phone number or an IBAN
     r"(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}|\d{4}([ -])\d{6}\2\d{4,5}|\d{14,19}+)"
     r"(?!-?\w|\.\d)",
@@ -75,13 +76,13 @@ _TOKEN = pattern(
     r"(?P<secret>\w(?:[./+=~%-]*+\w)*+[=-]{0,2})(?![\w:@(\[])",
 )
 
-_KEY = re.compile(
+_KEY = regex(
     rf"\b[Kk]ey(?:{SAID}|{IS})[\"'`]?(?P<secret>(?=[\w+/-]{{0,60}}\d)(?=[\w+/-]{{0,60}}[a-z])"
     rf"(?=[\w+/-]{{0,60}}[A-Z])[\w+/-]{{20,}}={{0,2}})"
 )
 """A mere "key": what mixes digits, small and large letters at length, as no hash does."""
 
-_VARIABLE = re.compile(
+_VARIABLE = regex(
     r"\b(?!PUBLIC|PRIMARY|FOREIGN|SORT|CACHE)[A-Z][A-Z0-9_]{0,40}(?:SECRET|TOKEN|KEY|CREDENTIALS?|SALT|PEPPER"
     r"|PASSPHRASE|_PASS|_PW)\b"
     r"=[\"']?(?P<secret>[^\s\"'$<{(/%][^\s\"'(]{5,})"
@@ -94,14 +95,14 @@ _HEADER = pattern(
     r"(?P<secret>(?=[\w.+/=~-]{0,60}\d)[\w.+/=~-]{12,})"
 )
 
-_PAIRED_AWS = re.compile(
+_PAIRED_AWS = regex(
     r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}[\s:/,|&and]{1,8}(?P<secret>[A-Za-z0-9/+]{40})"
     r"(?![A-Za-z0-9/+])"
 )
-_AZURE = re.compile(r"(?<![\w~-])(?P<secret>[\w~.-]{3}\dQ~[\w~.-]{31,34})")
-_FIREBASE = re.compile(r"\bAAAA[\w-]{7}:(?P<secret>[\w-]{100,})")
-_JWK = re.compile(r"\"(?:d|k)\"\s{0,3}:\s{0,3}\"(?P<secret>[\w-]{40,})\"")
-_DOCKER_AUTH = re.compile(
+_AZURE = regex(r"(?<![\w~-])(?P<secret>[\w~.-]{3}\dQ~[\w~.-]{31,34})")
+_FIREBASE = regex(r"\bAAAA[\w-]{7}:(?P<secret>[\w-]{100,})")
+_JWK = regex(r"\"(?:d|k)\"\s{0,3}:\s{0,3}\"(?P<secret>[\w-]{40,})\"")
+_DOCKER_AUTH = regex(
     r"\"auth\"\s{0,3}:\s{0,3}\"(?P<secret>[\w+/=]{12,})\"|\b_auth(?:Token)?[ \t]?=[ \t]?[\"']?"
     r"(?P<registry>[\w+/=-]{12,})"
 )
@@ -111,14 +112,14 @@ _COOKIE = pattern(
     r"(?P<secret>[\w.%+/~-]{12,}=*)",
 )
 
-_QUERY = re.compile(
+_QUERY = regex(
     r"(?<=[?&#])(?:[\w-]{0,20}(?:token|key|secret|signature|passw(?:or)?d|pwd)|sig|auth|code)="
     r"(?P<secret>[\w.%+/~-]{8,}=*)",
     re.IGNORECASE,
 )
 """A token among the parameters of an address."""
 
-_WEBHOOK = re.compile(
+_WEBHOOK = regex(
     r"(?:webhook\.office\.com/webhookb2|outlook\.office\.com/webhook|discord(?:app)?\.com/api/webhooks"
     r"|hooks\.zapier\.com/hooks/catch|hooks\.slack\.com/(?:services|workflows|triggers)|hook\.\w+\.make\.com"
     r"|maker\.ifttt\.com/(?:trigger/\w+/)?(?:json/)?(?:with/key|use)|chat\.googleapis\.com/v1/spaces"
@@ -157,7 +158,7 @@ _PREFIXES = tuple(
 )
 """How the keys begin of vendors that `detect-secrets` does not know, or whose newer keys it does not."""
 
-_PREFIXED = re.compile(
+_PREFIXED = regex(
     rf"(?<![A-Za-z0-9_-])(?:{'|'.join(map(re.escape, _PREFIXES))})(?P<secret>[A-Za-z0-9_-]{{18,}})", re.ASCII
 )
 
@@ -179,7 +180,7 @@ _DISCORD = tuple("MT Mj Mz ND NT Nj Nz OD OT".split())
 
 _GITLAB = tuple("glpat- gldt- glft- glsoat- glrt- glcbt- glimt- glptt- glagent- gloas- GR1348941".split())
 
-_JWT = re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*){0,3}", re.ASCII)
+_JWT = regex(r"\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*){0,3}", re.ASCII)
 
 
 def _is_jwt(match: TextMatch) -> bool:
@@ -188,17 +189,17 @@ def _is_jwt(match: TextMatch) -> bool:
     return plain or bool(detector("jwt.JwtTokenDetector").is_formally_valid(match[0]))
 
 
-_KEY_BLOCK = re.compile(
+_KEY_BLOCK = regex(
     r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}"
     r"(?:(?:[^-]|-(?!---))*+-{4,5} ?END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}"
     r"|(?:(?:\s|\\[nr])*[A-Za-z0-9+/=]{16,})+)"  # cut off before its end
     r"|(?<=Private-Lines: )\d+(?:\s+[A-Za-z0-9+/=]{16,})+"  # PuTTY
 )
 
-_URL_PASSWORD = re.compile(r"://[^\s:/?#@\"'<>]{0,100}:(?!\d{1,5}(?:/|$))([^\s\"'<>]{1,200})@(?=[\w\[])")
+_URL_PASSWORD = regex(r"://[^\s:/?#@\"'<>]{0,100}:(?!\d{1,5}(?:/|$))([^\s\"'<>]{1,200})@(?=[\w\[])")
 
 
-_FORM = re.compile(r"(?:my|your)?[-_]?(?:password|passwd|pass|pwd|secret)|x{3,}|\*+|\.{3}|…|[<{\[$].*", re.IGNORECASE)
+_FORM = regex(r"(?:my|your)?[-_]?(?:password|passwd|pass|pwd|secret)|x{3,}|\*+|\.{3}|…|[<{\[$].*", re.IGNORECASE)
 
 
 def _is_filled_in(match: TextMatch) -> bool:

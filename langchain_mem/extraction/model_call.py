@@ -12,14 +12,12 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.exceptions import OutputParserException
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import var_child_runnable_config
+from langchain_core.runnables.config import RunnableConfig, var_child_runnable_config
 
 # private, but what LangGraph itself tells its streaming handlers by
 from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
@@ -32,6 +30,10 @@ from langchain_mem.extraction.document_prompts import again as again_for
 from langchain_mem.extraction.messages import text_of
 from langchain_mem.extraction.proposals import Answer, Proposals, form_of, proposals_of
 from langchain_mem.extraction.request import ExtractionRequest
+
+if TYPE_CHECKING:  # they import LangSmith: half a second, which a memory without a model does without
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.runnables import Runnable
 
 _LOG: Final = logging.getLogger("langchain_mem")
 

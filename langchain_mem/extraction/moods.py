@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from langchain_mem._regex import regex
+
 
 def _patterns(parts: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
-    return {
-        code: re.compile(rf"(?<![\w'’])(?:{part})(?!\w)", re.IGNORECASE | re.VERBOSE) for code, part in parts.items()
-    }
+    return {code: regex(rf"(?<![\w'’])(?:{part})(?!\w)", re.IGNORECASE | re.VERBOSE) for code, part in parts.items()}
 
 
 _WISHED: Final = _patterns(
@@ -130,7 +130,7 @@ _WAS: Final = _patterns(
 )
 # the endings of verbs that tell what was so for a while
 _LASTING: Final = {
-    code: re.compile(part, re.IGNORECASE)
+    code: regex(part, re.IGNORECASE)
     for code, part in {
         "en": r"\w{3,}ed",
         "de": r"(?!\w*(?:hal|arbei|war|bie|lei|mie|stal|wal|schal|rei|ra|tre|hei|kos)te[nst]*$)\w{3,}te(?:n|st)?",
@@ -151,7 +151,7 @@ _X: Final = (
 )
 # what is given up for something else: "switched from X to Y", "X for Y", "after three years in X"
 _LEFT: Final = {
-    code: [re.compile(rf"\b{part}".replace("@", _X), re.IGNORECASE) for part in parts]
+    code: [regex(rf"\b{part}".replace("@", _X), re.IGNORECASE) for part in parts]
     for code, parts in {
         "en": (
             r"(?:switch|mov|chang|convert|migrat|transition)\w*\s+(?:\w+\s+){0,3}?from\s+@",

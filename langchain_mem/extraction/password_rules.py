@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from langchain_mem._regex import regex
 from langchain_mem.extraction.secret_rule import (
     FOR,
     IS,
@@ -57,7 +58,7 @@ SPOKEN_PASSWORD: Final = pattern(
     rf"(?<![1\w])(?:\w{{0,30}}_)?(?:{_LABEL}|pass(?=[ \t]+(?:is|was)\b))(?!\w){_THINGS}(?:{PROSE}|{FOR}?[ \t]+"
     rf"|[ \t]*\n[ \t]*){VALUE}"
 )
-XML: Final = re.compile(
+XML: Final = regex(
     r"<(?:\w{0,20}(?:password|passwd|pwd|passphrase|secret|token"
     r"|apikey))>(?P<secret>[^<>\s$]{3,200})</",
     re.IGNORECASE,
@@ -108,7 +109,7 @@ AFTER_MAIL: Final = pattern(
     rf"(?<!\w)(?:{_LABEL}|pass|login)\b[^\n]{{0,40}}?:[ \t]*[\w.+-]{{1,40}}@[\w-]{{1,40}}(?:\.[\w-]{{1,20}})"
     r"{1,3}[ \t]+(?P<secret>[^\s\"'`,;]{6,64})"
 )
-FLAG: Final = re.compile(
+FLAG: Final = regex(
     r"(?<![\w-])--?(?:password|passwd|pass|pwd|passphrase)(?:=|[ \t]+)[\"']?(?P<secret>[^\s\"'-][^\s\"']{2,99})"
     r"|(?<![\w-])(?:-u|--user)[ \t]+[\"']?[^\s:\"']{1,60}:(?P<pair>[^\s\"']{3,99})"
     r"|\bopenssl\b[^\n|;]{0,80}?[ \t](?:-k[ \t]+|-pass(?:in"
@@ -142,7 +143,7 @@ WIFI: Final = pattern(
 )
 """A network's key: WPA asks for eight characters or more."""
 
-NETWORK_CODE: Final = re.compile(r"\bWIFI:[^\n]{0,80}?\bP:(?P<secret>[^;\n]{4,63})")
+NETWORK_CODE: Final = regex(r"\bWIFI:[^\n]{0,80}?\bP:(?P<secret>[^;\n]{4,63})")
 """What a network's QR code says."""
 
 NETWORK_NUMBER: Final = pattern(
@@ -150,7 +151,7 @@ NETWORK_NUMBER: Final = pattern(
     rf"(?:{SAID}|{IS}|[ \t]+)(?P<secret>\d{{4}}(?:[ -]\d{{4}}){{1,5}}|\d{{8,24}})(?!\w)"
 )
 
-IDEOGRAPHIC: Final = re.compile(
+IDEOGRAPHIC: Final = regex(
     r"(?:パスワード|暗証番号|密码|密碼|口令|비밀번호|비번|암호"
     r"|รหัสผ่าน)[^!-~\n]{0,6}[ :=]{0,3}(?P<secret>[!-9;-~]{4,64})"
 )
@@ -174,7 +175,7 @@ NUMBERED_PHRASE: Final = pattern(
 )
 """Words and then a number, "purple monkey dishwasher 42"."""
 
-_NO_VALUE: Final = re.compile(
+_NO_VALUE: Final = regex(
     r"[$<{%\[(/]|~/|\w+://|\.{1,2}/|[A-Za-z]:\\"  # a variable, a placeholder, a path, an address
     r"|\w[\w.]*[(\[]|(?:[a-z_]\w*\.)+[a-z_]\w*$"  # a call, an index, an attribute
     r"|(?:\w*_)?(?:password|passwd|passphrase|pwd|secret|token)$"  # a variable of that name
@@ -186,7 +187,7 @@ _NO_VALUE: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
-_TERM: Final = re.compile(
+_TERM: Final = regex(
     r"(?:1password|keepass|lastpass|bitwarden|sha|md|aes|rsa|oauth|utf|iso|ipv|wpa|https?|base|rfc|argon|scrypt"
     r"|win|windows"
     r"|office|python|php|sql|web|v|ver|fido|x|mp|h|ps|usb|ed)[-_.]?\d*(?:[-_.]?\d+)*[a-z]{0,4}(?:-\w{2,4})?$"
@@ -237,7 +238,7 @@ def is_said(match: TextMatch) -> bool:
     return bool(match.groupdict().get("quote")) or (len(value) >= 6 and reads_unlike_a_word(value))
 
 
-_QUALITIES: Final = re.compile(
+_QUALITIES: Final = regex(
     r"(?:ed|ing|ous|ble|ive|ful|less|al|ic|en|ly|ary|ory|ent|ant|id|est|er|ish|some|upid|ette|able|ieren|iert|ig"
     r"|lich|ido|ada|ado)$",
     re.IGNORECASE,

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from langchain_mem._regex import regex
 from langchain_mem.errors import MissingDependency
 from langchain_mem.extraction.key_rules import CARD, is_card
 from langchain_mem.extraction.secret_rule import IS, SAID, Rule, TextMatch, pattern
@@ -22,7 +23,7 @@ KINDS: Final = ("email", "phone", "card", "iban", "national-id")
 REGIONS: Final = tuple("US GB DE FR ES IT BR PL AU NL CH AT PT IN MX CA BE SE DK NO IE".split())
 """Countries whose telephone numbers are recognized without their `+` prefix, as ISO 3166 has them."""
 
-_EMAIL: Final = re.compile(
+_EMAIL: Final = regex(
     r"(?<![\w.+/@-])(?<!://)(?!git@|ssh@)(?P<secret>[^\W_][\w.+'’-]{0,63}(?:@|%40)(?:[^\W_]"
     r"(?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24})(?![\w@-])"
 )
@@ -31,11 +32,11 @@ _SPELLED_EMAIL: Final = pattern(
     r"(?<![\w.+-])(?P<secret>[\w.+-]{1,64} ?[\[({<] ?(?:at|ät|arroba|arobase|chiocciola) ?[\])}>] ?[\w-]{1,60}"
     r"(?: ?(?:[\[({](?:dot|punkt|punto|point|ponto)[\])}]|\.) ?[a-z][\w-]{1,20}){1,4})"
 )
-_PHONE: Final = re.compile(
+_PHONE: Final = regex(
     r"(?<![\w.,+#/:-])(?P<secret>(?:\+|00)[1-9](?:[ ()./-]{0,3}\d){6,14}|\(?\d{1,5}\)?"
     r"(?:[ .-]{0,2}\(?\d\)?){5,13}|0\d{2,4}/\d{5,9})(?![\w:@%€$£]|[.,/-]\w)"
 )
-_LINKED_PHONE: Final = re.compile(r"(?:wa\.me/|tel:)(?P<secret>\+?\d[\d().-]{6,18}\d)(?!\w)")
+_LINKED_PHONE: Final = regex(r"(?:wa\.me/|tel:)(?P<secret>\+?\d[\d().-]{6,18}\d)(?!\w)")
 _CALLED: Final = pattern(
     r"\b(?:(?:tele|cell|mobile |i|smart|home |work )?phone|cell|mobile|tel|call|ring|text|sms|whatsapp|signal"
     r"|fax|landline|line|dial|reach|number|no"
@@ -53,19 +54,19 @@ _RUNG: Final = pattern(
 )
 """Words after which a number is a telephone's for certain."""
 
-_FICTITIOUS: Final = re.compile(r"\(?555\)?[ .-]\d{3}[ .-]\d{4}$|(?:\(?\d{3}\)?[ .-])?555[ .-]\d{4}$")
+_FICTITIOUS: Final = regex(r"\(?555\)?[ .-]\d{3}[ .-]\d{4}$|(?:\(?\d{3}\)?[ .-])?555[ .-]\d{4}$")
 """Numbers of films and examples, which no plan has."""
 
-_PART_OF_ANOTHER: Final = re.compile(r"(?<!\w)(?=\w*\d)(?=\w*[A-Z])\w+[ .-]$")
+_PART_OF_ANOTHER: Final = regex(r"(?<!\w)(?=\w*\d)(?=\w*[A-Z])\w+[ .-]$")
 """Capitals and digits right before, as in "AA1 01 2345 6784", the rest of a tracking number."""
 
-_SPACED: Final = re.compile(
+_SPACED: Final = regex(
     r"\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}$|\(?0\d{1,5}\)?[ /.-]\d[\d .-]{4,}$|\(\d{2,5}\) ?\d[\d .-]{5,}$"
     r"|0\d{2,4}/\d{5,9}$"
 )
-_DATE: Final = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|(?:19|20)\d\d[./-]\d\d?[./-]\d\d?")
+_DATE: Final = regex(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|(?:19|20)\d\d[./-]\d\d?[./-]\d\d?")
 
-_IBAN: Final = re.compile(r"(?<![\w-])(?P<secret>[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30})(?!\w)")
+_IBAN: Final = regex(r"(?<![\w-])(?P<secret>[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30})(?!\w)")
 
 _ID_LABELS: Final = (
     r"ssn|social security(?: number| no)?|tax[ -]?(?:payer )?id(?:entification)?(?: number| no)?|itin|ein"
@@ -134,7 +135,7 @@ _PLAIN_IDS: Final = {
 }
 """Ids that look like nothing else, by the module of `stdnum` that checks them."""
 
-_ONLY_SO: Final = re.compile(
+_ONLY_SO: Final = regex(
     r"(?<![\w./+-])(?P<secret>(?!000|666)\d{3}-(?!00)\d{2}-(?!0000)\d{4}"  # United States
     r"|[A-Z]{6}\d{2}[A-Z]\d{2}[A-Z]\d{3}[A-Z]"  # Italy
     r"|\d{3}\.\d{3}\.\d{3}-\d{2}"  # Brazil
@@ -144,7 +145,7 @@ _ONLY_SO: Final = re.compile(
 )
 """Forms that nothing else has, so check digits are not asked for: people mistype, and some numbers are withdrawn."""
 
-_NINO: Final = re.compile(
+_NINO: Final = regex(
     r"(?<!\w)(?P<secret>(?!BG|GB|KN|NK|NT|TN"
     r"|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D])(?!\w)"
 )
@@ -212,7 +213,7 @@ def _ids() -> list[Rule]:
     plain = [
         Rule(
             name="national-id",
-            find=re.compile(rf"(?<![\w./+-])(?P<secret>{shape})(?![\w-])"),
+            find=regex(rf"(?<![\w./+-])(?P<secret>{shape})(?![\w-])"),
             group="secret",
             accepts=_checked_by(module),
         )

@@ -13,13 +13,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_HAS: Final = re.compile(
+from langchain_mem._regex import regex
+
+_HAS: Final = regex(
     r"\b(?:has|have|owns|own|hat|haben|besitzt|possède|tiene|tienen|ha|hanno|tem|têm|heeft|ma|har)\b(?!\s+\w+(?:ed"
     r"|en)\b)"
     r"|\A(?:\w+\s){0,3}a\s+(?:un|une|des|deux|trois|\d)\b",
     re.IGNORECASE,
 )
-_HAVING: Final = re.compile(
+_HAVING: Final = regex(
     r"\b(?:has|have|having|had|['’]ve|got|gets|get|getting|own|owns|with|my|our|mine|ours|there(?:['’]s| is| are)"
     r"|bought|adopted|inherited|received"
     r"|need|needs|gave|took|booked|is|are|was|s|belongs"
@@ -33,11 +35,11 @@ _HAVING: Final = re.compile(
     r"|jag|har|min|mitt|mina|vår\w*|köpt\w*|med)\b",
     re.IGNORECASE,
 )
-_IS_ONE: Final = re.compile(
+_IS_ONE: Final = regex(
     r"(?i:\b(?:is|are)\s+(?:an?|the))\s+\w+|\b(?:ist|sind)\s+(?:ein\w*\s+)?[A-ZÄÖÜ]\w+|\b(?:est|sont)\s+\w+|\b(?:es"
     r"|son)\s+\w+|\bè\s+\w+|\bé\s+\w+"
 )
-_BEING: Final = re.compile(
+_BEING: Final = regex(
     r"\b(?:am|im|is|are|was|were|be|been|being|become\w*|became|as|['’]m|['’]re|['’]s|s|re|m|work\w*|my|our|for"
     r"|bin|bist|ist|sind|war|werde|geworden|als|arbeite\w*|mein\w*|unser\w*"
     r"|suis|es|est|sommes|sont|étais|devenu\w*|comme|c['’]est|mon|ma|mes"
@@ -47,10 +49,10 @@ _BEING: Final = re.compile(
     r"|ben|bent|zijn|werk\w*|mijn|jestem|jesteśmy|są|mój|moja|är|min|mitt)\b|['’](?:m|s|re)\b",
     re.IGNORECASE,
 )
-_WORKS: Final = re.compile(
+_WORKS: Final = regex(
     r"\b(?:works|working|job|arbeitet|travaille|trabaja|lavora|trabalha|werkt|pracuje)\b", re.IGNORECASE
 )
-_WORKING: Final = re.compile(
+_WORKING: Final = regex(
     r"work|\bjob|employ|hired|shift|office|colleague|boss|manager|role|position|company|firm|team|career|started"
     r"|start\b|\bam\b|['’]m\b|\bmy\b"
     r"|arbeit|beruf|büro|kolleg|chef|firma|schicht|\bbin\b|travail|boss|boulot|emploi|bureau|collègue|\bsuis\b"

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from text_to_num import alpha2digit  # type: ignore[import-untyped]  # a C extension without stubs
 
+from langchain_mem._regex import regex
 from langchain_mem.extraction.languages import language_of
 
 _SPOKEN: Final = frozenset({"en", "fr", "es", "pt", "de", "it", "nl"})
@@ -38,7 +39,7 @@ _MONTHS: Final = {
     for number, month in enumerate(names.split(), 1)
 }
 _MONTH: Final = "|".join(sorted(map(re.escape, _MONTHS), key=len, reverse=True))
-_DATE: Final = re.compile(
+_DATE: Final = regex(
     rf"""\b(?P<iso>(?:19|20)\d\d-\d\d(?:-\d\d)?)\b
     |\b(?P<dotted>\d{{1,2}}[./]\d{{1,2}}[./](?:\d{{4}}|\d\d))\b
     |\b(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th|º|\.)?(?:\s*[-–]\s*(?P<until>\d{{1,2}})\.?)?\s+(?:of\s+|de\s+)?)?
@@ -49,15 +50,15 @@ _DATE: Final = re.compile(
     |\bback\s+in\s+'?(?P<back>\d\d)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-_HALF: Final = re.compile(r"\b(?:halb|half)\s+(\d{1,2})\b(?!\s*(?:hour|year|an))", re.IGNORECASE)
-_CLOCK: Final = re.compile(
+_HALF: Final = regex(r"\b(?:halb|half)\s+(\d{1,2})\b(?!\s*(?:hour|year|an))", re.IGNORECASE)
+_CLOCK: Final = regex(
     r"\b(\d{1,2})(?:[:h](\d\d)|[.](\d\d)(?=\s*(?:am|pm|uhr)))?\s*(o'?clock|uhr|heures?|uur|horas?|h)?\s*(am|pm|a\.m\.|p\.m\.)?(?=\W|$)",
     re.IGNORECASE,
 )
-_RELATIVE_CLOCK: Final = re.compile(
+_RELATIVE_CLOCK: Final = regex(
     r"\b(half|quarter|viertel|kwart)\s+(past|to|before|after|nach|vor|over|voor)\s+(\d{1,2})\b", re.IGNORECASE
 )
-_AMOUNT: Final = re.compile(
+_AMOUNT: Final = regex(
     r"(?<![\w.,])(?<![^\W\d_]-)(\d+(?:[.,  ]\d{3})*(?:[.,]\d+)?|\d+)"
     r"\s?(k|tsd|grand|mil|tysięcy|dozen|million|m)?(?![\w])",
     re.IGNORECASE,
@@ -65,10 +66,10 @@ _AMOUNT: Final = re.compile(
 _TIMES: Final = {
     "k": 1000, "tsd": 1000, "grand": 1000, "mil": 1000, "tysięcy": 1000, "dozen": 12, "million": 1_000_000,
 }  # fmt: skip
-_MIXED: Final = re.compile(r"(\d+)\s?(?:'|ft|foot|feet)\s?(\d+)")
-_IN_WORD: Final = re.compile(r"(?<=[a-zA-Z])(\d+)|(\d+)(?=[a-zA-Z])")
+_MIXED: Final = regex(r"(\d+)\s?(?:'|ft|foot|feet)\s?(\d+)")
+_IN_WORD: Final = regex(r"(?<=[a-zA-Z])(\d+)|(\d+)(?=[a-zA-Z])")
 
-_WORDS_FOR_ONE: Final = re.compile(r"\b(?:once|single|a couple)\b", re.IGNORECASE)
+_WORDS_FOR_ONE: Final = regex(r"\b(?:once|single|a couple)\b", re.IGNORECASE)
 _COUPLE: Final = {"once": "1", "single": "1", "a couple": "2"}
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from langchain_mem._regex import regex
+
 TextMatch = re.Match[str]
 
 
@@ -51,7 +53,7 @@ def detector(name: str) -> Any:
 
 def pattern(*parts: str) -> re.Pattern[str]:
     """The parts as one pattern that does not mind capitals."""
-    return re.compile("".join(parts), re.IGNORECASE)
+    return regex("".join(parts), re.IGNORECASE)
 
 
 def any_of(words: str) -> str:

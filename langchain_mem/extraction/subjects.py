@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from langchain_mem._regex import regex
 from langchain_mem.extraction.cues import PEOPLE, POSSESSIVES
 from langchain_mem.extraction.languages import FRAME, LANGUAGES, words
 
@@ -38,36 +39,36 @@ OTHERS: Final = frozenset(
 )
 """Words that stand for somebody else."""
 _OPENING: Final = 4
-_VERB: Final = re.compile(
+_VERB: Final = regex(
     r"(?:is|was|are|has|had|does|did|will|just|also|never|always|gave|got|took|went|came|said|told|made|left|bought"
     r"|sold|lives"
     r"|works|from (?!(?:the|my|an?|our)\b)|and (?=[A-Z])|[^\W\d_]{3,}ed|ist|war|hat|wird|est|était|es|está|tiene|è"
     r"|ha|é|tem|heeft|jest|ma|är|har)\b"
 )
-_NAME: Final = re.compile(r"[^\W\d_]{2,}(?:-[^\W\d_]+)*")
+_NAME: Final = regex(r"[^\W\d_]{2,}(?:-[^\W\d_]+)*")
 _OWNED: Final = (
-    re.compile(r"(?P<owner>[^\W\d_]+)['’]s?\s+(?:\w+\s+)??(?P<owned>[^\W\d_]+)"),
-    re.compile(
+    regex(r"(?P<owner>[^\W\d_]+)['’]s?\s+(?:\w+\s+)??(?P<owned>[^\W\d_]+)"),
+    regex(
         r"(?P<owned>[^\W\d_-]+)(?:\s+(?:of|de|du|del|della|do|da|van|von|vom)\s+|\s+d['’])(?:(?:my|the|mein\w*"
         r"|un[sa]er\w*|de[rnm]|minha|mi|mon|ma|mia|mio|minha|meu|mijn|un|una|um|uma|la|le|el)\s+)?"
         r"(?P<owner>[^\W\d_-]+)",
         re.IGNORECASE,
     ),
-    re.compile(
+    regex(
         r"(?P<owned>[^\W\d_]+)\s+(?:meiner|meines|unserer|unseres|einer|eines|der|des)\s+(?P<owner>[^\W\d_]+)",
         re.IGNORECASE,
     ),
-    re.compile(r"(?P<owner>(?<!\A)[A-ZÄÖÜ][^\W\d_]+|\A[A-ZÄÖÜ][^\W\d_]+)s\s+(?P<owned>[A-ZÄÖÜ][^\W\d_]+)"),
+    regex(r"(?P<owner>(?<!\A)[A-ZÄÖÜ][^\W\d_]+|\A[A-ZÄÖÜ][^\W\d_]+)s\s+(?P<owned>[A-ZÄÖÜ][^\W\d_]+)"),
 )
 
 
-_SUBJECT: Final = re.compile(
+_SUBJECT: Final = regex(
     r"(?:(?:and|but|so|oh|well)\s+)?(?:the|this|that|his|her|their|der|die|das|le|la|el|o|il|lo|de"
     r"|het)\s+(?P<subject>(?:[^\W\d_]+\s+){1,3}?)"
     r"(?:is|was|has|had|ist|war|hat|hatte|est|était|es|era|está|tiene|è|ha|foi|é|tem|heeft|was)\b",
     re.IGNORECASE,
 )
-_AT: Final = re.compile(r"\bbei\s+([A-ZÄÖÜ][a-zäöüß]+)\s+(?:wurde|ist|war|hat|haben|geht|steht)\b", re.IGNORECASE)
+_AT: Final = regex(r"\bbei\s+([A-ZÄÖÜ][a-zäöüß]+)\s+(?:wurde|ist|war|hat|haben|geht|steht)\b", re.IGNORECASE)
 
 
 def other(text: str) -> str | None:

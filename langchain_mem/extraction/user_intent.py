@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from langchain_mem._regex import regex
 from langchain_mem.extraction.forget_words import TONGUES
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.support import Premise, unvouched
@@ -23,20 +24,20 @@ from langchain_mem.ranking.tokens import tokenize
 
 _FLAGS: Final = re.IGNORECASE
 
-_FORGET: Final = [re.compile(tongue.forget, _FLAGS) for tongue in TONGUES]
-_UNKEPT: Final = [re.compile(tongue.unkept, _FLAGS) for tongue in TONGUES]
-_DELETE: Final = [re.compile(tongue.delete, _FLAGS) for tongue in TONGUES]
-_DELETED: Final = [re.compile(tongue.deleted, _FLAGS) for tongue in TONGUES]
-_REMEMBERED: Final = [re.compile(tongue.remembered, _FLAGS) for tongue in TONGUES]
-_DENIED: Final = [re.compile(tongue.denied, _FLAGS) for tongue in TONGUES]
-_ASKED: Final = [re.compile(tongue.asked, _FLAGS) for tongue in TONGUES]
+_FORGET: Final = [regex(tongue.forget, _FLAGS) for tongue in TONGUES]
+_UNKEPT: Final = [regex(tongue.unkept, _FLAGS) for tongue in TONGUES]
+_DELETE: Final = [regex(tongue.delete, _FLAGS) for tongue in TONGUES]
+_DELETED: Final = [regex(tongue.deleted, _FLAGS) for tongue in TONGUES]
+_REMEMBERED: Final = [regex(tongue.remembered, _FLAGS) for tongue in TONGUES]
+_DENIED: Final = [regex(tongue.denied, _FLAGS) for tongue in TONGUES]
+_ASKED: Final = [regex(tongue.asked, _FLAGS) for tongue in TONGUES]
 
-_SENTENCE: Final = re.compile(r"[^.!?;\n。！？]+[.!?;\n。！？]*")
-_QUOTED: Final = re.compile(
+_SENTENCE: Final = regex(r"[^.!?;\n。！？]+[.!?;\n。！？]*")
+_QUOTED: Final = regex(
     r"(?<!\w)(?:'[^'\n]{1,200}'(?!\w)|\"[^\"\n]{1,200}\"|“[^”\n]{1,200}”"
     r"|„[^“”\n]{1,200}[“”]|«[^»\n]{1,200}»|`[^`\n]{1,200}`)"
 )
-_NONE_OF_OURS: Final = re.compile(
+_NONE_OF_OURS: Final = regex(
     r"\b(?:recipe|paragraph|sentence|file|files|folder|code|function|table|browser|cookies|cache|disk|drive"
     r"|branch|commit|e-?mail|mail|draft"
     r"|document|story|essay|poem|letter|slides?|presentation|report|article|script|chapter|invoice|cv|resume"
@@ -45,7 +46,7 @@ _NONE_OF_OURS: Final = re.compile(
     _FLAGS,
 )
 """What is deleted where somebody works on a thing of their own."""
-_REQUEST: Final = re.compile(
+_REQUEST: Final = regex(
     r"(?:^|[,:–—-]\s*|\b(?:and|but|so|then|please|pls|plz|just|also|now|kindly|ok|okay|yes|yeah|no|hey|oh"
     r"|actually|again|forever"
     r"|you (?:can|may|should|could|must|might|need to|have to|ought to)(?: also| now| just| please)?|(?:can"
@@ -57,7 +58,7 @@ _REQUEST: Final = re.compile(
 )
 """What may stand before "forget" where it is a request."""
 
-_AGREES: Final = re.compile(
+_AGREES: Final = regex(
     r"^\W*(?:yes|yeah|yep|yup|sure|ok|okay|please do|do it|do so|go ahead|right|correct|exactly|ja|klar|gerne"
     r"|genau|sí|si|claro|vale|oui"
     r"|d['’]accord|vas-y|sì|certo|va bene|sim|pode|isso|tak|да|はい|好的?|是的?|네)\b(?:\W+(?:please|do|do it|go ahead"
@@ -67,11 +68,11 @@ _AGREES: Final = re.compile(
 )
 """A yes and nothing more."""
 
-_ALL: Final = re.compile(
+_ALL: Final = regex(
     r"\b(?:everything|all|anything|alles|tout|todo|tudo|tutto|wszystko|allt)\b|всё|все|全部|すべて|모두|모든|كل|सब",
     re.IGNORECASE,
 )
-_THAT: Final = re.compile(
+_THAT: Final = regex(
     r"\b(?:that|this|it|them|those|these|das|cela|ça|eso|isso|quello|dat|det)\b|это|それ|那|这|그것", re.IGNORECASE
 )
 _FILLER: Final = frozenset(

@@ -19,12 +19,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from langchain_mem._regex import regex
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.user_intent import wishes_to_forget
 from langchain_mem.ranking.tokens import tokenize
 
-_SENTENCE: Final = re.compile(r"[^.!?…;\n。！？؟]+[.!?…;\n。！？؟]*")
-_ASKS: Final = re.compile(
+_SENTENCE: Final = regex(r"[^.!?…;\n。！？؟]+[.!?…;\n。！？؟]*")
+_ASKS: Final = regex(
     r"[?？؟]\W*$"
     r"|^\W*(?:(?:and|so|but|then|und|et|y|e)\s+)?"
     r"(?:(?:what|who|whose|whom|where|when|why|how|which)(?:['’]s|['’]re)?\b(?!ever)"
@@ -38,7 +39,7 @@ _ASKS: Final = re.compile(
     r"|(?:что|кто|где|когда|почему|как|какой|какая)\b)",
     re.IGNORECASE,
 )
-_TELLS_BY_ORDER: Final = re.compile(  # "What I like", "How my sister met him": asking would put a verb before them
+_TELLS_BY_ORDER: Final = regex(  # "What I like", "How my sister met him": asking would put a verb before them
     r"^\W*(?:(?:and|so|but|then|und|et)\s+)?(?:"
     r"(?:what|who|where|when|why|how)\s+(?:i|we|he|she|they|my|our|his|her|their|the)\b(?!\s+(?:hell|heck)\b)"
     r"|(?:what|who)\s+\w+s\b.{3,}\b(?:is|are)\b.*\.\s*$"
@@ -46,8 +47,8 @@ _TELLS_BY_ORDER: Final = re.compile(  # "What I like", "How my sister met him": 
     r"|(?:quand|où|comment)\s+(?:j['’]|(?:je|nous|il|elle|on|mon|ma|mes)\b).*\.\s*$)",
     re.IGNORECASE,
 )
-_MARKED: Final = re.compile(r"[?？؟]\W*$")
-_POLITE: Final = re.compile(
+_MARKED: Final = regex(r"[?？؟]\W*$")
+_POLITE: Final = regex(
     r"^\W*(?:(?:hi|hello|hey|hiya|howdy|yo|good (?:morning|afternoon|evening|night|day)|morning|evening|greetings"
     r"|bye|goodbye|see you(?: later| soon| tomorrow)?|take care|have a (?:nice|good|great) (?:day|evening|weekend|one)"
     r"|(?:talk|speak|chat|write)(?: to you)? (?:later|soon|tomorrow|then)|catch you later|until (?:then|next time)|ttyl"
@@ -73,7 +74,7 @@ _POLITE: Final = re.compile(
     r"(?-i:[A-ZÀ-Ý][\w'’-]*\W*)?$",
     re.IGNORECASE,
 )
-_CJK_END: Final = re.compile(r"^[你好您早上谢谢的是再见こんにちはおようございますありがとうはい]+\W*$")
+_CJK_END: Final = regex(r"^[你好您早上谢谢的是再见こんにちはおようございますありがとうはい]+\W*$")
 _ECHO: Final = 0.8  # of a reply's words that were said before: it says them again
 _REMEMBERING: Final = frozenset(
     tokenize("according already based earlier know mentioned notes remember remembered recall said told saved user")

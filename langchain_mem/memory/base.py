@@ -6,9 +6,8 @@ import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from langchain_core.language_models import BaseChatModel
 from langgraph.store.base import BaseStore
 from pydantic import BaseModel
 
@@ -44,6 +43,9 @@ from langchain_mem.repository.touch_writer import Touches, TouchWriter
 from langchain_mem.store.items import utc_now
 from langchain_mem.store.long_term import Embed, LongTermStore
 from langchain_mem.store.place import open_place
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 
 class Operations:

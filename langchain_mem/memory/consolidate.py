@@ -15,10 +15,9 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 import numpy as np
-from langchain_core.language_models import BaseChatModel
 from numpy.typing import NDArray
 
 from langchain_mem._flow import run
@@ -41,6 +40,9 @@ from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import MemoryDict, Rejected, StoredMemory, complete
 from langchain_mem.model.scopes import Ids, Namespace, Scope
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 MAX_CALLS: Final = 10
 """At most so many model calls a consolidation makes, the profile's among them."""

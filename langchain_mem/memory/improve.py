@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unpack, get_args
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ValidationError
 
@@ -50,6 +49,9 @@ from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import Rejected
 from langchain_mem.model.scopes import Ids, Scope
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 Optimizer: TypeAlias = Literal["metaprompt", "gradient", "prompt_memory"]
 """How instructions are improved; see this module."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from langchain_core.language_models import BaseChatModel
+from typing import TYPE_CHECKING
 
 from langchain_mem.errors import InvalidRequest, MissingDependency, shown
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 
 def chat_model(model: BaseChatModel | str | None) -> BaseChatModel | None:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
-from langchain_core.language_models import BaseChatModel
 from langgraph.store.base import BaseStore
 
 from langchain_mem.errors import InvalidRequest, shown
@@ -165,10 +164,17 @@ def check_parts(
             raise InvalidRequest(f"{name} must be text, not {shown(text)}.")
     if categories is not None and not _is_text_by_text(categories):
         raise InvalidRequest(f"categories must map names to what each is for, not {shown(categories)}.")
-    if not isinstance(model, BaseChatModel | str | None):
-        raise InvalidRequest(f"model must be a chat model or its name, not {shown(model)}.")
+    if not isinstance(model, str | None):
+        _check_model(model)
     if not isinstance(store, BaseStore | str | Path | None):
         raise InvalidRequest(f"store must be a LangGraph store or where one lies, not {shown(store)}.")
+
+
+def _check_model(model: Any) -> None:
+    from langchain_core.language_models import BaseChatModel  # here, where there is a model: it imports LangSmith
+
+    if not isinstance(model, BaseChatModel):
+        raise InvalidRequest(f"model must be a chat model or its name, not {shown(model)}.")
 
 
 def _is_text_by_text(given: Any) -> bool:

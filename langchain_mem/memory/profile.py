@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
-
-from langchain_core.language_models import BaseChatModel
+from typing import TYPE_CHECKING, Any
 
 from langchain_mem.backends.base import Row
 from langchain_mem.extraction.consolidation import Say, profiled, size
@@ -28,6 +26,9 @@ from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import MemoryDict, Rejected, StoredMemory, is_live, public, source_of
 from langchain_mem.model.scopes import Scope
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 
 class Profile:

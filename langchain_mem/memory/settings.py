@@ -8,9 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Final, Literal, TypeAlias
-
-from langchain_core.language_models import BaseChatModel
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from langchain_mem.backends.base import Address
 from langchain_mem.background.pending import Pending
@@ -31,6 +29,9 @@ from langchain_mem.repository.owners import Owners
 from langchain_mem.repository.touch_writer import TouchWriter
 from langchain_mem.watching import telemetry
 from langchain_mem.watching.log import log_event
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 Reinforce: TypeAlias = Literal["returned", "used", "none"]
 """Which memories a search counts as used: those returned, those an answer drew on, or none."""

@@ -15,6 +15,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from langchain_mem._regex import regex
+
 _FIRST_WORDS: Final = 9
 """A sentence's verb is looked for among so many."""
 
@@ -42,12 +44,12 @@ _NEW_STATE: Final = frozenset(
 )
 _NO_PAST: Final = frozenset("based hundred indeed need speed tired unlimited".split())
 
-_DATE: Final = re.compile(r"\[[^\]]{4,40}\] ")  # what `dated` puts before a text
-_SPEAKER: Final = re.compile(r"^[\w .'-]{1,40}:\s")
-_GOES_ON: Final = re.compile(
+_DATE: Final = regex(r"\[[^\]]{4,40}\] ")  # what `dated` puts before a text
+_SPEAKER: Final = regex(r"^[\w .'-]{1,40}:\s")
+_GOES_ON: Final = regex(
     r"(?:\b(?:and|but|so)|[;,])\s+(?!(?:across|always|as|his|its|perhaps|sometimes|this|us|was)\b)[a-z]{3,}s\b(?!')"
 )
-_OPINION: Final = re.compile(
+_OPINION: Final = regex(
     r"(?:the )?(?:user )?(?:thinks?|finds?|considers?|believes?)\b(?! (?:out|it (?:difficult|hard)))", re.IGNORECASE
 )
 
@@ -59,17 +61,17 @@ _FORMER: Final = (
     "assistant|boss|coach|company|department|employer|flatmate|housemate|intern|job|landlady|landlord|manager|office"
     "|professor|pupil|roommate|school|student|teacher|team|trainee|trainer"
 )
-_OTHERS: Final = re.compile(
+_OTHERS: Final = regex(
     r"(?:(?:an?|the|(?:the )?user'?s|his|her|their|my|our|one of (?:his|her|their|my))\s+)?"
     rf"(?:(?:old|former|ex-?|previous)[ -]?(?:{_DISTANT}|{_FORMER})|(?:{_DISTANT}))s?\b",
     re.IGNORECASE,
 )
-_PAST_QUESTION: Final = re.compile(
+_PAST_QUESTION: Final = regex(
     r"\b(?:ago|did|didn't|ever|had|happened|last|used to|was|wasn't|were|weren't|yesterday)\b"
     r"|\b(?:has|have)\b(?:\W+\w+){0,4}?\W+(?:been|done|\w+ed|\w+en)\b",
     re.IGNORECASE,
 )
-_FORMER_PLACE: Final = re.compile(
+_FORMER_PLACE: Final = regex(
     r"\b(?:at|from|of) the (?:former|last|old|previous) (?:company|employer|flat|job|office|place|school|team)\b"
 )
 

@@ -42,6 +42,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from langchain_mem._regex import regex
 from langchain_mem.model.records import dated as dated
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
 from langchain_mem.ranking.tokens import tokenize
@@ -312,20 +313,20 @@ def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-_QUESTION = re.compile(r"[?？؟]\W*(\[[^\]]*\]\s*)?$")
+_QUESTION = regex(r"[?？؟]\W*(\[[^\]]*\]\s*)?$")
 _OPEN_WORDS = frozenset(
     tokenize("anything everything facts information know known learned memories memory notes person profile recall "
              "remember remembered say said saved something stored summarize summary tell told user who")
 )  # fmt: skip
 
-_CHANGE = re.compile(
+_CHANGE = regex(
     r"\b(now|nowadays|these days|actually|moved|changed|switched|replaced|became|anymore|any more|instead|new"
     r"|no longer|not .{0,20}\bany ?more|used to|(has|have|had) (left|quit|started|stopped|taken up|given up)"
     r"|(started|stopped|quit|left|resigned|retired|sold|swapped|upgraded|cancell?ed|relocated|divorced)\b"
     r"|(gave|given|gives|took|taken|takes)\b.{0,30}\bup\b|got (a|an|another)\b|from now on)",
     re.IGNORECASE,
 )
-_NOW = re.compile(
+_NOW = regex(
     r"\b(now|nowadays|today|these days|at the moment|current|currently|presently|latest|newest|most recent"
     r"|still|anymore|any more|yet|is|are|am|(what|where|who|how)['’]s)\b",
     re.IGNORECASE,

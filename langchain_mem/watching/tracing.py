@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager, CallbackManager
 from langchain_core.documents import Document
+from langchain_core.globals import get_debug
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import (
     get_async_callback_manager_for_config,
@@ -20,6 +23,15 @@ from langchain_mem._flow import Body, call
 P = ParamSpec("P")
 R = TypeVar("R")
 Memories = Sequence[Mapping[str, Any]]
+
+_TRACED_BY: Final = (
+    "LANGSMITH_TRACING",
+    "LANGSMITH_TRACING_V2",
+    "LANGCHAIN_TRACING",
+    "LANGCHAIN_TRACING_V2",
+    "LANGCHAIN_HANDLER",
+)
+"""Variables of the environment that switch tracing on, or are refused by LangChain."""
 
 
 async def retriever_run(
@@ -42,7 +54,8 @@ async def retriever_run(
     Returns:
         What the search returns. The run's documents are the memories, with their scores as metadata.
     """
-    run = await call(_start, _astart, name, query, config or var_child_runnable_config.get())
+    config = config or var_child_runnable_config.get()
+    run = None if unheard(config) else await call(_start, _astart, name, query, config)
     if run is None:
         return await search()
     try:
@@ -88,6 +101,20 @@ def documents(memories: Memories) -> list[Document]:
         )
         for memory in memories
     ]
+
+
+def unheard(config: RunnableConfig | None) -> bool:
+    """Whether nothing can listen to a run, which is told without importing LangSmith: that takes a quarter of a second.
+
+    Whoever listens to all runs of a process does so by the environment, by LangChain's debug mode, or through LangSmith
+    and thus has imported it.
+
+    Args:
+        config: The configuration the run belongs to.
+    """
+    if config or "langsmith" in sys.modules:
+        return False
+    return not get_debug() and not any(name in os.environ for name in _TRACED_BY)
 
 
 def _results(result: Any) -> Memories:

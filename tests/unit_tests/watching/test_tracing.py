@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 from uuid import UUID
 
+import langsmith
 import pytest
 from langchain.agents import create_agent
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+from langchain_core.globals import set_debug
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import StateGraph
@@ -16,6 +19,7 @@ from langchain_mem import LongTermStore, Memory
 from langchain_mem.integrations.middleware import MemoryMiddleware
 from langchain_mem.integrations.nodes import MemoryState, retrieval_node
 from langchain_mem.testing import FakeEmbeddings, ScriptedModel
+from langchain_mem.watching.tracing import unheard
 
 
 class Tracer(BaseCallbackHandler):
@@ -169,3 +173,43 @@ def test_a_search_that_fails():
     with pytest.raises(ConnectionError):
         broken.search("tea", user_id="alex", config={"callbacks": [tracer]})
     assert [type(error) for error in tracer.failed] == [ConnectionError]
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has not imported LangSmith."""
+    monkeypatch.delitem(sys.modules, "langsmith", raising=False)
+    for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_nothing_can_listen():
+    """Without a configuration and without LangSmith a search need not ask who listens."""
+    assert unheard(None)
+    assert not unheard({"tags": ["mine"]})
+
+
+@pytest.mark.usefixtures("fresh")
+def test_langsmith_may_listen(monkeypatch: pytest.MonkeyPatch):
+    """Who imported LangSmith may have switched tracing on in it."""
+    monkeypatch.setitem(sys.modules, "langsmith", langsmith)
+    assert not unheard(None)
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("name", ["LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"])
+def test_the_environment_switches_tracing_on(monkeypatch: pytest.MonkeyPatch, name: str):
+    """A process may be traced from its first search on."""
+    monkeypatch.setenv(name, "true")
+    assert not unheard(None)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_debug_mode_listens():
+    """LangChain's debug mode prints every run."""
+    set_debug(True)
+    try:
+        assert not unheard(None)
+    finally:
+        set_debug(False)
