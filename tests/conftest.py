@@ -8,10 +8,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says more about what else the machine does than about the code.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+settings.register_profile("at length", settings.get_profile("any machine"), max_examples=400)
 settings.load_profile("any machine")
 
 IN_MEMORY = Path("/dev/shm")
@@ -29,6 +31,24 @@ def _has_room(folder: Path) -> bool:
 if "TMPDIR" not in os.environ and _has_room(IN_MEMORY):
     os.environ["TMPDIR"] = str(IN_MEMORY)
     tempfile.tempdir = None  # asked for before
+
+
+def _soaking(config: pytest.Config) -> bool:
+    return bool(config.option.markexpr == "soak")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Has the soak try each law on many more examples than `make test` does."""
+    if _soaking(config):
+        settings.load_profile("at length")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Makes every law a test of the soak as well."""
+    for item in items if _soaking(config) else ():
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.soak)
 
 
 def pytest_collection_finish() -> None:

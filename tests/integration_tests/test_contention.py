@@ -10,8 +10,8 @@ import pytest
 
 from langchain_mem import Decay, LongTermStore, Memory
 
-COROUTINES = 100
-MANY = 500
+COROUTINES = 40
+MANY, UPDATES = 500, 100
 THREADS = 8
 
 
@@ -27,7 +27,7 @@ def _versions(memory: Memory, memory_id: str) -> set[str | None]:
 
 
 def test_coroutines_that_update_one_memory(memory: Memory) -> None:
-    """A hundred concurrent updates are all carried out, and all in the history."""
+    """Forty concurrent updates are all carried out, and all in the history."""
     [made] = memory.add("at first", user_id="alex")["results"]
 
     async def update_all() -> None:
@@ -47,7 +47,7 @@ def test_threads_that_update_one_memory(memory: Memory) -> None:
 
 
 def test_identical_additions_are_one_memory(memory: Memory) -> None:
-    """A hundred coroutines say the same: one of them adds it."""
+    """Forty coroutines say the same: one of them adds it."""
 
     async def add_all() -> list[str]:
         added = await asyncio.gather(*(memory.aadd("Likes tea", user_id="alex") for _ in range(COROUTINES)))
@@ -80,14 +80,14 @@ def test_five_hundred_coroutines(memory: Memory) -> None:
         await asyncio.gather(*(memory.asearch("tea", user_id="alex") for _ in range(MANY)))
         uses = _uses(memory)
         key = added[0]["results"][0]["id"]
-        mixed = [memory.aupdate(key, f"Likes tea {number}") for number in range(COROUTINES)]
-        mixed += [memory.asearch("tea", user_id="alex") for _ in range(COROUTINES)]
-        mixed += [memory.aadd(f"Fact {number}", user_id="alex") for number in range(COROUTINES)]
+        mixed = [memory.aupdate(key, f"Likes tea {number}") for number in range(UPDATES)]
+        mixed += [memory.asearch("tea", user_id="alex") for _ in range(UPDATES)]
+        mixed += [memory.aadd(f"Fact {number}", user_id="alex") for number in range(UPDATES)]
         await asyncio.gather(*mixed)
-        assert _versions(memory, key) == {"Likes tea", *(f"Likes tea {number}" for number in range(COROUTINES))}
+        assert _versions(memory, key) == {"Likes tea", *(f"Likes tea {number}" for number in range(UPDATES))}
         return sorted(each["results"][0]["event"] for each in added), uses
 
     events, uses = asyncio.run(at_once())
     assert events == ["ADD"] + ["NONE"] * (MANY - 1)
     assert uses >= 1 + MANY  # an addition that finds its memory is a use, too
-    assert memory.get_all(user_id="alex")["count"] == 1 + COROUTINES
+    assert memory.get_all(user_id="alex")["count"] == 1 + UPDATES

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.memories import Bench
+from tests.turns import in_turns
 
 
 @pytest.fixture(scope="module")
@@ -17,13 +18,19 @@ def runner() -> Iterator[asyncio.Runner]:
         yield runner
 
 
-@pytest.fixture(params=["sync", "async"])
-def bench(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[Callable[..., Bench]]:
-    """Gives a function that opens a memory over fakes with a model's replies and options of `Memory`, in each form."""
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Has each property of a memory shown in one form, sync and async in turns; the soak shows the other."""
+    if "called" in metafunc.fixturenames:
+        metafunc.parametrize("called", in_turns(("sync", "async"), metafunc.definition.nodeid))
+
+
+@pytest.fixture
+def bench(called: str, runner: asyncio.Runner) -> Iterator[Callable[..., Bench]]:
+    """Gives a function that opens a memory over fakes with a model's replies and options of `Memory`, in one form."""
     opened: list[Bench] = []
 
     def open_bench(*replies: object, **options: object) -> Bench:
-        opened.append(Bench(*replies, form=request.param, runner=runner, **options))
+        opened.append(Bench(*replies, form=called, runner=runner, **options))
         return opened[-1]
 
     yield open_bench

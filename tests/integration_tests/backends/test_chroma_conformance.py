@@ -26,6 +26,7 @@ from langchain_mem.testing.forms import Suite
 from langchain_mem.testing.queries import QuerySuite
 from langchain_mem.testing.rows import RowSuite
 from langchain_mem.testing.searching import Searching
+from tests.turns import InTurns
 
 Opener = Callable[..., LongTermStore]
 
@@ -50,7 +51,7 @@ def opener(backend: Callable[[], Backend], clock: FakeClock) -> Opener:
     return lambda **config: LongTermStore(backend(), clock=clock, **config)
 
 
-class TestEmbedded(LongTermStoreConformance):
+class TestEmbedded(InTurns, LongTermStoreConformance):
     examples: ClassVar[int] = 5
 
     @pytest.fixture
@@ -78,13 +79,23 @@ class TestAllOfBroadScopes(_BroadScopes, LongTermStoreConformance):
     """The rest too."""
 
 
-class TestOverHttp(LongTermStoreConformance):
+class _OverHttp(InTurns):
+    """The same code over a client whose rows, vectors and filters travel as JSON."""
+
     examples: ClassVar[int] = 3
-    forms = ("sync",)
 
     @pytest.fixture
     def open_store(self, clock: FakeClock, chroma_client: ClientAPI, place: dict[str, Any]) -> Opener:
         return opener(partial(ChromaBackend, client=chroma_client, **place), clock)
+
+
+class TestOverHttp(_OverHttp, Searching, QuerySuite, RowSuite):
+    """Rows, searches and filters, which is what travels."""
+
+
+@pytest.mark.soak
+class TestAllOfOverHttp(_OverHttp, LongTermStoreConformance):
+    """The rest too, in both forms."""
 
 
 def sealed(**place: Any) -> EncryptedBackend:

@@ -22,6 +22,7 @@ from langchain_mem.testing.forms import Suite
 from langchain_mem.testing.queries import QuerySuite
 from langchain_mem.testing.rows import RowSuite
 from langchain_mem.testing.searching import Searching
+from tests.turns import InTurns
 
 Opener = Callable[..., LongTermStore]
 
@@ -47,7 +48,7 @@ class _Postgres(Suite):
             yield open_store
 
 
-class TestPostgres(_Postgres, LongTermStoreConformance):
+class TestPostgres(InTurns, _Postgres, LongTermStoreConformance):
     examples: ClassVar[int] = 8
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock, LongTermStoreConformance
+from tests.turns import InTurns
 
 PAGE = Path(__file__).parents[3] / "docs" / "stores.md"
 
@@ -24,7 +25,7 @@ def documented() -> Any:
     return names["FileBackend"]
 
 
-class TestDocumentedBackend(LongTermStoreConformance):
+class TestDocumentedBackend(InTurns, LongTermStoreConformance):
     examples = 5
 
     @pytest.fixture

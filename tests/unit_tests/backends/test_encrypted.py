@@ -19,6 +19,7 @@ from langchain_mem.backends.sealing import Encryption
 from langchain_mem.errors import InvalidRequest, StoreError
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock, LongTermStoreConformance
+from tests.turns import InTurns
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OLD, NEW = Encryption(key=b"an old key of 32 bytes, or so..."), b"a new key of 32 bytes, or so ..."
@@ -40,7 +41,7 @@ def _kept(backend: DictionaryBackend) -> str:
     return "\n".join(repr(row) for row in rows)
 
 
-class TestEncrypted(LongTermStoreConformance):
+class TestEncrypted(InTurns, LongTermStoreConformance):
     examples = 10
 
     @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.checkpoint.base.id import uuid6
 
@@ -228,7 +228,6 @@ def after(entries: Sequence[Entry], decided: Release) -> dict[str, Entry]:
     return {id_: replace(e, parent=decided.parents.get(("", id_), e.parent)) for id_, e in kept.items()}
 
 
-@settings(max_examples=100)
 @given(entries=forests(), count=st.integers(1, 5))
 def test_every_wanted_checkpoint_is_rebuilt_as_before(entries: list[Entry], count: int) -> None:
     """What is wanted has the same value after a release, no parent is missing, and a second release changes nothing."""

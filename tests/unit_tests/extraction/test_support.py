@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.grounding import measure
@@ -91,7 +91,6 @@ def test_taking_back() -> None:
     assert not takes_back("I live in Leeds")
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_text_is_weighed(fact: str, said: str) -> None:
     """Whatever a model and a user write, there is an answer."""

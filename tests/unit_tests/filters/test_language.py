@@ -42,7 +42,7 @@ from langchain_mem.testing.strategies import (
     texts,
 )
 
-law = settings(max_examples=100, deadline=None)
+law = settings()
 
 NAN = float("nan")
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_mem import LongTermStore, Memory
@@ -99,7 +99,6 @@ _ENTRIES = st.lists(
 
 
 @given(_ENTRIES)
-@settings(max_examples=60, deadline=None)
 def test_each_fact_comes_once(entries: list[dict[str, Any]]):
     """Whatever is said how often, in whichever order: each owner has each fact once, and a second time adds none."""
     memories = _mem0(*entries).memories

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_mem.errors import InvalidRequest
@@ -110,7 +110,6 @@ def test_an_undo_says_where_it_went_back_to() -> None:
     assert (found[0]["state"], found[1]) == ("deleted", 0)
 
 
-@settings(max_examples=40)
 @given(st.lists(st.sampled_from(["Berlin", "Paris", "Rome"]), min_size=1, max_size=6), st.data())
 def test_going_back_is_going_back(said: list[str], data: st.DataObject) -> None:
     """Undoing the newest batches gives the state after the batch before them."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_mem.model.records import (
@@ -33,14 +33,12 @@ def test_what_folding_ignores(one: str, other: str) -> None:
     assert digest(one) == digest(other)
 
 
-@settings(max_examples=60)
 @given(st.text(max_size=20))
 def test_folding_twice_is_folding_once(text: str) -> None:
     """A digest depends on the folded text alone."""
     assert digest(fold(text)) == digest(text) or fold(fold(text)) != fold(text)
 
 
-@settings(max_examples=60)
 @given(st.text(st.characters(), max_size=12))
 def test_sound_text_can_be_stored(text: str) -> None:
     """Every text becomes one that UTF-8 can say; one that is sound stays as it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.store.memory import InMemoryStore
 
@@ -17,7 +17,6 @@ ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 OWNERS = ("user_id", "agent_id", "app_id", "org_id")
 
 
-@settings(max_examples=80)
 @given(ids)
 def test_escaping_is_reversible(one: str) -> None:
     """Any id becomes a label without syntax, and comes back."""
@@ -26,14 +25,12 @@ def test_escaping_is_reversible(one: str) -> None:
     assert not set(label) & set(".%_*/\\\x00")
 
 
-@settings(max_examples=60)
 @given(ids, ids)
 def test_labels_are_as_distinct_as_ids(one: str, other: str) -> None:
     """Two ids have the same label exactly if they are the same id."""
     assert (escape(one) == escape(other)) == (one == other)
 
 
-@settings(max_examples=40)
 @given(st.sampled_from(OWNERS), ids, st.none() | ids)
 def test_a_home_says_whose_it_is(owner: str, one: str, run: str | None) -> None:
     """A home reads back to its ids, and LangGraph takes it as a namespace."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_mem.ranking.attribution import used
@@ -41,7 +41,6 @@ def test_a_word_that_every_memory_has_says_little():
 
 
 @given(texts=st.lists(sentences, max_size=4), question=sentences, answer=sentences, more=sentences)
-@settings(max_examples=100)
 def test_saying_more_uses_no_less(texts: list[str], question: str, answer: str, more: str):
     """A longer answer draws on everything the shorter one drew on; an empty one on nothing."""
     memories = _memories(*texts)

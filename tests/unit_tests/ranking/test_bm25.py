@@ -5,7 +5,7 @@ from collections import Counter
 from itertools import groupby
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_mem.ranking.bm25 import BACKGROUND, K1, B
@@ -57,7 +57,6 @@ def test_a_score_worked_out_by_hand() -> None:
     assert index.scores("cello violin").own == pytest.approx([expected, 0.0], abs=1e-4)
 
 
-@settings(max_examples=60)
 @given(texts, queries, st.data())
 def test_the_index_gives_what_the_formula_says(store: list[str], query: str, data: st.DataObject) -> None:
     """Each width's score is plain BM25 over the words of the memory, its window or its group."""
@@ -73,7 +72,6 @@ def test_the_index_gives_what_the_formula_says(store: list[str], query: str, dat
     assert scores.session == pytest.approx([by_session[group] for group in groups])
 
 
-@settings(max_examples=50)
 @given(texts, queries)
 def test_a_score_is_a_share(store: list[str], query: str) -> None:
     """Scores are at least 0 and below 1, and above 0 just where a word was found."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
@@ -39,7 +39,6 @@ def test_nothing_is_nothing() -> None:
     assert render([]) == render([memory("tea " * 100)], token_budget=20) == ""
 
 
-@settings(max_examples=40)
 @given(st.lists(st.tuples(st.text(max_size=60), st.floats(0, 1)), max_size=12), st.integers(1, 300))
 def test_the_budget_holds(found: list[tuple[str, float]], budget: int) -> None:
     """The text never takes more tokens than allowed."""
@@ -83,7 +82,6 @@ def test_a_memory_cannot_leave_its_fence(hostile: str) -> None:
     assert strip_recalled(f"{text}\nHello") == "Hello"
 
 
-@settings(max_examples=60)
 @given(st.lists(st.text(max_size=30), max_size=4), st.text(st.characters(exclude_characters="<"), max_size=20))
 def test_what_was_rendered_is_stripped(said: list[str], after: str) -> None:
     """Stripping leaves of a message what was not recalled into it."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_mem.filters.conditions import Path
@@ -104,7 +104,6 @@ def same(one: list[tuple[str, dict[str, float | None]]], other: list[tuple[str, 
         }
 
 
-@settings(max_examples=100, deadline=None)
 @given(writes, texts, st.sets(st.sampled_from(KEYS)), st.sampled_from([None, Index.compact, Index.forget_dead]))
 def test_any_writes_rank_as_a_corpus_made_anew(story, query: str, hidden: set[str], tidy) -> None:
     """However documents came, changed and went, the answer is that of an index built from what there is."""
@@ -124,7 +123,6 @@ def test_any_writes_rank_as_a_corpus_made_anew(story, query: str, hidden: set[st
     same(ranked([index], query, vector, allowed), ranked_anew(held, query, vector, allowed))
 
 
-@settings(max_examples=60, deadline=None)
 @given(writes, texts)
 def test_two_owners_rank_as_one(story, query: str) -> None:
     """Documents in two indexes, some of them in groups that both have, rank as the documents of one do."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_mem.ranking.corpus import Corpus, Document
@@ -54,7 +54,6 @@ def facts(*found: str) -> Corpus:
     return Corpus([Document(str(i), text) for i, text in enumerate(found)])
 
 
-@settings(max_examples=60)
 @given(stores(), texts)
 def test_every_part_is_a_share(store: tuple[list[Document], list[float | None]], query: str) -> None:
     """Relevance and each of its parts is from 0 to 1, whatever the store lacks."""
@@ -62,7 +61,6 @@ def test_every_part_is_a_share(store: tuple[list[Document], list[float | None]],
         assert all(part is None or 0 <= part <= 1 for part in evidence.as_dict().values())
 
 
-@settings(max_examples=60)
 @given(stores(), texts, st.randoms())
 def test_order_of_storage_does_not_matter(store: tuple[list[Document], list[float | None]], query: str, random) -> None:
     """The same documents in another order are ranked alike."""
@@ -76,7 +74,6 @@ def test_order_of_storage_does_not_matter(store: tuple[list[Document], list[floa
     assert ranking(shuffled) == ranking(pairs)
 
 
-@settings(max_examples=60)
 @given(stores(), texts, st.integers(0, 7), st.floats(0, 1))
 def test_a_nearer_meaning_never_lowers(
     store: tuple[list[Document], list[float | None]], query: str, at: int, more: float
@@ -90,7 +87,6 @@ def test_a_nearer_meaning_never_lowers(
     assert corpus.relevance(query, after)[at].relevance >= corpus.relevance(query, before)[at].relevance - 1e-9
 
 
-@settings(max_examples=60)
 @given(stores(), texts, st.integers(0, 7))
 def test_a_source_never_lowers(store: tuple[list[Document], list[float | None]], query: str, at: int) -> None:
     """What a document rests on adds to its relevance or leaves it."""

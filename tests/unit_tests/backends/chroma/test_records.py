@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_mem.backends.base import Address, Row
@@ -57,7 +57,6 @@ def rows(draw: st.DrawFn) -> Row:
     )
 
 
-@settings(max_examples=40, deadline=None)
 @given(rows())
 def test_rows_survive(given_row: Row) -> None:
     """A row that was made into records comes back from them as it was."""
@@ -67,7 +66,6 @@ def test_rows_survive(given_row: Row) -> None:
     }
 
 
-@settings(max_examples=40, deadline=None)
 @given(ADDRESSES, ADDRESSES)
 def test_ids_tell_addresses_apart(one: Address, other: Address) -> None:
     """Two addresses have one id only if they are one address; an id is short, and tells its namespace or nothing."""
@@ -76,7 +74,6 @@ def test_ids_tell_addresses_apart(one: Address, other: Address) -> None:
     assert namespace_of(record_id(one)) in (one.namespace, None)
 
 
-@settings(max_examples=40, deadline=None)
 @given(LABELS, LABELS)
 def test_labels_are_prefixes(one: tuple[str, ...], other: tuple[str, ...]) -> None:
     """The text of a namespace begins with that of another exactly where the namespace does."""

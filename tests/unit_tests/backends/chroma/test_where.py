@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from langchain_mem.backends.chroma.where import (
     LONGEST_TOKEN,
@@ -44,14 +44,12 @@ def agrees(condition: Condition, value: dict[str, Any]) -> bool:
     return (finds(asked, held) and finds(in_text(asked), held)) or not matches(condition, value)
 
 
-@settings(max_examples=100, deadline=None)
 @given(store_filters(), store_values())
 def test_finds_all_that_match(filters: dict[str, Any], value: dict[str, Any]) -> None:
     """A value that matches a filter of a store is found by its `where`."""
     assert agrees(parse_store(filters), value)
 
 
-@settings(max_examples=100, deadline=None)
 @given(memory_filters(), memory_values())
 def test_finds_all_memories_that_match(filters: dict[str, Any], value: dict[str, Any]) -> None:
     """A memory that matches a filter is found by its `where`."""

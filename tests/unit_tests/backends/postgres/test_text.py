@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_mem.backends.postgres.text import array, decode, dumps, encode, lexemes, loads
@@ -21,7 +21,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=100)
 @given(TEXT)
 def test_text_comes_back(text: str) -> None:
     """Any text is written as UTF-8 without NUL, and comes back as it was."""
@@ -29,7 +28,6 @@ def test_text_comes_back(text: str) -> None:
     assert decode(encode(text)) == text
 
 
-@settings(max_examples=100)
 @given(TEXT, TEXT)
 def test_order_and_parts_survive(one: str, other: str) -> None:
     """Encoded text is less than, or part of, encoded text exactly when the text is."""
@@ -37,14 +35,12 @@ def test_order_and_parts_survive(one: str, other: str) -> None:
     assert (encode(one) in encode(other)) == (one in other)
 
 
-@settings(max_examples=100)
 @given(VALUES)
 def test_values_come_back(value: object) -> None:
     """Any JSON value comes back with its types, its numbers and the order of its keys."""
     assert repr(loads(dumps(value))) == repr(value)
 
 
-@settings(max_examples=50)
 @given(st.floats(min_value=1e15, allow_infinity=False))
 def test_large_floats_are_written_exactly(number: float) -> None:
     """A float of 16 digits or more is written as the number that it is."""
