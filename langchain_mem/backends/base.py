@@ -12,7 +12,7 @@ are abilities of their own; the store asks with `isinstance` and does without wh
 from __future__ import annotations
 
 import uuid
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
@@ -96,6 +96,11 @@ class Row:
     def hidden(self, now: datetime) -> bool:
         """Whether the row has expired at `now`."""
         return self.expires_at is not None and self.expires_at <= now
+
+
+def unexpired(rows: Iterable[Row | None], now: datetime) -> list[Row | None]:
+    """Rows in their order; `None` in place of those that have expired."""
+    return [None if row is None or row.hidden(now) else row for row in rows]
 
 
 class Unconditional:

@@ -29,6 +29,7 @@ from langchain_mem.backends.base import (
     Write,
     check_embedder,
     fits,
+    unexpired,
 )
 from langchain_mem.backends.changes import Changes, Log, of_rows
 from langchain_mem.errors import Conflict, shown
@@ -82,8 +83,7 @@ class DictionaryBackend:
     async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         """The unexpired rows at these addresses, in order; `None` where there is none."""
         with self._lock:
-            rows = [self._find(address, now) for address in addresses]
-            return [row and _copy(row) for row in rows]
+            return _handed_out([self._at(address) for address in addresses], now)
 
     async def write(self, batch: Sequence[Write], now: datetime) -> None:
         """Does all of the batch or none of it."""
@@ -248,8 +248,13 @@ def _merge(row: Row, before: Row | None) -> Row:
     return replace(row, touches=tuple(sorted(both.elements())))
 
 
-def _copy(row: Row) -> Row:
-    return replace(row, value=copied(row.value), vectors=row.vectors.copy())
+def _handed_out(rows: Sequence[Row | None], now: datetime) -> list[Row | None]:
+    """Rows as callers get them: those that have not expired, with values and vectors that are the caller's own."""
+    found = unexpired(rows, now)
+    for at, row in enumerate(found):
+        if row is not None:
+            found[at] = replace(row, value=copied(row.value), vectors=row.vectors.copy())
+    return found
 
 
 def _outermost(prefixes: Sequence[Namespace]) -> set[Namespace]:
@@ -283,7 +288,8 @@ def _ranked(scored: Iterable[tuple[Row, float]]) -> list[Match]:
 
 def _page(found: list[Match], query: Query) -> list[Match]:
     page = found[query.offset :][: query.limit]
-    return [Match(_copy(row), score) for row, score in page]
+    rows = _handed_out([row for row, _ in page], query.now)
+    return [Match(row, score) for row, (_, score) in zip(rows, page, strict=True) if row is not None]
 
 
 def _score(match: Match) -> float:

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypedDict
 
 ANCHORS: Final = (
     (timedelta(minutes=1), 1.50),
@@ -28,6 +28,17 @@ EXPONENT: Final = 0.5
 
 FREQUENCY: Final = 0.10
 """κ, how much frequency weighs: twenty touches make a memory at most 20^κ = 1.35 times younger than one does."""
+
+
+class Explanation(TypedDict):
+    """Why a memory got its factor."""
+
+    factor: float
+    """What its relevance is multiplied by."""
+    effective_age_seconds: float | None
+    """Idle time in seconds after frequency, category and time scale; `None` where nothing believable is known."""
+    touches: int
+    """How many touches counted; 0 means the age came from the event date or the last update."""
 
 
 def effective_age(ages: Sequence[float]) -> float:

@@ -8,11 +8,33 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from langchain_mem.decay.curve import CLOCK_SKEW, EXPONENT, FREQUENCY
+from langchain_mem.decay.curve import CLOCK_SKEW, EXPONENT, FREQUENCY, Explanation
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
+Curve: TypeAlias = tuple[Sequence[float], Sequence[float], tuple[float, float], float]
+"""The logarithms of a curve's ages, the factor at each, the least factor and the greatest, and the exponent on it."""
+
 _AHEAD: Final = -CLOCK_SKEW.total_seconds()
+
+
+def explained(
+    ages: Sequence[Sequence[float]], paces: float | Sequence[float], most: int, curve: Curve
+) -> list[Explanation]:
+    """The factor of each memory and what it was computed from.
+
+    Args:
+        ages: Of each memory the ages of its touches in seconds, in any order.
+        paces: How fast idle time runs, for all of them or for each.
+        most: How many of the newest touches count.
+        curve: What is read at the effective age.
+
+    Returns:
+        One explanation a memory; where no touch counted, the factor and the age mean nothing.
+    """
+    found, counts = effective_ages(ages, paces, most)
+    every = zip(factors(found, *curve).tolist(), found.tolist(), counts.tolist(), strict=True)
+    return [{"factor": factor, "effective_age_seconds": age, "touches": count} for factor, age, count in every]
 
 
 def effective_ages(
@@ -48,16 +70,16 @@ def _believed(ages: Sequence[float], most: int) -> Sequence[float]:
     return sorted(age for age in ages if age >= _AHEAD)[:most]
 
 
-def curve(
-    ages: Floats, log_ages: Sequence[float], factors: Sequence[float], bounds: tuple[float, float], strength: float
+def factors(
+    ages: Floats, log_ages: Sequence[float], heights: Sequence[float], bounds: tuple[float, float], strength: float
 ) -> Floats:
     """The factor at each effective age.
 
     Args:
         ages: Shape (memories,), in seconds.
         log_ages: The logarithms of the curve's ages.
-        factors: The factor at each of them.
+        heights: The factor at each of them.
         bounds: The least factor and the greatest.
         strength: Exponent on the factor.
     """
-    return np.asarray(np.clip(np.clip(np.interp(np.log(ages), log_ages, factors), *bounds) ** strength, *bounds))
+    return np.asarray(np.clip(np.clip(np.interp(np.log(ages), log_ages, heights), *bounds) ** strength, *bounds))

@@ -12,9 +12,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from langchain_mem.decay.curve import ANCHORS, CLOCK_SKEW, EXPONENT, FREQUENCY, effective_age, interpolate
+from langchain_mem.decay.curve import ANCHORS, CLOCK_SKEW, EXPONENT, FREQUENCY, Explanation, effective_age, interpolate
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.model.instants import parse_iso
 
@@ -27,17 +27,6 @@ __all__ = ["ANCHORS", "CLOCK_SKEW", "EXPONENT", "FREQUENCY", "Decay", "Explanati
 
 _CLOCK_SKEW_SECONDS: Final = CLOCK_SKEW.total_seconds()
 _YOUNGEST: Final = 1.0  # seconds; the logarithm of an age of zero is none
-
-
-class Explanation(TypedDict):
-    """Why a memory got its factor."""
-
-    factor: float
-    """What its relevance is multiplied by."""
-    effective_age_seconds: float | None
-    """Idle time in seconds after frequency, category and time scale; `None` where nothing believable is known."""
-    touches: int
-    """How many touches counted; 0 means the age came from the event date or the last update."""
 
 
 class Used(NamedTuple):
@@ -213,7 +202,7 @@ class Decay:
         Raises:
             InvalidRequest: If a datetime has no time zone.
         """
-        from langchain_mem.decay.many import curve, effective_ages  # numpy is imported when it is needed
+        from langchain_mem.decay.many import explained  # numpy is imported when it is needed
 
         now = _utc(now)
         ages = [
@@ -221,14 +210,12 @@ class Decay:
             for memory in memories
         ]
         paces = [self._pace(memory.categories) for memory in memories] if self.categories else 1 / self.time_scale
-        found, counts = effective_ages(ages, paces, self.max_touches)
-        factors = curve(found, self._log_ages, self._factors, (self.floor, self.ceiling), self.strength)
-        return [
-            {"factor": factor, "effective_age_seconds": age, "touches": count} if count else self._dated(memory, now)
-            for memory, factor, age, count in zip(
-                memories, factors.tolist(), found.tolist(), counts.tolist(), strict=True
-            )
-        ]
+        curve = (self._log_ages, self._factors, (self.floor, self.ceiling), self.strength)
+        found = explained(ages, paces, self.max_touches, curve)
+        for at, memory in enumerate(memories):
+            if not found[at]["touches"]:
+                found[at] = self._dated(memory, now)
+        return found
 
     def _dated(self, memory: Used, now: datetime) -> Explanation:
         """The explanation of a memory without a believable touch."""

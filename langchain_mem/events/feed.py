@@ -21,8 +21,7 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Final, Protocol, TypeAlias, TypedDict
 
-from langchain_mem.watching import telemetry
-from langchain_mem.watching.log import log_event
+from langchain_mem.watching.log import report
 
 CAPACITY: Final = 1_000
 """How many events a feed keeps, and how many wait for one who watches."""
@@ -93,8 +92,7 @@ class Activity:
         with self._lock:
             self._events.append(event)
             watching = list(self._watching)
-        log_event(type_, ids, details, with_text=self._log_text)
-        telemetry.count_event(type_, ids, details)
+        report(type_, ids, details, with_text=self._log_text)
         if self._keeper is not None:
             self._keeper.take(event)
         for one in watching:

@@ -17,8 +17,9 @@ from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.learn import Learning
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.options import check_ids, check_importance, check_names
-from langchain_mem.memory.reading.candidates import Search, candidates, read_rows
+from langchain_mem.memory.reading.candidates import Search, candidates
 from langchain_mem.memory.reading.queries import live, view
+from langchain_mem.memory.reading.ranked import read_rows
 from langchain_mem.memory.settings import Expiration, Settings
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.drafts import Addition, Draft
@@ -226,7 +227,6 @@ async def _repeats_memory(settings: Settings, addition: Addition, draft: Draft) 
         top_k=_NEAR,
         threshold=0.0,
         decay=None,
-        latest_only=True,
         turns=0,
         newer=False,
         rerank=False,

@@ -15,7 +15,7 @@ from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.documents import INSTRUCTIONS_KIND
 from langchain_mem.model.instants import event_span, iso, to_instant
-from langchain_mem.model.records import MemoryDict, StoredMemory, public, sound
+from langchain_mem.model.records import MemoryDict, StoredMemory, public, public_all, sound
 from langchain_mem.model.scopes import Ids, Scope
 
 BATCH_LIMIT: Final = 1_000
@@ -167,7 +167,7 @@ async def _update_all(settings: Settings, entries: Sequence[Mapping[str, Any]], 
             _check_document(rows[memory_id].value, given)
             changes.update(rows[memory_id], **_merged(given, rows[memory_id].value))
         await changes.land(scope, event="update")
-        results = [public(changes.batch.current(rows[memory_id])) for memory_id in fields]
+        results = public_all([changes.batch.current(rows[memory_id]) for memory_id in fields])
         return {"results": results, "batch_id": changes.batch_id}
 
     return await settled(settings.turnstile, attempt)

@@ -24,11 +24,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from langchain_mem._flow import Body, arun, run
-from langchain_mem.errors import SHOWN, MemError, UnknownOption, meant
+from langchain_mem.errors import SHOWN, UnknownOption, meant
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.scopes import IDS
 from langchain_mem.rendering.tables import as_table
-from langchain_mem.watching import telemetry
+from langchain_mem.watching.telemetry import watched
 from langchain_mem.watching.tracing import traced
 
 P = ParamSpec("P")
@@ -62,7 +62,7 @@ class Operation(Generic[P, R]):
     def __init__(self, body: Callable[Concatenate[Settings, P], Body[R]], *, run_name: str | None = None) -> None:
         self.body = body
         self.__doc__ = body.__doc__
-        seen = _watched(body)
+        seen = watched(body)
         public = seen if run_name is None else traced(run_name, seen)
         self._undriven = _of_a_memory(body, seen)
         self._sync = _of_a_memory(body, lambda *args, **kwargs: as_table(run(public(*args, **kwargs))))
@@ -129,22 +129,6 @@ def _of_a_memory(body: Callable[..., Any], form: Callable[..., Any]) -> Any:
         return form(memory.settings, *args, **kwargs)
 
     return _described(method, body)
-
-
-def _watched(body: Callable[Concatenate[Settings, P], Body[R]]) -> Callable[Concatenate[Settings, P], Body[R]]:
-    """A body whose duration and errors are noted, and whose errors say no secret, neither to the caller nor there."""
-    name = body.__name__.strip("_")
-
-    @functools.wraps(body)
-    async def run_body(settings: Settings, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with telemetry.operation(name):
-            try:
-                return await body(settings, *args, **kwargs)
-            except MemError as error:
-                settings.clean_error(error)
-                raise
-
-    return run_body
 
 
 def _keywords(body: Callable[..., Any]) -> frozenset[str]:

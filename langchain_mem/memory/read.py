@@ -21,7 +21,7 @@ from langchain_mem.memory.settings import Settings, names
 from langchain_mem.model.history import changes
 from langchain_mem.model.instants import instant, iso
 from langchain_mem.model.kinds import KindName
-from langchain_mem.model.records import Change, MemoryDict, Page, StoredMemory, public
+from langchain_mem.model.records import Change, MemoryDict, Page, StoredMemory, public, public_all
 from langchain_mem.model.scopes import MEMORIES, Ids, Scope, owner_of
 
 
@@ -144,7 +144,7 @@ async def _get_all(
     rows, count = await page_of(settings, places, condition, now, limit=cut.limit, offset=cut.offset)
     more = cut.offset + len(rows) < count
     return {
-        "results": [public(row.value) for row in rows],
+        "results": public_all([row.value for row in rows]),
         "count": count,
         "page": cut.page,
         "page_size": count if cut.limit is None else cut.limit,

@@ -17,15 +17,16 @@ from langchain_mem.extraction.messages import turns_of
 from langchain_mem.filters.conditions import ALWAYS, Condition, conjunction
 from langchain_mem.memory.operation import operation
 from langchain_mem.memory.reading.candidates import POOL as POOL
-from langchain_mem.memory.reading.candidates import Hit, Search
-from langchain_mem.memory.reading.queries import is_in, live, of_kind, view
-from langchain_mem.memory.reading.ranked import memory_of, ranked
+from langchain_mem.memory.reading.candidates import WITH_SUPERSEDED, Hit, Search
+from langchain_mem.memory.reading.queries import is_in, of_kind, shown_at, view_of
+from langchain_mem.memory.reading.ranked import ranked
 from langchain_mem.memory.settings import QUOTED, Reinforce, Settings, decay_of
 from langchain_mem.model.instants import instant, iso
 from langchain_mem.model.kinds import KindName
-from langchain_mem.model.records import PUBLIC, FoundMemory, ScoreDetails, SearchResult, public, source_of
+from langchain_mem.model.records import PUBLIC, FoundMemory, ScoreDetails, SearchResult, public_all, source_of
 from langchain_mem.model.scopes import Ids, Layer, Scope
 from langchain_mem.ranking.relevance import asks_about_now
+from langchain_mem.repository.owners import LIVE
 
 _ORDER: Final = {str(layer): place for place, layer in enumerate(Layer)}
 
@@ -104,39 +105,42 @@ async def _search(
     check_search(query, wanted, threshold)
     _check_choices(order, reinforce, history, config)
     check_lasting(lasting)
-    in_layers = _in_layers(layers)
+    in_layers, turns_wanted = _in_layers(layers), _turns_wanted(history, wanted)
     scope = Scope.of(ids)
-    whose, now = scope.ids(), settings.now()
-    then = now if as_of is None else instant(as_of)
+    whose, patterns = scope.ids(), scope.patterns() if scope else ()
+    now = settings.now()
     policy = settings.decay_for(scope.app_id) if decay is None else decay_of(decay)
     query = settings.clean(query)  # what was kept was cleaned too, so a hashed address is found by its hash
-    places, asked = await view(settings, scope, filters, now)
-    shown = live(then, show_expired=show_expired, latest_only=latest_only)
+    then = now if as_of is None else instant(as_of)
+    at = iso(then)
+    places, asked = await view_of(settings, patterns, filters, now)
+    asked = asked if kind is None else conjunction(asked, of_kind(kind))
+    shown = shown_at(at, show_expired=show_expired, latest_only=latest_only)
     search = Search(
         query=query,
         scope=scope,
         now=then,
-        condition=conjunction(asked, shown, in_layers, ALWAYS if kind is None else of_kind(kind)),
+        condition=conjunction(asked, shown, in_layers),
+        asked=asked,
         places=places,
         top_k=wanted,
         threshold=threshold,
         decay=policy,
-        latest_only=latest_only,
-        turns=_turns_wanted(history, wanted),
+        states=LIVE if latest_only else WITH_SUPERSEDED,
+        turns=turns_wanted,
         newer=asks_about_now(query) if prefer_newer is None else prefer_newer,
         rerank=rerank,
         lasting=lasting,
     )
-    hits, turns = await ranked(settings, search, None if as_of is None else iso(then))
-    details = _details([*hits, *turns])
+    hits, turns = await ranked(settings, search, None if as_of is None else at)
+    found, details = _found([*hits, *turns], explain=explain)
     told = [{"id": hit.address.key, **each} for hit, each in zip(hits, details, strict=False)]
-    found = _found([*hits, *turns], details if explain else None)
     memories, said = found[: len(hits)], found[len(hits) :]
     if order == "layer":
         memories.sort(key=_layer)
     if as_of is None and (reinforce or settings.reinforce) == "returned":
         settings.touches.record([hit.address for hit in hits], now)
-    settings.activity.record("search", iso(then), whose, query=query[:QUOTED], results=told)
+    settings.activity.record("search", at, whose, query=query[:QUOTED], results=told)
     return {"results": [*memories, *said, *(raw_history(history) if isinstance(history, Sequence) else ())]}
 
 
@@ -206,32 +210,30 @@ def _layer(memory: FoundMemory) -> int:
     return _ORDER[memory["layer"]]
 
 
-def _found(hits: Sequence[Hit], details: Sequence[ScoreDetails] | None) -> list[FoundMemory]:
-    """Memories as they are returned, each with its score, and with how that came about where it was asked for."""
-    memories = [cast(FoundMemory, public(memory_of(hit))) for hit in hits]
-    for at, (memory, hit) in enumerate(zip(memories, hits, strict=True)):
+def _found(hits: Sequence[Hit], *, explain: bool) -> tuple[list[FoundMemory], list[ScoreDetails]]:
+    """Memories as they are returned, each with its score, and how that came about, which some callers ask to see."""
+    rows = [hit.row for hit in hits if hit.row is not None]  # every one was read
+    memories = cast(list[FoundMemory], public_all([row.value for row in rows]))
+    details = [_details(hit, memory) for hit, memory in zip(hits, memories, strict=True)]
+    for memory, hit, detail in zip(memories, hits, details, strict=True):
         memory["score"] = min(max(hit.product, 0.0), 1.0)
-        if details is not None:
-            memory["score_details"] = details[at]
-    return memories
+        if explain:
+            memory["score_details"] = detail
+    return memories, details
 
 
-def _details(hits: Sequence[Hit]) -> list[ScoreDetails]:
-    """How the score of each memory came about."""
-    parts = [hit.evidence.as_dict() for hit in hits]
-    return [
-        {
-            "relevance": hit.evidence.relevance,
-            "parts": {name: value for name, value in part.items() if name != "relevance"},
-            "reranked": hit.reranked,
-            "factor": hit.decayed["factor"],
-            "effective_age_seconds": hit.decayed["effective_age_seconds"],
-            "touches": hit.decayed["touches"],
-            "layer": hit.row.value["layer"] if hit.row else "",
-            "product": hit.product,
-        }
-        for hit, part in zip(hits, parts, strict=True)
-    ]
+def _details(hit: Hit, memory: FoundMemory) -> ScoreDetails:
+    """How the score of a memory came about."""
+    return {
+        "relevance": hit.evidence.relevance,
+        "parts": {name: value for name, value in hit.evidence._asdict().items() if name != "relevance"},
+        "reranked": hit.reranked,
+        "factor": hit.decayed["factor"],
+        "effective_age_seconds": hit.decayed["effective_age_seconds"],
+        "touches": hit.decayed["touches"],
+        "layer": memory["layer"],
+        "product": hit.product,
+    }
 
 
 def raw_history(messages: Sequence[Any]) -> list[FoundMemory]:

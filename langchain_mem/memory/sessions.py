@@ -26,7 +26,7 @@ from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.memory.writing.places import find_places
 from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
-from langchain_mem.model.records import MemoryDict, StoredMemory, is_live, public
+from langchain_mem.model.records import MemoryDict, StoredMemory, is_live, public, public_all
 from langchain_mem.model.scopes import TURNS, Namespace, Scope, reroot
 
 
@@ -147,7 +147,7 @@ async def _promote(
         )
         moved = [_move(changes, note, home, place.existing, added) for note, place in zip(notes, places, strict=True)]
         await changes.land(scope, event="promote")
-        return [public(memory) for memory in moved]
+        return public_all(moved)
 
     return await settled(settings.turnstile, attempt)
 

@@ -232,11 +232,13 @@ _IDS: Final = uuid.UUID("5f0c8f3e-8d43-4a5d-9b0e-6d1f6f2f7c11")
 
 def public(stored: Mapping[str, Any]) -> MemoryDict:
     """A memory as operations return it: the caller's own, who may change it."""
-    whole: Mapping[str, Any] = complete(stored)
-    return cast(
-        MemoryDict,
-        {key: copied(whole[key]) for key in PUBLIC},
-    )
+    return public_all([stored])[0]
+
+
+def public_all(stored: Sequence[Mapping[str, Any]]) -> list[MemoryDict]:
+    """`public` for many memories."""
+    known: list[Mapping[str, Any]] = [complete(each) for each in stored]
+    return cast(list[MemoryDict], copied([{key: whole[key] for key in PUBLIC} for whole in known]))
 
 
 def source_of(

@@ -32,6 +32,29 @@ _SPARE: Final = 2
 """Times so many as are wanted are looked at closely, so that what others lend cannot reorder what was left out."""
 
 
+class Question(NamedTuple):
+    """What is asked, and what it means."""
+
+    text: str
+    """In the user's words."""
+    vector: npt.NDArray[np.float32] | None
+    """Its embedding; `None` where there is no embedder."""
+    scale: Scale | None
+    """Of the embedder."""
+    wanted: Wanted | None = None
+    """What such a request usually wants known; `None` where that is not asked for, or nothing."""
+
+    def wanting(self, situations: Situations, lasting: float) -> Question:
+        """The same with what such a request usually wants known.
+
+        Args:
+            situations: What the embedder makes of everyday situations.
+            lasting: How strongly to prefer what is wanted, from 0 to 1.
+        """
+        wanted = None if self.vector is None else situations.wanted(self.vector, lasting)
+        return self._replace(wanted=wanted if wanted is not None and wanted.pull else None)
+
+
 class Ranked(NamedTuple):
     """A document that was found, and what speaks for it."""
 
@@ -68,6 +91,33 @@ class Documents(Protocol):
 
     def handles_of(self, numbers: Places) -> list[Any]:
         """What the owner of the index knows these documents by."""
+
+
+def answers(
+    documents: Documents,
+    question: Question,
+    cosines: Floats,
+    sorts: Sequence[Mask],
+    *,
+    limit: int,
+    threshold: float = 0.0,
+) -> list[list[Ranked]]:
+    """The documents that answer a question best, by meaning and by words.
+
+    Args:
+        documents: Where to look.
+        question: What is asked.
+        cosines: How near each document is to it; see `Compared.agreed`.
+        sorts: Sorts of documents that may be found, each as a mask; no document is of two sorts.
+        limit: At most so many of each sort.
+        threshold: The least relevance.
+
+    Returns:
+        For each sort what was found, best first; ties go by key.
+    """
+    if question.wanted is not None:
+        cosines = drawn(documents, question.text, cosines, question.wanted, np.logical_or.reduce(sorts))
+    return rank(documents, question.text, cosines, sorts, limit=limit, threshold=threshold)
 
 
 def drawn(documents: Documents, query: str, cosines: Floats, wanted: Wanted, among: Mask) -> Floats:

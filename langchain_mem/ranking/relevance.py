@@ -37,8 +37,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
@@ -72,8 +71,7 @@ OPEN_QUESTION = 0.5
 """The least relevance to a question that names nothing to look for: decay then says what comes first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """Why a memory has its relevance, as the module's formula names it; `None` for a part it does not have."""
 
     relevance: float
@@ -88,10 +86,6 @@ class Evidence:
     brevity: float
     question: float
     cited: float | None
-
-    def as_dict(self) -> dict[str, float | None]:
-        """The parts by name, as `explain=True` shows them."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 class Scores(Sequence[Evidence]):

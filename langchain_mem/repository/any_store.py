@@ -39,6 +39,7 @@ from langchain_mem.errors import Conflict, InvalidRequest, MemError, StoreError,
 from langchain_mem.filters.conditions import Condition, matches
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.scopes import ROOTS, TOUCHES, Namespace, reroot
+from langchain_mem.ranking.candidates import Question
 from langchain_mem.ranking.scale import SENTENCES, Scale
 from langchain_mem.ranking.situations import Situations, table
 from langchain_mem.repository.contract import Repository
@@ -187,8 +188,10 @@ class AnyStore(Repository):
         return _unit(await call(self._embeddings.embed_query, self._embeddings.aembed_query, text))
 
     @override
-    async def question(self, text: str) -> tuple[NDArray[np.float32] | None, Scale | None]:
-        return await self.embed_query(text), await self.scale()
+    async def question(self, text: str, lasting: float = 0.0) -> Question:
+        asked = Question(text, await self.embed_query(text), await self.scale())
+        situations = await self._everyday() if lasting else None
+        return asked if situations is None else asked.wanting(situations, lasting)
 
     @override
     async def scale(self) -> Scale | None:
@@ -201,8 +204,8 @@ class AnyStore(Repository):
             self._scale = None if vectors is None else Scale.of(vectors)
         return self._scale
 
-    @override
-    async def situations(self) -> Situations | None:
+    async def _everyday(self) -> Situations | None:
+        """What the embedder makes of everyday situations, measured where it does not say; `None` without one."""
         scale = await self.scale()
         if self._embeddings is None or scale is None:
             return None

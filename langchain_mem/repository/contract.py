@@ -14,8 +14,8 @@ from typing import Protocol
 from langchain_mem.backends.base import Address, NamespaceQuery, Row, Vectors, Write
 from langchain_mem.filters.conditions import Condition
 from langchain_mem.model.scopes import Namespace
+from langchain_mem.ranking.candidates import Question
 from langchain_mem.ranking.scale import Scale
-from langchain_mem.ranking.situations import Situations
 from langchain_mem.store.items import Scan
 from langchain_mem.store.vectorizer import Vector
 
@@ -60,11 +60,13 @@ class Repository(Protocol):
     async def scale(self) -> Scale | None:
         """That of the embedder, measured where it is not known yet; `None` without an embedder."""
 
-    async def situations(self) -> Situations | None:
-        """What the embedder makes of everyday situations, measured likewise; `None` without an embedder."""
+    async def question(self, text: str, lasting: float = 0.0) -> Question:
+        """All that comparing a query with memories takes.
 
-    async def question(self, text: str) -> tuple[Vector | None, Scale | None]:
-        """What `embed_query` and `scale` give: all that comparing a query with memories takes."""
+        Args:
+            text: The query.
+            lasting: How strongly to prefer what such a request usually needs, from 0 to 1.
+        """
 
     async def embed_query(self, text: str) -> Vector | None:
         """The unit-length embedding of a query, shape (dims,); `None` without an embedder."""

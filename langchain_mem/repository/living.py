@@ -317,7 +317,7 @@ class Living:
 
         addresses = chosen(changes.addresses)
         memories, dates, _, groups, positions, cites = map(chosen, told[: len(_TOLD)])
-        values = repeat(None) if changes.values is None else map(condensed, chosen(changes.values))
+        values = repeat(None) if changes.values is None else list(map(condensed, chosen(changes.values)))
         homes = {home: BETWEEN.join(home) for home in {address.namespace for address in addresses}}
         self.index.put(
             [

@@ -17,7 +17,7 @@ from langchain_mem.filters.conditions import ALWAYS, Condition
 from langchain_mem.model.scopes import MEMORIES, TURNS, Namespace
 from langchain_mem.repository.living import Living
 from langchain_mem.store.items import Items
-from langchain_mem.watching import telemetry
+from langchain_mem.watching.telemetry import lookups
 
 CACHE_BYTES: Final = 512 * 1024**2
 """How much the indexes of a store take at most, where nobody says otherwise."""
@@ -145,7 +145,7 @@ class Owners:
             return None
         if outcome != "hit":
             self._keep_behind(key, living)
-        telemetry.count("cache", 1, {"cache": "index", "outcome": outcome})
+        lookups("index")[outcome](1)
         return living
 
     def _of(self, key: Key) -> Living | None:

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Final, TypeAlias
 
 from langchain_mem.backends.base import Address
+from langchain_mem.decay.policy import Used
 from langchain_mem.errors import StoreError
 from langchain_mem.watching import telemetry
 
@@ -95,21 +96,22 @@ class TouchWriter:
             return [*written, *waiting] if waiting else written
         return [*sorted((Counter(written) | landed).elements()), *waiting]
 
-    def counted_all(
-        self, addresses: Sequence[Address], written: Sequence[Sequence[datetime]], noted: Touches
-    ) -> list[Sequence[datetime]]:
+    def counted_all(self, addresses: Sequence[Address], written: Sequence[Used], noted: Touches) -> list[Used]:
         """`counted` for many memories. Most have no use that waits, and cost no more than a look.
 
         Args:
             addresses: Where they are.
-            written: The uses of each that were read from the store.
+            written: What is known of the use of each, with the uses that were read from the store.
             noted: What was not written yet before those were read.
+
+        Returns:
+            The same, with every use.
         """
         every = list(written)
         lately = {*filter(noted.__contains__, addresses), *filter(self._pending.__contains__, addresses)}
         for at, address in enumerate(addresses) if lately else ():
             if address in lately:
-                every[at] = self.counted(address, every[at], noted)
+                every[at] = every[at]._replace(touches=self.counted(address, every[at].touches, noted))
         return every
 
     def drop(self, *, user_id: str | None = None) -> None:

@@ -37,8 +37,8 @@ from langchain_mem.backends.base import (
 from langchain_mem.backends.changes import Changes, Following, Keeping, Kept, Lasting
 from langchain_mem.errors import EmbeddingMismatch
 from langchain_mem.filters.conditions import Condition, Path
+from langchain_mem.ranking.candidates import Question
 from langchain_mem.ranking.scale import Scale
-from langchain_mem.ranking.situations import Situations
 from langchain_mem.store.vectorizer import SCALES, Vector, Vectorizer, vectorized
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -323,18 +323,17 @@ class Items:
         await self.ready()
         return None if self._vectorizer is None else await self._vectorizer.scale(self.backend, self.now())
 
-    async def situations(self) -> Situations | None:
-        """What the embedder makes of everyday situations, measured and kept likewise; `None` without an embedder."""
-        await self.ready()
-        return None if self._vectorizer is None else await self._vectorizer.situations(self.backend, self.now())
+    async def question(self, text: str, lasting: float = 0.0) -> Question:
+        """A query as ranking takes it: its embedding, and what else comparing it with memories takes.
 
-    async def question(self, text: str) -> tuple[Vector | None, Scale | None]:
-        """The embedding of a query and the scale of the embedder; `None` twice where there is no embedder."""
+        Args:
+            text: The query.
+            lasting: How strongly to prefer what such a request usually needs, from 0 to 1.
+        """
         await self.ready()
         if self._vectorizer is None:
-            return None, None
-        scale = await self._vectorizer.scale(self.backend, self.now())
-        return await self._vectorizer.query(text), scale
+            return Question(text, None, None)
+        return await self._vectorizer.question(text, lasting, self.backend, self.now())
 
     async def embed_query(self, text: str) -> Vector | None:
         """Shape (dims,); `None` where there is no embedder. See `Vectorizer.query`."""

@@ -22,9 +22,10 @@ from langchain_mem._flow import call
 from langchain_mem.backends.base import Address, Backend, Embedder, Row, Unread, Vectors, Write, no_vectors
 from langchain_mem.errors import EmbeddingMismatch, StoreError
 from langchain_mem.model.scopes import Namespace
+from langchain_mem.ranking.candidates import Question
 from langchain_mem.ranking.scale import SENTENCES, Scale
 from langchain_mem.ranking.situations import Situations, table
-from langchain_mem.watching import telemetry
+from langchain_mem.watching.telemetry import lookups
 
 SCALES: Final[Namespace] = ("langchain_mem", "scales")
 """Where the scales of embedders are kept; hidden from listings and searches."""
@@ -87,8 +88,21 @@ class Vectorizer:
             given = await call(self._embeddings.embed_query, self._embeddings.aembed_query, text)
             asked, outcome = (text, unit([given], 1, embedder)[0]), "miss"
             self._asked = asked
-        telemetry.count("cache", 1, {"cache": "query", "outcome": outcome})
+        lookups("query")[outcome](1)
         return asked[1]
+
+    async def question(self, text: str, lasting: float, backend: Backend, now: datetime) -> Question:
+        """A query with its embedding, the embedder's scale, and what such a request usually needs.
+
+        Args:
+            text: The query.
+            lasting: How strongly to prefer what it usually needs, from 0 to 1.
+            backend: Where the scale is kept.
+            now: The present.
+        """
+        scale, vector = await self.scale(backend, now), await self.query(text)
+        asked = Question(text, vector, scale)
+        return asked.wanting(await self.situations(backend, now), lasting) if lasting else asked
 
     async def scale(self, backend: Backend, now: datetime) -> Scale:
         """The embedder's scale: as it states it, as the store remembers it, or as measured now and remembered.

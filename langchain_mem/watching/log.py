@@ -1,4 +1,4 @@
-"""An event as one structured log line.
+"""What observers are told of an event: one structured log line, and counts and span attributes of OpenTelemetry.
 
     langchain_mem  DEBUG  search user_id=alex query_chars=11 results=3 ms=4.1
 
@@ -14,14 +14,46 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from langchain_mem.watching.measures import measures, texts
-from langchain_mem.watching.telemetry import elapsed_ms
+from langchain_mem.watching.measures import measures, outcomes, texts
+from langchain_mem.watching.telemetry import NAME, Instruments, elapsed_ms, instruments
 
 LOGGER: Final = logging.getLogger("langchain_mem")
 """Where every line of the package goes."""
 
 READS: Final = frozenset({"search", "recall", "explain"})
 """The types of events that change nothing a user would look for; they are logged at DEBUG."""
+
+
+def report(type_: str, ids: Mapping[str, Any], details: Mapping[str, Any], *, with_text: bool = False) -> None:
+    """Tells of an event whoever listens: writes a line, counts what was done, and notes it on the span under way.
+
+    Args:
+        type_: What happened, such as "search".
+        ids: Whose memories.
+        details: What there is to say.
+        with_text: Whether the texts of the event are logged too.
+    """
+    log_event(type_, ids, details, with_text=with_text)
+    made = instruments()
+    if made is not None:
+        _count(made, type_, details)
+        span = made.current()
+        if span.is_recording():
+            known = {**ids, **measures(details)}
+            span.set_attributes({f"{NAME}.{name}": value for name, value in known.items() if value is not None})
+
+
+def _count(made: Instruments, type_: str, details: Mapping[str, Any]) -> None:
+    """Counts what an event tells."""
+    counters = made.counters
+    if type_ == "search":
+        counters["search.results"].add(len(details.get("results") or ()))
+        return
+    for event, times in outcomes(details.get("results")).items():
+        counters["memories"].add(times, {"event": event})
+    for name, count in (("refusals", len(details.get("rejected") or ())), ("purged", int(details.get("removed") or 0))):
+        if count:
+            counters[name].add(count)
 
 
 def log_event(

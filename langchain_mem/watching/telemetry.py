@@ -17,19 +17,22 @@ imported and every function here returns at once; with the API and without an SD
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial, wraps
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from langchain_mem.errors import StoreError
-from langchain_mem.watching.measures import measures, outcomes
+from langchain_mem._flow import Body
+from langchain_mem.errors import MemError, StoreError
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, Histogram
     from opentelemetry.trace import Tracer
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 NAME: Final = "langchain_mem"
 """The name of the tracer and the meter, and what every span and metric begins with."""
@@ -46,7 +49,7 @@ _COUNTERS: Final = {
 _began: ContextVar[float | None] = ContextVar("langchain_mem_began", default=None)
 
 
-class _Instruments:
+class Instruments:
     """The tracer and the metrics; made once a process, when the first operation runs."""
 
     def __init__(self) -> None:
@@ -65,8 +68,30 @@ class _Instruments:
 
 
 @cache
-def _instruments() -> _Instruments | None:
-    return _Instruments() if find_spec("opentelemetry") and find_spec("opentelemetry.metrics") else None
+def instruments() -> Instruments | None:
+    """The tracer and the metrics; `None` without the API of OpenTelemetry."""
+    return Instruments() if find_spec("opentelemetry") and find_spec("opentelemetry.metrics") else None
+
+
+def watched(body: Callable[P, Body[R]]) -> Callable[P, Body[R]]:
+    """An operation whose duration and errors are noted. Its errors say no secret, neither to the caller nor there.
+
+    Args:
+        body: Its first argument takes secrets out of errors (`clean_error`). Its name is that of the operation.
+    """
+    name = body.__name__.strip("_")
+
+    @wraps(body)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with operation(name):
+            try:
+                return await body(*args, **kwargs)
+            except MemError as error:
+                settings: Any = args[0]
+                settings.clean_error(error)
+                raise
+
+    return run
 
 
 @contextmanager
@@ -77,12 +102,12 @@ def operation(name: str) -> Iterator[None]:
         name: The operation, such as "search".
     """
     token, start = _began.set(time.perf_counter()), time.perf_counter()
-    instruments = _instruments()
+    made = instruments()
     try:
-        if instruments is None:
+        if made is None:
             yield
         else:
-            with _span(instruments, name), _timed(instruments, name, start):
+            with _span(made, name), _timed(made, name, start):
                 yield
     finally:
         _began.reset(token)
@@ -102,47 +127,41 @@ def count(name: str, by: int = 1, attributes: Mapping[str, str] | None = None) -
         by: How much; zero adds nothing.
         attributes: What it is counted by; no ids.
     """
-    instruments = _instruments()
-    if instruments is not None and by:
-        instruments.counters[name].add(by, dict(attributes or {}))
+    made = instruments()
+    if made is not None and by:
+        made.counters[name].add(by, dict(attributes or {}))
 
 
-def count_event(type_: str, ids: Mapping[str, Any], details: Mapping[str, Any]) -> None:
-    """Counts what an event tells, and notes its ids and numbers on the span that is under way."""
-    instruments = _instruments()
-    if instruments is None:
-        return
-    if type_ == "search":
-        count("search.results", len(details.get("results") or ()))
-    else:
-        for event, times in outcomes(details.get("results")).items():
-            count("memories", times, {"event": event})
-        count("refusals", len(details.get("rejected") or ()))
-        count("purged", int(details.get("removed") or 0))
-    span = instruments.current()
-    if span.is_recording():
-        known = {**ids, **measures(details)}
-        span.set_attributes({f"{NAME}.{name}": value for name, value in known.items() if value is not None})
+@cache
+def lookups(cached: str) -> Mapping[str, Callable[[int], None]]:
+    """What counts look-ups in a cache, by their outcome. Worked out once, for every search has some.
+
+    Args:
+        cached: What is looked up: "index" or "query".
+    """
+    made, outcomes = instruments(), ("hit", "stale", "miss")
+    if made is None:
+        return dict.fromkeys(outcomes, lambda by: None)
+    add = made.counters["cache"].add
+    return {outcome: partial(add, attributes={"cache": cached, "outcome": outcome}) for outcome in outcomes}
 
 
-def _span(instruments: _Instruments, name: str) -> Any:
+def _span(made: Instruments, name: str) -> Any:
     """A span that is told of an error's type by `_timed`; an error's message may quote what was given or stored."""
-    return instruments.tracer.start_as_current_span(
-        f"{NAME}.{name}", record_exception=False, set_status_on_exception=False
-    )
+    return made.tracer.start_as_current_span(f"{NAME}.{name}", record_exception=False, set_status_on_exception=False)
 
 
 @contextmanager
-def _timed(instruments: _Instruments, name: str, start: float) -> Iterator[None]:
+def _timed(made: Instruments, name: str, start: float) -> Iterator[None]:
     attributes = {"operation": name}
     try:
         yield
     except Exception as error:
         attributes["error.type"] = type(error).__name__
-        instruments.current().set_attribute("error.type", type(error).__name__)
-        instruments.current().set_status(instruments.failed)
+        made.current().set_attribute("error.type", type(error).__name__)
+        made.current().set_status(made.failed)
         if isinstance(error, StoreError):
             count("store.errors", 1, {"error.type": type(error).__name__})
         raise
     finally:
-        instruments.duration.record(time.perf_counter() - start, attributes)
+        made.duration.record(time.perf_counter() - start, attributes)

@@ -10,9 +10,9 @@ from benchmarks.walk import walk
 @pytest.mark.parametrize(
     ("way", "files", "moves"),
     [
-        ("search", 35, 80),
-        ("add", 38, 96),
-        ("put", 8, 10),
+        ("search", 35, 60),
+        ("add", 38, 93),
+        ("put", 8, 11),
         ("checkpoint", 2, 2),
         ("where", 3, 14),
         ("sql", 4, 20),

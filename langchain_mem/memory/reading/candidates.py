@@ -17,20 +17,17 @@ import numpy as np
 from langchain_mem._flow import offload
 from langchain_mem.backends.base import Address, Row
 from langchain_mem.decay.policy import Decay, Explanation, Used
-from langchain_mem.filters.conditions import Condition, conjunction, disjunction
+from langchain_mem.filters.conditions import ALWAYS, Condition, conjunction, disjunction
 from langchain_mem.memory.reading.queries import is_in, live
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import as_of as state_as_of
 from langchain_mem.model.records import content
 from langchain_mem.model.scopes import MEMORIES, TURNS, Layer, Namespace, Scope, reroot
-from langchain_mem.ranking.candidates import Documents, drawn, rank
-from langchain_mem.ranking.parts import Mask
+from langchain_mem.ranking.candidates import Documents, Question, Ranked, answers
 from langchain_mem.ranking.relevance import Evidence
-from langchain_mem.ranking.scale import Compared, Scale
-from langchain_mem.ranking.situations import Wanted
+from langchain_mem.ranking.scale import Compared
 from langchain_mem.ranking.tokens import tokenize, words_of
 from langchain_mem.ranking.union import Together
-from langchain_mem.repository.condensed import expanded
 from langchain_mem.repository.living import Living, View, living_of, locked, shown_in
 from langchain_mem.repository.owners import LIVE
 from langchain_mem.store.items import Scan
@@ -40,24 +37,32 @@ POOL: Final = 50
 """At least so many candidates are weighed, and at least three for each one wanted."""
 
 _HEAVY: Final = 5_000  # documents whose arithmetic would keep an event loop waiting
-_WITH_SUPERSEDED: Final = LIVE | {"superseded"}
+WITH_SUPERSEDED: Final = LIVE | {"superseded"}
+"""The states of memories that may be found where the latest are not enough."""
+
 _KEPT_TURNS: Final = conjunction(is_in("layer", [Layer.CONVERSATION]), is_in("state", ["live"]))
 _UNDECAYED: Final[Explanation] = {"factor": 1.0, "effective_age_seconds": None, "touches": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """One search, checked; see `search` for what each means."""
+    """One search, checked; see `search` for what each means.
+
+    Attributes:
+        asked: The part of `condition` that may ask for a field without a column in every index: what the user wrote.
+        states: The states of memories that may be found.
+    """
 
     query: str
     scope: Scope
     now: datetime
     condition: Condition
+    asked: Condition = ALWAYS
     places: Sequence[Namespace]
     top_k: int
     threshold: float
     decay: Decay | None
-    latest_only: bool
+    states: frozenset[str] = LIVE
     turns: int
     newer: bool
     rerank: bool
@@ -67,11 +72,6 @@ class Search:
     def pool(self) -> int:
         """How many candidates are weighed."""
         return max(3 * self.top_k, self.turns, POOL)
-
-    @property
-    def states(self) -> frozenset[str]:
-        """The states of memories that may be found."""
-        return LIVE if self.latest_only else _WITH_SUPERSEDED
 
 
 class Held(NamedTuple):
@@ -114,7 +114,7 @@ class Hit:
 async def candidates(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:
     """The most relevant memories, and the most relevant kept turns where history was asked for, best first.
 
-    Those that an index found are not read yet; see `read_rows`.
+    Those that an index found are not read yet; see `ranked.read_rows`.
 
     Args:
         settings: Parts and policies.
@@ -123,44 +123,35 @@ async def candidates(settings: Settings, search: Search, as_of: str | None) -> t
     """
     livings = None
     if as_of is None and settings.owners is not None:
-        livings = await settings.owners.current(search.places, search.condition, search.states)
+        livings = await settings.owners.current(search.places, search.asked, search.states)
     if livings is None:
         return await _by_rows(settings, search, as_of)
-    asked_for = await _asked_for(settings, search)
+    question = await settings.repo.question(search.query, search.lasting)
     if sum(len(living.index.living) for living in livings) > _HEAVY:
-        return await offload(_by_index, livings, search, asked_for)
-    return _by_index(livings, search, asked_for)
+        return await offload(_by_index, livings, search, question)
+    return _by_index(livings, search, question)
 
 
-async def read_rows(settings: Settings, search: Search, hits: Sequence[Hit]) -> list[Hit]:
-    """Those of some candidates that are still there, each with its row.
-
-    What the indexes hold whole is taken from them, and all the others are read in one call.
-    """
-    for hit in hits:
-        if hit.row is None and hit.held is not None and (hit.used is not None or not _is_decayed(search, hit)):
-            hit.row = Held(expanded(hit.held), hit.vector, hit.used.touches if hit.used else ())
-    missing = [hit for hit in hits if hit.row is None]
-    rows = await settings.repo.read([hit.address for hit in missing], search.now) if missing else []
-    for hit, row in zip(missing, rows, strict=True):
-        if row is not None and row.value["state"] in search.states:
-            hit.row = row
-    return [hit for hit in hits if hit.row is not None]
-
-
-def _by_index(livings: Sequence[Living], search: Search, asked_for: _AskedFor) -> tuple[list[Hit], list[Hit]]:
-    views = _views(search)
+def _by_index(livings: Sequence[Living], search: Search, question: Question) -> tuple[list[Hit], list[Hit]]:
+    views, limit = _views(search), search.pool
     with locked(livings):
-        wanted = shown_in(livings, views, search.now)
+        sorts = shown_in(livings, views, search.now)
         documents: Documents = livings[0].index
         if len(livings) > 1:
             documents = Together([living.index for living in livings])
-        near = documents.compared(asked_for.vector, asked_for.scale)
-        facts, turns = _weighed(documents, search, near, asked_for.wanted, wanted)
+        near = documents.compared(question.vector, question.scale).agreed(np.logical_or.reduce(sorts))
+        found = answers(documents, question, near, sorts, limit=limit, threshold=search.threshold)
+        facts, turns = _hits(found)
         _note_held(livings, search, [*facts, *turns])
         if search.decay is not None:
             _note_uses(livings, facts)
     return facts, turns
+
+
+def _hits(found: Sequence[Sequence[Ranked]]) -> tuple[list[Hit], list[Hit]]:
+    """The memories and the kept turns among what was found."""
+    hits = [[Hit(each.handle, each.evidence, each.evidence.relevance) for each in sort] for sort in found]
+    return hits[0], hits[1] if len(hits) > 1 else []
 
 
 def _views(search: Search) -> list[View]:
@@ -190,48 +181,28 @@ def _note_held(livings: Sequence[Living], search: Search, hits: Sequence[Hit]) -
             hit.vector = vector
 
 
-def _is_decayed(search: Search, hit: Hit) -> bool:
-    """Whether the score of a hit depends on its uses, which its row tells where its index does not."""
-    return search.decay is not None and hit.address.namespace[0] != TURNS
-
-
 async def _by_rows(settings: Settings, search: Search, as_of: str | None) -> tuple[list[Hit], list[Hit]]:
     """The same by an index that is made of rows for this search."""
     scan = await _scan(settings, search, as_of)
     living = living_of(scan.rows, search.states, search.condition)
-    near, asked = await _near(settings, search, scan.rows, living)
-    facts, turns = _weighed(living.index, search, near, asked, shown_in([living], _views(search), search.now))
+    question, compared = await _compared(settings, search, scan.rows, living)
+    sorts = shown_in([living], _views(search), search.now)
+    near = compared.agreed(np.logical_or.reduce(sorts))
+    found = answers(living.index, question, near, sorts, limit=search.pool, threshold=search.threshold)
+    facts, turns = _hits(found)
     rows = {row.address: row for row in scan.rows}
     for hit in (*facts, *turns):
         hit.row = rows[hit.address]
     return facts, turns
 
 
-class _AskedFor(NamedTuple):
-    """What a query means: its vector, the embedder's scale, and what such a request wants known."""
-
-    vector: Vector | None
-    scale: Scale | None
-    wanted: Wanted | None = None
-
-
-async def _asked_for(settings: Settings, search: Search) -> _AskedFor:
-    """The query's meaning."""
-    vector, scale = await settings.repo.question(search.query)
-    situations = await settings.repo.situations() if search.lasting and vector is not None else None
-    if situations is None or vector is None:
-        return _AskedFor(vector, scale)
-    wanted = situations.wanted(vector, search.lasting)
-    return _AskedFor(vector, scale, wanted if wanted.pull else None)
-
-
-async def _near(
+async def _compared(
     settings: Settings, search: Search, rows: Sequence[Row], living: Living
-) -> tuple[Compared, Wanted | None]:
-    """The cosine of each document, of its vector where the store tells it and else as the store found it."""
+) -> tuple[Question, Compared]:
+    """What is asked, and the cosine of each document, of its vector where there is one, else as the store found it."""
     if any(len(row.vectors) for row in rows):
-        asked_for = await _asked_for(settings, search)
-        return living.index.compared(asked_for.vector, asked_for.scale), asked_for.wanted
+        question = await settings.repo.question(search.query, search.lasting)
+        return question, living.index.compared(question.vector, question.scale)
     scale = await settings.repo.scale()
     cosines = await settings.repo.cosines(rows, search.query)
     near = np.full(living.index.size, np.nan)
@@ -239,20 +210,7 @@ async def _near(
         number = living.index.number(row.address)
         if number is not None and cosine is not None:
             near[number] = cosine
-    return Compared.same(near if scale is None else scale.bare(near)), None
-
-
-def _weighed(
-    documents: Documents, search: Search, compared: Compared, asked: Wanted | None, wanted: Sequence[Mask]
-) -> tuple[list[Hit], list[Hit]]:
-    """Of the documents in scope the best memories and the best kept turns."""
-    among, limit = np.logical_or.reduce(wanted), search.pool
-    near = compared.agreed(among)
-    if asked is not None:
-        near = drawn(documents, search.query, near, asked, among)
-    found = rank(documents, search.query, near, wanted, limit=limit, threshold=search.threshold)
-    hits = [[Hit(each.handle, each.evidence, each.evidence.relevance) for each in sort] for sort in found]
-    return hits[0], hits[1] if search.turns else []
+    return Question(search.query, None, scale), Compared.same(near if scale is None else scale.bare(near))
 
 
 async def _scan(settings: Settings, search: Search, as_of: str | None) -> Scan:

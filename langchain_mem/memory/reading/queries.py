@@ -29,14 +29,25 @@ async def view(
         ScopeError: Neither the scope nor every branch of the filters names an owner.
         FilterError: `filters` names an unknown field or operator, or a value has the wrong type.
     """
+    return await view_of(settings, scope.patterns(root) if scope else (), filters, now, root)
+
+
+async def view_of(
+    settings: Settings,
+    patterns: Sequence[Namespace],
+    filters: Mapping[str, Any] | None,
+    now: datetime,
+    root: str = MEMORIES,
+) -> tuple[tuple[Namespace, ...], Condition]:
+    """The same for the patterns of a scope (`Scope.patterns`); none where it names no one."""
     condition = ALWAYS if filters is None else parse(filters)
-    if scope:
-        return await places(settings.repo, scope.patterns(root), now), condition
+    if patterns:
+        return await places(settings.repo, patterns, now), condition
     named = owners(condition)
     if named is not None:
         scopes = [Scope(**ids) for ids in named]
-        patterns = dict.fromkeys(pattern for each in scopes for pattern in _widest(each).patterns(root))
-        return await places(settings.repo, list(patterns), now), condition
+        every = dict.fromkeys(pattern for each in scopes for pattern in _widest(each).patterns(root))
+        return await places(settings.repo, list(every), now), condition
     if settings.all_owners:
         return ((root,),), condition
     raise ScopeError(NO_OWNER)
@@ -129,8 +140,13 @@ async def present(settings: Settings, memory_ids: Sequence[str], scope: Scope, n
 
 def live(now: datetime, *, show_expired: bool = False, latest_only: bool = True) -> Condition:
     """What is shown at an instant, as a condition on stored memories."""
+    return shown_at(iso(now), show_expired=show_expired, latest_only=latest_only)
+
+
+def shown_at(now: str, *, show_expired: bool, latest_only: bool) -> Condition:
+    """The same for an instant as ISO text."""
     shown = _LIVE if latest_only else _LATEST_OR_NOT
-    return shown if show_expired else And((shown, Not(Test(_EXPIRES, Operator.lte, iso(now), Kind.instant))))
+    return shown if show_expired else And((shown, Not(Test(_EXPIRES, Operator.lte, now, Kind.instant))))
 
 
 def is_in(key: str, values: Sequence[str]) -> Condition:

@@ -13,12 +13,13 @@ from typing import Final, cast
 from langchain_mem._flow import offload
 from langchain_mem.decay.policy import Used
 from langchain_mem.errors import InvalidRequest
-from langchain_mem.memory.reading.candidates import Hit, Search, candidates, read_rows
+from langchain_mem.memory.reading.candidates import Held, Hit, Search, candidates
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.records import StoredMemory
 from langchain_mem.model.scopes import TURNS
 from langchain_mem.ranking.relevance import ANNOUNCED_CHANGE, SAME_STATEMENT, announces_change, prefer_newer
 from langchain_mem.ranking.scale import Scale
+from langchain_mem.repository.condensed import expanded
 from langchain_mem.repository.touch_writer import Touches
 
 _EQUAL: Final = (
@@ -55,6 +56,27 @@ async def ranked(settings: Settings, search: Search, as_of: str | None) -> tuple
     best = _newer_first([*fresh, *repeats], search, scale)[: search.top_k]
     _undecayed(said)
     return best, _each_once(said)[: search.turns]
+
+
+async def read_rows(settings: Settings, search: Search, hits: Sequence[Hit]) -> list[Hit]:
+    """Those of some candidates that are still there, each with its row.
+
+    What the indexes hold whole is taken from them, and all the others are read in one call.
+    """
+    held = [(hit, hit.held) for hit in hits if hit.row is None and hit.held is not None and _is_known(search, hit)]
+    for hit, content in held:
+        hit.row = Held(expanded(content), hit.vector, hit.used.touches if hit.used else ())
+    missing = [hit for hit in hits if hit.row is None]
+    rows = await settings.repo.read([hit.address for hit in missing], search.now) if missing else []
+    for hit, row in zip(missing, rows, strict=True):
+        if row is not None and row.value["state"] in search.states:
+            hit.row = row
+    return [hit for hit in hits if hit.row is not None]
+
+
+def _is_known(search: Search, hit: Hit) -> bool:
+    """Whether its index tells the uses of a hit, or its score does not depend on them."""
+    return hit.used is not None or search.decay is None or _is_turn(hit)
 
 
 def _within_reach(facts: Sequence[Hit], fresh: Sequence[Hit], search: Search, *, ready: bool) -> int:
@@ -102,11 +124,7 @@ def _decay(settings: Settings, search: Search, hits: Sequence[Hit], noted: Touch
         _undecayed(hits)
         return
     uses = [hit.used or _used(hit) for hit in hits]
-    counted = settings.touches.counted_all([hit.address for hit in hits], [each.touches for each in uses], noted)
-    uses = [
-        each if each.touches is touches else each._replace(touches=touches)
-        for each, touches in zip(uses, counted, strict=True)
-    ]
+    uses = settings.touches.counted_all([hit.address for hit in hits], uses, noted)
     for hit, decayed in zip(hits, search.decay.explain_all(uses, search.now), strict=True):
         hit.decayed, hit.product = decayed, hit.score * decayed["factor"]
 

@@ -78,7 +78,7 @@ def ranked_anew(
     cosines = [None if each is None else float(unit(each) @ vector) for _, each in found]
     among = np.array([entry.handle in allowed for entry, _ in found], dtype=bool)
     scores = Corpus([document(entry) for entry, _ in found]).relevance(query, cosines, among=among)
-    return [(found[at][0].handle, scores[at].as_dict()) for at in scores.best() if among[at]]
+    return [(found[at][0].handle, scores[at]._asdict()) for at in scores.best() if among[at]]
 
 
 def ranked(indexes: list[Index[str]], query: str, vector: np.ndarray, allowed: set[str], count: int = 100):
@@ -93,7 +93,7 @@ def ranked(indexes: list[Index[str]], query: str, vector: np.ndarray, allowed: s
         masks.append(mask)
     wanted = np.concatenate(masks)
     (found,) = rank(documents, query, documents.cosines(vector), [wanted], limit=count)
-    return [(handle, evidence.as_dict()) for handle, evidence in found]
+    return [(handle, evidence._asdict()) for handle, evidence in found]
 
 
 def same(one: list[tuple[str, dict[str, float | None]]], other: list[tuple[str, dict[str, float | None]]]) -> None:

@@ -58,7 +58,7 @@ def facts(*found: str) -> Corpus:
 def test_every_part_is_a_share(store: tuple[list[Document], list[float | None]], query: str) -> None:
     """Relevance and each of its parts is from 0 to 1, whatever the store lacks."""
     for evidence in Corpus(store[0]).relevance(query, store[1]):
-        assert all(part is None or 0 <= part <= 1 for part in evidence.as_dict().values())
+        assert all(part is None or 0 <= part <= 1 for part in evidence._asdict().values())
 
 
 @given(stores(), texts, st.randoms())
@@ -270,7 +270,7 @@ def test_scores_are_a_sequence_of_evidence() -> None:
     assert len(scores) == len(list(scores)) == 3
     assert scores[-2:] == [scores[1], scores[2]]
     assert isinstance(scores[0], Evidence)
-    assert scores[0].as_dict()["semantic"] == 0.5
+    assert scores[0]._asdict()["semantic"] == 0.5
 
 
 def test_an_empty_store_has_no_evidence() -> None:
