@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from langchain_mem._flow import offload
 from langchain_mem.backends.base import (
     Address,
     Embedder,
@@ -32,6 +33,7 @@ from langchain_mem.backends.base import (
     check_embedder,
 )
 from langchain_mem.backends.changes import Changes, Kept
+from langchain_mem.backends.postgres.filling import Filling
 from langchain_mem.backends.postgres.kept import KeptContent
 from langchain_mem.backends.postgres.making import Making
 from langchain_mem.backends.postgres.pools import Pool, Pools, Session, SqlRow, Work
@@ -39,9 +41,9 @@ from langchain_mem.backends.postgres.reading import Reading, Selection, found_wo
 from langchain_mem.backends.postgres.schema import VERSION
 from langchain_mem.backends.postgres.sql import GONE_KEPT, MICROSECOND, Statement, Tables, indexed_type
 from langchain_mem.backends.postgres.text import decode, loads
-from langchain_mem.backends.postgres.writing import WriteStatement, Writing
+from langchain_mem.backends.postgres.writing import Writing
 from langchain_mem.backends.waiting import PATIENCE, checked_timeout
-from langchain_mem.errors import Conflict, StoreError, shown
+from langchain_mem.errors import StoreError
 from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import matches
 
@@ -98,6 +100,7 @@ class PostgresBackend:
         self.tables = Tables(schema)
         self._making, self._reading, self._writing = Making(self.tables), Reading(self.tables), Writing(self.tables)
         self._kept = KeptContent(self.tables)
+        self._filling = Filling(self._pools, self._writing)
         self._recorded: Embedder | None = None
         self._dims = 0
 
@@ -126,9 +129,10 @@ class PostgresBackend:
 
     async def write(self, batch: Sequence[Write], now: datetime) -> None:
         """Does all of the batch or none of it, in one transaction."""
-        changes = self._writing.batch(batch, now)
-        if changes:
-            await self._pools.transaction(lambda session: _apply(session, changes))
+        statements = self._writing.batch(batch, now)
+        if statements:
+            await self._pools.whole(*statements)
+            self._filling.note(batch)
 
     async def search(self, query: Query) -> list[Match]:
         """The rows that the query describes, in its order: exactly, or by the HNSW index where the scope is large."""
@@ -172,6 +176,7 @@ class PostgresBackend:
 
     async def close(self) -> None:
         """Closes the pools that this backend opened. A later use opens them again."""
+        await offload(self._filling.stop)
         await self._pools.close()
 
     async def scan(self, prefixes: tuple[Namespace, ...], now: datetime, limit: int) -> list[Row] | None:
@@ -422,18 +427,6 @@ def _by_pages(
 
 def _sends(*statements: Statement) -> Work[list[list[SqlRow]]]:
     return lambda session: session.send(*statements)
-
-
-async def _apply(session: Session, changes: Sequence[WriteStatement]) -> None:
-    """Does the changes one after the other, all in one round trip; none stays where one did not find its row."""
-    answers = await session.send(*(change.statement for change in changes))
-    for change, answer in zip(changes, answers, strict=True):
-        if change.conditional and len(answer) < len(change.addresses):
-            found = {number for (number,) in answer}
-            address = next(each for number, each in enumerate(change.addresses, 1) if number not in found)
-            raise Conflict(
-                f"{shown(address.key)} has changed since it was read. Nothing was written; read again and retry."
-            )
 
 
 def _meta(records: list[SqlRow]) -> tuple[int, Embedder | None]:

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import struct
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar
@@ -19,8 +19,9 @@ import numpy as np
 from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from langchain_mem._flow import Body, arun, call, run
-from langchain_mem.backends.postgres.sql import Statement
-from langchain_mem.errors import InvalidRequest, MissingDependency, StoreError
+from langchain_mem.backends.postgres.sql import CONFLICT, Statement
+from langchain_mem.backends.postgres.text import decode
+from langchain_mem.errors import Conflict, InvalidRequest, MissingDependency, StoreError, shown
 
 try:
     import psycopg
@@ -44,6 +45,7 @@ except ImportError as error:
     raise MissingDependency('Postgres needs psycopg: pip install "langchain-mem[postgres]"') from error
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 Pool: TypeAlias = "ConnectionPool[Any] | AsyncConnectionPool[Any]"
 """What a user may bring: either of psycopg's pools."""
@@ -55,9 +57,10 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # where Postgres counts from
 _ELEMENT = np.dtype([("size", ">i4"), ("value", ">f4")])  # of an array on the wire
 _FLOAT4, _FLOAT4_ARRAY = 700, 1021  # Postgres' own numbers of these types
 
+_LOST: Final = (SerializationFailure, DeadlockDetected)
 _REPEATED: Final[dict[str, Any]] = {
-    "retry": retry_if_exception_type((SerializationFailure, DeadlockDetected)),
-    "stop": stop_after_attempt(6),
+    "retry": retry_if_exception_type(_LOST),
+    "stop": stop_after_attempt(5),
     "wait": wait_random_exponential(multiplier=0.01, max=0.5),
     "reraise": True,
 }
@@ -222,6 +225,14 @@ class Pools:
 
         return await call(self._within, self._awithin, work)
 
+    async def whole(self, *statements: Statement) -> list[list[SqlRow]]:
+        """Runs statements in one round trip, all of them or none, and gives the answer to each.
+
+        What is sent up to one `Sync` is one transaction where nobody has begun another (section 54.2.4 of Postgres'
+        manual), so that to begin and to commit takes no messages.
+        """
+        return await call(self._whole, self._awhole, (*self._first(), *statements))
+
     async def transaction(self, work: Work[R]) -> R:
         """Drives a body in one transaction, again where it lost to another transaction."""
 
@@ -255,17 +266,36 @@ class Pools:
             async with self._aconnection() as connection:
                 return await arun(work(Session(connection)))
 
+    def _whole(self, statements: Sequence[Statement]) -> list[list[SqlRow]]:
+        with _engine_errors():
+            return _repeated(self._whole_once, statements)
+
+    async def _awhole(self, statements: Sequence[Statement]) -> list[list[SqlRow]]:
+        if isinstance(self._given, ConnectionPool):
+            return await asyncio.to_thread(self._whole, statements)
+        with _engine_errors():
+            return await _arepeated(self._awhole_once, statements)
+
+    def _whole_once(self, statements: Sequence[Statement]) -> list[list[SqlRow]]:
+        with self._connection() as connection, nullcontext() if connection.autocommit else connection.transaction():
+            return run(Session(connection).send(*statements))
+
+    async def _awhole_once(self, statements: Sequence[Statement]) -> list[list[SqlRow]]:
+        async with (
+            self._aconnection() as connection,
+            nullcontext() if connection.autocommit else connection.transaction(),
+        ):
+            return await arun(Session(connection).send(*statements))
+
     def _transact(self, work: Work[R]) -> R:
         with _engine_errors():
-            result: R = Retrying(**_REPEATED)(self._transact_once, work)
-            return result
+            return _repeated(self._transact_once, work)
 
     async def _atransact(self, work: Work[R]) -> R:
         if isinstance(self._given, ConnectionPool):
             return await asyncio.to_thread(self._transact, work)
         with _engine_errors():
-            result: R = await AsyncRetrying(**_REPEATED)(self._atransact_once, work)
-            return result
+            return await _arepeated(self._atransact_once, work)
 
     def _transact_once(self, work: Work[R]) -> R:
         with self._connection() as connection, connection.pipeline(), connection.transaction():
@@ -372,11 +402,32 @@ def _place(pool: AsyncConnectionPool[Any]) -> tuple[str, dict[str, Any]]:
     return pool.conninfo, {**options, **_OPTIONS}
 
 
+def _repeated(work: Callable[[T], R], argument: T) -> R:
+    """Does something, again where it lost to another transaction."""
+    try:
+        return work(argument)
+    except _LOST:
+        result: R = Retrying(**_REPEATED)(work, argument)
+        return result
+
+
+async def _arepeated(work: Callable[[T], Awaitable[R]], argument: T) -> R:
+    """The same on an event loop."""
+    try:
+        return await work(argument)
+    except _LOST:
+        result: R = await AsyncRetrying(**_REPEATED)(work, argument)
+        return result
+
+
 @contextmanager
 def _engine_errors() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
+        if error.sqlstate == CONFLICT:
+            key = shown(decode(error.diag.message_detail or ""))
+            raise Conflict(f"{key} has changed since it was read. Nothing was written; read again and retry.") from None
         said = error.diag.message_primary
         if said is not None:
             error.args = (said, *error.args[1:])  # without the details, which quote keys and values of rows

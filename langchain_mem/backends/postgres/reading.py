@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langchain_mem.backends.base import WILDCARD, Address, Namespace, NamespaceQuery, Query
-from langchain_mem.backends.postgres.sql import ALIVE, Statement, Tables, indexed_type, labels_of, within
+from langchain_mem.backends.postgres.sql import ALIVE, VECTOR, Statement, Tables, indexed_type, labels_of, within
 from langchain_mem.backends.postgres.text import LEXEME_BYTES, array, encode, literal
 from langchain_mem.backends.postgres.where import Compiler
 from langchain_mem.filters.conditions import Path
@@ -57,7 +57,7 @@ class Reading:
         self._tables = tables
         self._columns = (
             "i.namespace, i.key, i.value::text, i.created_at, i.updated_at, i.revision, i.expires_at, i.ttl, i.digests,"
-            " i.touches, (SELECT string_agg(vector_send(v.embedding), ''::bytea ORDER BY v.position)"
+            f" i.touches, (SELECT string_agg(vector_send({VECTOR}), ''::bytea ORDER BY v.position)"
             f" FROM {self._tables.vectors} v WHERE v.item = i.id)"
         )
 
@@ -83,7 +83,7 @@ class Reading:
             ),
             page AS (
                 SELECT i.id, -distance AS score FROM scoped i CROSS JOIN LATERAL (
-                    SELECT min(v.embedding <#> %(vector)s::float4[]::vector) AS distance
+                    SELECT min({VECTOR} <#> %(vector)s::float4[]::vector) AS distance
                     FROM {self._tables.vectors} v WHERE v.item = i.id
                 ) best WHERE distance IS NOT NULL {_BEST} {_PAGE}
             )
@@ -94,16 +94,25 @@ class Reading:
     def near(self, selection: Selection, vector: NDArray[np.float32], limit: int, offset: int, near: int) -> Statement:
         """The same by the HNSW index, out of the `near` nearest vectors: columns, score, and how many it found.
 
-        An item counts once, by the best of its vectors, which comes first.
+        An item counts once, by the best of its vectors, which comes first. Vectors that the index has not taken in are
+        few, and all of them are compared.
         """
         kind = indexed_type(len(vector))
         query = f"""
             WITH near AS MATERIALIZED (
                 SELECT v.item, v.embedding <#> %(vector)s::float4[]::vector AS distance
-                FROM {self._tables.vectors} v JOIN {self._tables.items} i ON i.id = v.item WHERE {selection.where}
+                FROM {self._tables.vectors} v JOIN {self._tables.items} i ON i.id = v.item
+                WHERE v.embedding IS NOT NULL AND {selection.where}
                 ORDER BY v.embedding::{kind} <#> %(vector)s::float4[]::{kind} LIMIT %(near)s
             ),
-            best AS (SELECT item, -min(distance) AS score FROM near GROUP BY item)
+            fresh AS MATERIALIZED (
+                SELECT v.item, v.fresh <#> %(vector)s::float4[]::vector AS distance
+                FROM {self._tables.vectors} v JOIN {self._tables.items} i ON i.id = v.item
+                WHERE v.embedding IS NULL AND {selection.where}
+            ),
+            best AS (
+                SELECT item, -min(distance) AS score FROM (TABLE near UNION ALL TABLE fresh) either GROUP BY item
+            )
             SELECT {self._columns}, score, (SELECT count(*) FROM near)
             FROM best JOIN {self._tables.items} i ON i.id = best.item {_BEST} {_PAGE}
         """
@@ -210,7 +219,7 @@ class Reading:
             SELECT pg_current_snapshot()::text, size.total, {self._gone(since)}, told.rows::text, told.vectors
             FROM size LEFT JOIN LATERAL (
                 SELECT json_agg({told} ORDER BY i.id) AS rows,
-                    string_agg(vector_send(v.embedding), ''::bytea ORDER BY i.id) AS vectors
+                    string_agg(vector_send({VECTOR}), ''::bytea ORDER BY i.id) AS vectors
                 FROM found i LEFT JOIN {self._tables.vectors} v ON v.item = i.id AND v.position = 0
             ) told ON size.total <= %(limit)s
         """
@@ -229,7 +238,7 @@ class Reading:
         head = f"SELECT pg_current_snapshot()::text, (SELECT count(*) FROM ({counted}) counted), {self._gone(since)}"
         rows = f"""
             DECLARE changes NO SCROLL CURSOR FOR
-            SELECT {told}::text, vector_send(v.embedding) FROM {self._tables.items} i
+            SELECT {told}::text, vector_send({VECTOR}) FROM {self._tables.items} i
             LEFT JOIN {self._tables.vectors} v ON v.item = i.id AND v.position = 0 WHERE {where}
         """
         return [Statement(head, {**parameters, "limit": limit}), Statement(rows, parameters)]

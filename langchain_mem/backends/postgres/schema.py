@@ -142,6 +142,20 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         $$
         """,
     ),
+    (
+        "ALTER TABLE {schema}.vectors ALTER COLUMN embedding DROP NOT NULL, ADD COLUMN fresh vector",
+        "COMMENT ON COLUMN {schema}.vectors.fresh IS 'the embedding, until the vector index takes it in'",
+        "CREATE INDEX vectors_fresh ON {schema}.vectors (item) WHERE embedding IS NULL",
+        """
+        CREATE FUNCTION {schema}.expect(there boolean, key text) RETURNS boolean LANGUAGE plpgsql AS $$
+        BEGIN
+            IF NOT there THEN
+                RAISE EXCEPTION 'something has changed since it was read' USING ERRCODE = 'LM001', DETAIL = key;
+            END IF;
+            RETURN TRUE;
+        END $$
+        """,
+    ),
 )
 
 VERSION: Final = len(MIGRATIONS)

@@ -34,6 +34,12 @@ GONE_KEPT: Final = timedelta(days=1)
 ALIVE: Final = "(i.expires_at IS NULL OR i.expires_at > %(now)s)"
 """The rows of `items AS i` that have not expired."""
 
+VECTOR: Final = "coalesce(v.embedding, v.fresh)"
+"""The embedding of a row of `vectors AS v`, whether the vector index has taken it in or not."""
+
+CONFLICT: Final = "LM001"
+"""What the function `expect` raises where a write does not find what it expects, with the row's key as the detail."""
+
 HERE: Final = "i.namespace = %(namespace)s::text[] AND i.key = %(key)s"
 """The row at one address."""
 

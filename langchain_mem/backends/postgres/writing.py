@@ -1,4 +1,12 @@
-"""The statements that write rows, many new ones in one statement."""
+"""The statements that write rows, many new ones in one statement.
+
+A statement that does not find what its write expects fails, and with it all that is sent beside it: the server calls
+the function `expect`, so that a batch takes one round trip.
+
+To take a vector into the HNSW index costs more than all the rest of a write. So the vectors of a small batch are only
+stored, in the column `fresh`. `fill` takes them in later, many at a time, and a search by the index compares all that
+are still fresh.
+"""
 
 # ruff: noqa: S608 - what is put into the text is the checked name of the schema and fragments written here
 
@@ -7,15 +15,26 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
 from langchain_mem.backends.base import ANY, Address, Row, Write, no_vectors
-from langchain_mem.backends.postgres.sql import ALIVE, GONE_KEPT, HERE, MICROSECOND, Statement, Tables, labels_of
+from langchain_mem.backends.postgres.sql import (
+    ALIVE,
+    GONE_KEPT,
+    HERE,
+    MICROSECOND,
+    VECTOR,
+    Statement,
+    Tables,
+    indexed_type,
+    labels_of,
+)
 from langchain_mem.backends.postgres.text import array, dumps, encode, lexemes, literal
 
 _MANY: Final = 8  # rows from which on one statement for all of them is the faster way
+_AT_ONCE: Final = 100  # vectors of one batch from which on the index takes them in with the write
 
 _CONTENT: Final = {
     "value": "%(value)s::json",
@@ -51,15 +70,19 @@ def _values(row: Row) -> dict[str, Any]:
     }
 
 
-class WriteStatement(NamedTuple):
-    """A statement that does some writes of a batch, all of them conditional or none.
+_REPLACED: Final = f"""
+    ON CONFLICT (item, position) DO UPDATE SET embedding = excluded.embedding, fresh = excluded.fresh
+    WHERE {VECTOR} <> excluded.{{column}}
+"""
+"""A vector in place of another one; where both are the same the index has nothing to do."""
 
-    It answers with the number of each write, counted from 1, for which what it expects is there.
-    """
 
-    addresses: Sequence[Address]
-    statement: Statement
-    conditional: bool
+def column_of(batch: Sequence[Write]) -> str:
+    """Where the vectors of a batch are written: many at once go into the index, which takes no others at once."""
+    counts = [write.row.vectors.shape for write in batch if write.row is not None and len(write.row.vectors)]
+    if not counts or sum(count for count, _ in counts) >= _AT_ONCE or indexed_type(counts[0][1]) is None:
+        return "embedding"
+    return "fresh"
 
 
 class Writing:
@@ -68,11 +91,12 @@ class Writing:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def batch(self, batch: Sequence[Write], now: datetime) -> list[WriteStatement]:
+    def batch(self, batch: Sequence[Write], now: datetime) -> list[Statement]:
         """What does the writes, in order of address within each statement, so that writers seldom wait in a circle.
 
         Rows that may be new are put by one statement if they are many; Postgres does so in half the time.
         """
+        column = column_of(batch)
         ordered = sorted(batch, key=lambda write: write.address)
         alike: dict[bool, list[tuple[Write, Row]]] = {True: [], False: []}
         for write in ordered:
@@ -80,13 +104,28 @@ class Writing:
                 alike[write.expects is ANY].append((write, write.row))
         many = {over: puts for over, puts in alike.items() if len(puts) >= _MANY and _of_one_length(puts)}
         done = {write.address for puts in many.values() for write, _ in puts}
-        single = [self._change(write, now) for write in ordered if write.address not in done]
-        return [*(self._put_many(puts, now, over_living=over) for over, puts in many.items()), *single]
+        single = [self._change(write, now, column) for write in ordered if write.address not in done]
+        return [*(self._put_many(puts, now, column, over_living=over) for over, puts in many.items()), *single]
 
-    def _change(self, write: Write, now: datetime) -> WriteStatement:
+    def _change(self, write: Write, now: datetime, column: str) -> Statement:
         """What does one write, if what it expects is there."""
         parameters = {"namespace": labels_of(write.address.namespace), "key": encode(write.address.key), "now": now}
-        return self._delete(write, parameters) if write.row is None else self._put(write, write.row, parameters)
+        return self._delete(write, parameters) if write.row is None else self._put(write, write.row, parameters, column)
+
+    def fill(self, limit: int) -> Statement:
+        """Takes fresh vectors into the index, passing by those that somebody is writing; a row for each."""
+        due = f"SELECT item, position FROM {self._tables.vectors} WHERE embedding IS NULL LIMIT %(limit)s"
+        query = f"""
+            WITH due AS MATERIALIZED ({due} FOR UPDATE SKIP LOCKED)
+            UPDATE {self._tables.vectors} v SET embedding = v.fresh, fresh = NULL
+            FROM due WHERE v.item = due.item AND v.position = due.position AND v.embedding IS NULL RETURNING 1
+        """
+        return Statement(query, {"limit": limit})
+
+    def fresh(self, limit: int) -> Statement:
+        """How many vectors the index has not taken in, counted up to `limit`."""
+        some = f"SELECT FROM {self._tables.vectors} WHERE embedding IS NULL LIMIT %(limit)s"
+        return Statement(f"SELECT count(*) FROM ({some}) counted", {"limit": limit})
 
     def touch(self, address: Address, instants: Sequence[datetime], keep: int) -> Statement:
         """Adds instants to a row's touches and keeps the newest."""
@@ -124,46 +163,48 @@ class Writing:
         """Drops the notes on items that went long ago: every process that still runs has asked since, or asks anew."""
         return Statement(f"DELETE FROM {self._tables.gone} WHERE at < now() - %(kept)s::interval", {"kept": GONE_KEPT})
 
-    def _delete(self, write: Write, parameters: dict[str, Any]) -> WriteStatement:
+    def _delete(self, write: Write, parameters: dict[str, Any]) -> Statement:
         if write.expects is None:
-            absent = f"SELECT 1 WHERE NOT EXISTS (SELECT FROM {self._tables.items} i WHERE {HERE} AND {ALIVE})"
-            return WriteStatement([write.address], Statement(absent, parameters), conditional=True)
+            absent = f"NOT EXISTS (SELECT FROM {self._tables.items} i WHERE {HERE} AND {ALIVE})"
+            return Statement(f"SELECT {self._expect(absent)}", parameters)
         delete = f"DELETE FROM {self._tables.items} i WHERE {HERE}"
         if write.expects is ANY:
-            return WriteStatement([write.address], Statement(delete, parameters), conditional=False)
-        delete = f"{delete} AND {ALIVE} AND i.revision = %(expects)s RETURNING 1"
-        return WriteStatement(
-            [write.address], Statement(delete, {**parameters, "expects": write.expects}), conditional=True
-        )
+            return Statement(delete, parameters)
+        went = f"{delete} AND {ALIVE} AND i.revision = %(expects)s RETURNING 1"
+        query = f"WITH went AS ({went}) SELECT {self._expect('EXISTS (SELECT FROM went)')}"
+        return Statement(query, {**parameters, "expects": write.expects})
 
-    def _put(self, write: Write, row: Row, parameters: dict[str, Any]) -> WriteStatement:
+    def _expect(self, there: str, key: str = "%(key)s::text") -> str:
+        """Fails where something is not there, and names the row by its key."""
+        return f"{self._tables.schema}.expect({there}, {key})"
+
+    def _put(self, write: Write, row: Row, parameters: dict[str, Any], column: str) -> Statement:
         """A row and its vectors in one statement; those that stay the same cost the index nothing."""
         put = self._update() if isinstance(write.expects, str) else self._upsert(over_living=write.expects is ANY)
         query = f"""
             WITH put AS ({put}),
             gone AS (DELETE FROM {self._tables.vectors} v USING put WHERE v.item = put.id AND v.position >= %(count)s),
             placed AS (
-                INSERT INTO {self._tables.vectors} AS v (item, position, embedding)
+                INSERT INTO {self._tables.vectors} AS v (item, position, {column})
                 SELECT put.id, n, (%(flat)s::float4[])[n * %(dims)s + 1 : (n + 1) * %(dims)s]::vector
                 FROM put, generate_series(0, %(count)s - 1) AS n
-                ON CONFLICT (item, position) DO UPDATE SET embedding = excluded.embedding
-                WHERE v.embedding <> excluded.embedding
+                {_REPLACED.format(column=column)}
             )
-            SELECT 1 FROM put
+            SELECT {"1" if write.expects is ANY else self._expect("EXISTS (SELECT FROM put)")}
         """
         count, dims = row.vectors.shape
         vectors = {"count": count, "dims": dims, "flat": row.vectors.reshape(-1)}
         expected = {"expects": write.expects if isinstance(write.expects, str) else None}
-        return WriteStatement(
-            [write.address],
-            Statement(query, {**parameters, **_values(row), **expected, **vectors}),
-            write.expects is not ANY,
-        )
+        return Statement(query, {**parameters, **_values(row), **expected, **vectors})
 
-    def _put_many(self, puts: Sequence[tuple[Write, Row]], now: datetime, *, over_living: bool) -> WriteStatement:
+    def _put_many(
+        self, puts: Sequence[tuple[Write, Row]], now: datetime, column: str, *, over_living: bool
+    ) -> Statement:
         """Rows and their vectors in one statement, as `_put` does it for one."""
         changed = ", ".join(f"{name} = excluded.{name}" for name in (*_CONTENT, "write", "changed"))
         columns = ", ".join(_CONTENT)
+        missing = "(SELECT key FROM given WHERE n NOT IN (SELECT n FROM known) ORDER BY n LIMIT 1) missing"
+        answer = "count(*) FROM known" if over_living else f"{self._expect('FALSE', 'key')} FROM {missing}"
         query = f"""
             WITH given AS MATERIALIZED (
                 SELECT n, namespace::text[], key, touches::timestamptz[], value::json, created_at, updated_at, revision,
@@ -189,16 +230,14 @@ class Writing:
                 AND v.position >= (SELECT count FROM known WHERE id = v.item)
             ),
             placed AS (
-                INSERT INTO {self._tables.vectors} AS v (item, position, embedding)
+                INSERT INTO {self._tables.vectors} AS v (item, position, {column})
                 SELECT id, at, (%(flat)s::float4[])[(first + at) * %(dims)s + 1 : (first + at + 1) * %(dims)s]::vector
                 FROM known, generate_series(0, count - 1) AS at
-                ON CONFLICT (item, position) DO UPDATE SET embedding = excluded.embedding
-                WHERE v.embedding <> excluded.embedding
+                {_REPLACED.format(column=column)}
             )
-            SELECT n FROM known
+            SELECT {answer}
         """
-        addresses = [write.address for write, _ in puts]
-        return WriteStatement(addresses, Statement(query, {"now": now, **_columns(puts)}), conditional=not over_living)
+        return Statement(query, {"now": now, **_columns(puts)})
 
     def _upsert(self, *, over_living: bool) -> str:
         changed = ", ".join(f"{name} = excluded.{name}" for name in (*_CONTENT, "write", "changed"))
