@@ -10,13 +10,14 @@ from langgraph.store.base import IndexConfig
 from langgraph.store.memory import InMemoryStore
 
 from langchain_mem.testing import StoreConformance
+from tests.turns import InTurns
 
 FLOATS = "ranges go through float(), which raises for None, dates and text"
 FIELD = "a connective is read as the name of a field, which no item has: the result is silently empty"
 UNKNOWN = "the operator is not supported: ValueError"
 
 
-class TestLangGraphInMemoryStore(StoreConformance):
+class TestLangGraphInMemoryStore(InTurns, StoreConformance):
     expected_failures: ClassVar = {
         "test_created_at_survives_an_update": "each put makes a new Item with a new created_at",
         "test_values_are_isolated": "values are copied one level deep on the way in, and not at all on the way out",

@@ -27,7 +27,7 @@ from langchain_mem.testing import FakeClock, FakeEmbeddings, ScriptedModel
 from tests.memories import Bench, against, events, facts, memory_id, op, texts, unalarmed
 
 ENGINES = ("dictionary", "chroma", "postgres", "langgraph-memory", "langgraph-postgres")
-ON_EVERY = {"test_the_truth_table", "test_a_memory_through_its_life", "test_learning", "test_erasing"}
+ON_EVERY = {"test_a_memory_through_its_life", "test_learning", "test_erasing"}
 """What `make test` shows on LangGraph's Postgres store too. Ours reads it as it reads LangGraph's dictionary, so the
 rest meets that one, and with `make soak` both."""
 

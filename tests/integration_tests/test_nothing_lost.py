@@ -56,6 +56,18 @@ __all__ = [
     "TestUndo",
 ]
 
+ON_ONE = {"test_wrong_types_are_refused", "test_a_chat_leaves_what_is_shared"}
+"""What is decided before any engine is asked, in many cases: `make test` shows it on one of these, the soak on all."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "open_store" in metafunc.fixturenames:
+        now = ENGINES[:1] if metafunc.function.__name__ in ON_ONE else ENGINES[:3]
+        params = [pytest.param(name, marks=() if name in now else pytest.mark.soak) for name in ENGINES]
+        metafunc.parametrize("open_store", params, indirect=True)
+
+
+ENGINES = ("chroma", "postgres", "langgraph-memory", "langgraph-postgres")
 INDEX: Any = {"dims": 64, "embed": FakeEmbeddings()}
 Open = Callable[[FakeClock], BaseStore]
 
@@ -83,9 +95,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield place
 
 
-@pytest.fixture(
-    params=["chroma", "postgres", "langgraph-memory", pytest.param("langgraph-postgres", marks=pytest.mark.soak)]
-)
+@pytest.fixture
 def open_store(request: pytest.FixtureRequest) -> Iterator[Open]:
     """Opens an empty store of each engine."""
     ended = ExitStack()

@@ -605,36 +605,46 @@ def test_compaction_of_a_server_is_refused(over_http: ChromaBackend) -> None:
 # Servers
 
 
-_WRITE = """
-import sys
+_WRITES = """
 from datetime import UTC, datetime, timedelta
-import chromadb
-from chromadb.config import Settings
 from langchain_mem._flow import run
 from langchain_mem.backends.base import Address, Row, Write
 from langchain_mem.backends.chroma.backend import ChromaBackend
-port, collection, writer = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-now = datetime(2026, 1, 1, tzinfo=UTC)
-client = chromadb.HttpClient(host="127.0.0.1", port=port, settings=Settings(anonymized_telemetry=False))
-backend = ChromaBackend(client=client, collection=collection)
-run(backend.setup(None))
-shared = Address(("all",), "shared")
-for n in range(8):
-    row = Row(address=Address(("all", writer), str(n)), value={}, created_at=now, updated_at=now, revision=str(n))
-    run(backend.write([Write(address=row.address, row=row)], now))
-    run(backend.touch({shared: [now + timedelta(seconds=n)]}, 100))
+
+def writes(client, collection, writer):
+    now, shared = datetime(2026, 1, 1, tzinfo=UTC), Address(("all",), "shared")
+    backend = ChromaBackend(client=client, collection=collection)
+    run(backend.setup(None))
+    for n in range(8):
+        row = Row(address=Address(("all", writer), str(n)), value={}, created_at=now, updated_at=now, revision=str(n))
+        run(backend.write([Write(address=row.address, row=row)], now))
+        run(backend.touch({shared: [now + timedelta(seconds=n)]}, 100))
+"""
+
+_WRITER = f"""{_WRITES}
+import sys
+import chromadb
+from chromadb.config import Settings
+client = chromadb.HttpClient(host="127.0.0.1", port=int(sys.argv[1]), settings=Settings(anonymized_telemetry=False))
+print("ready", flush=True)
+writes(client, sys.argv[2], "other")
 """
 
 
 def test_two_processes_write_at_once(chroma_client: ClientAPI, chroma_port: int) -> None:
-    """Two processes that write through one server lose no row and no touch."""
+    """Two processes, this one and another, that write through one server lose no row and no touch."""
     name = f"test-{uuid.uuid4().hex}"
+    here: dict[str, Any] = {}
     backend = ChromaBackend(client=chroma_client, collection=name)
     run(backend.setup(None))
     put(backend, row("shared", address=Address(("all",), "shared")))
-    command = [sys.executable, "-c", _WRITE, str(chroma_port), name]
-    writers = [subprocess.Popen([*command, writer]) for writer in ("one", "two")]
-    assert [writer.wait() for writer in writers] == [0, 0]
+    exec(_WRITES, here)
+    command = [sys.executable, "-c", _WRITER, str(chroma_port), name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        here["writes"](chroma_client, name, "this one")
+    assert other.returncode == 0
     assert run(backend.count(EVERYTHING)) == 17
     [shared] = run(backend.get([Address(("all",), "shared")], NOW))
     assert shared is not None

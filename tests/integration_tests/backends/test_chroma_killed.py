@@ -96,7 +96,7 @@ def killed(script: str, folder: Path, seed: int, acknowledgements: int) -> int:
         return int([*said, *process.stdout][-1])
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 6))])
 def test_batches_are_whole(tmp_path: Path, seed: int) -> None:
     """After a kill, rows put and deleted together are of one batch: the last acknowledged, or the one after it."""
     acknowledged = killed(BATCHES, tmp_path, seed, 3)

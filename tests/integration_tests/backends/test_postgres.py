@@ -388,7 +388,7 @@ def test_filters_mean_what_matches_says(backend: PostgresBackend, form: Any) -> 
     """SQL alone, where it claims to be exact, finds what `matches` does, and never misses any of it."""
     read, values, filters = form
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(st.lists(values(), min_size=1, max_size=8), st.lists(filters(), min_size=8, max_size=8))
     def law(values: list[dict[str, Any]], filters: list[dict[str, Any]]) -> None:
         scope = (uuid.uuid4().hex,)

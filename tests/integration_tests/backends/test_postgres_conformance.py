@@ -1,4 +1,8 @@
-"""Postgres does all that a store has to do, from threads and event loops, exactly and by its approximate index."""
+"""Postgres does all that a store has to do, from threads and event loops, exactly and by its approximate index.
+
+All tests share one schema, which each leaves as it was before anything was written: making the tables takes longer than
+a test.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
+import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from langchain_mem._flow import run
@@ -27,6 +33,26 @@ from tests.turns import InTurns
 Opener = Callable[..., LongTermStore]
 
 
+@pytest.fixture(scope="module")
+def emptied(postgres_dsn: str) -> Iterator[Callable[[], str]]:
+    """Gives a function that empties the tables of this module, and says in which schema they are."""
+    schema = f"store_{uuid.uuid4().hex}"
+    backend = PostgresBackend(postgres_dsn, schema=schema)
+    run(backend.setup(None))
+    run(backend.close())
+    with psycopg.connect(postgres_dsn, autocommit=True, options=f"-c search_path={schema}") as admin:
+        admin.execute("SET session_replication_role = replica")  # no trigger notes what is removed
+
+        def emptied() -> str:
+            for table in ("items", "vectors", "gone", "kept"):
+                admin.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+            admin.execute("UPDATE meta SET embedder = NULL, dims = NULL")
+            admin.execute("DROP INDEX IF EXISTS vectors_embedding")  # made anew for the next embedder
+            return schema
+
+        yield emptied
+
+
 class _Postgres(Suite):
     exact: ClassVar[int] = EXACT_LIMIT
 
@@ -35,8 +61,8 @@ class _Postgres(Suite):
         return backend
 
     @pytest.fixture
-    def open_store(self, clock: FakeClock, postgres_dsn: str) -> Iterator[Opener]:
-        schema = f"store_{uuid.uuid4().hex}"
+    def open_store(self, clock: FakeClock, postgres_dsn: str, emptied: Callable[[], str]) -> Iterator[Opener]:
+        schema = emptied()
         dsn = make_conninfo(postgres_dsn, options="-c synchronous_commit=off")  # no test pulls the plug
         with ExitStack() as stack:
 
