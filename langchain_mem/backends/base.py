@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langchain_mem.errors import EmbeddingMismatch
+from langchain_mem.filters.conditions import Path
 from langchain_mem.filters.language import ALWAYS, Condition
 from langchain_mem.model.scopes import Namespace as Namespace  # backends need not know where it is defined
 
@@ -324,6 +325,20 @@ class UseCounting(Protocol):
 
     async def uses_by_day(self, prefixes: tuple[Namespace, ...], now: datetime) -> Mapping[str, int]:
         """How many uses of unexpired rows in scope are on record, by UTC day as ISO text."""
+
+
+@runtime_checkable
+class LookingUp(Protocol):
+    """A backend that finds rows by a field of their values without looking at others."""
+
+    async def having(
+        self, namespaces: Sequence[Namespace], path: Path, values: Sequence[str], now: datetime
+    ) -> list[Row] | None:
+        """The unexpired rows in these very namespaces whose field at a path is one of some texts.
+
+        Returns:
+            The rows; `None` where the backend would have to look at every row, or at other rows of the field.
+        """
 
 
 @runtime_checkable

@@ -36,7 +36,7 @@ from langchain_mem._flow import Body, call, gather
 from langchain_mem.backends.base import ANY, Address, NamespaceQuery, Row, Vectors, Write, in_scope, no_vectors
 from langchain_mem.decay.policy import with_touch
 from langchain_mem.errors import Conflict, InvalidRequest, MemError, StoreError, shown, unquoted
-from langchain_mem.filters.conditions import Condition, matches
+from langchain_mem.filters.conditions import Condition, Path, matches
 from langchain_mem.model.instants import iso, parse_iso
 from langchain_mem.model.scopes import ROOTS, TOUCHES, Namespace, reroot
 from langchain_mem.ranking.candidates import Question
@@ -62,6 +62,8 @@ class AnyStore(Repository):
     Writes are checked and made under a lock of this process; another process may write in between, which no
     `BaseStore` can prevent. The guarantees page says what follows from that.
     """
+
+    looks_up = False
 
     def __init__(self, store: BaseStore) -> None:
         self.store = store
@@ -90,6 +92,12 @@ class AnyStore(Repository):
         self, prefixes: Sequence[Namespace], condition: Condition, query: str, words: Sequence[str], now: datetime
     ) -> Scan:
         return Scan([row for row in (await self.load(prefixes, now)).rows if matches(condition, row.value)])
+
+    @override
+    async def having(
+        self, namespaces: Sequence[Namespace], path: Path, values: Sequence[str], now: datetime
+    ) -> list[Row] | None:
+        return None
 
     @override
     async def select(

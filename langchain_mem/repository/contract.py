@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from langchain_mem.backends.base import Address, NamespaceQuery, Row, Vectors, Write
-from langchain_mem.filters.conditions import Condition
+from langchain_mem.filters.conditions import Condition, Path
 from langchain_mem.model.scopes import Namespace
 from langchain_mem.ranking.candidates import Question
 from langchain_mem.ranking.scale import Scale
@@ -28,6 +28,18 @@ class Repository(Protocol):
 
     async def find(self, keys: Iterable[str], prefixes: Sequence[Namespace], now: datetime) -> dict[str, Row]:
         """What has these keys anywhere in a scope, by key."""
+
+    looks_up: bool
+    """Whether the store finds rows by a field without looking at others; see `having`."""
+
+    async def having(
+        self, namespaces: Sequence[Namespace], path: Path, values: Sequence[str], now: datetime
+    ) -> list[Row] | None:
+        """What lies in these very namespaces and has one of some texts at a path.
+
+        Returns:
+            The rows; `None` where the store would have to look at all it has.
+        """
 
     async def select(
         self,

@@ -106,9 +106,20 @@ class Owners:
             self._behind.submit(key, lambda: _unless_it_fails(living.keep(self._items)))
 
     async def current(
-        self, places: Sequence[Namespace], condition: Condition = ALWAYS, states: frozenset[str] = LIVE
+        self,
+        places: Sequence[Namespace],
+        condition: Condition = ALWAYS,
+        states: frozenset[str] = LIVE,
+        *,
+        load: bool = True,
     ) -> list[Living] | None:
         """The indexes of all owners that these places belong to, as the store stands now.
+
+        Args:
+            places: Where to look.
+            condition: What will be asked of the indexes.
+            states: The states of memories that they rank.
+            load: Whether those that are not held are made.
 
         Returns:
             One index an owner; `None` where some owner is not named, where they are too many or too large, or where
@@ -119,7 +130,7 @@ class Owners:
             owners = await self._everyone()
         elif len(owners) > MOST_AT_ONCE or any(len(owner) < _DEPTH - 1 for owner in owners):
             return None
-        if not owners:
+        if not owners or not (load or all((owner, states) in self._sizes for owner in owners)):
             return None
         found = await gather(*(self._current((owner, states), condition) for owner in owners))
         livings: list[Living] = list(filter(None, found))
@@ -140,7 +151,8 @@ class Owners:
             return None
         most = self.cache_bytes // (self._bytes_each or self._measure())
         outcome = await living.follow(self._items, condition, most)
-        if outcome is None or (outcome != "hit" and not self._made_room(key, living.nbytes)):
+        is_counted = outcome == "hit" and key in self._sizes  # what was kept by another process is not counted yet
+        if outcome is None or not (is_counted or self._made_room(key, living.nbytes)):
             self._leave(key)
             return None
         if outcome != "hit":

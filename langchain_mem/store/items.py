@@ -23,6 +23,7 @@ from langchain_mem.backends.base import (
     Embedder,
     Lexical,
     Listing,
+    LookingUp,
     Match,
     Namespace,
     NamespaceQuery,
@@ -85,6 +86,7 @@ class Items:
     Attributes:
         backend: Where the items are kept.
         fields: Paths of the texts to index.
+        looks_up: Whether the backend finds rows by a field; see `having`.
     """
 
     def __init__(
@@ -108,6 +110,8 @@ class Items:
         self._keeping = backend if isinstance(backend, Keeping) else None
         self._lexical = backend if isinstance(backend, Lexical) else None
         self._touching = backend if isinstance(backend, Touching) else None
+        self._looking_up = backend if isinstance(backend, LookingUp) else None
+        self.looks_up = self._looking_up is not None
 
     @property
     def embedder(self) -> Embedder | None:
@@ -161,6 +165,13 @@ class Items:
         wanted = frozenset(keys)
         found = await self.search(Query(now=now, prefixes=tuple(prefixes), keys=wanted)) if wanted else []
         return {match.row.address.key: match.row for match in found}
+
+    async def having(
+        self, namespaces: Sequence[Namespace], path: Path, values: Sequence[str], now: datetime
+    ) -> list[Row] | None:
+        """The rows in some namespaces whose field is one of some texts; `None` where all rows would be looked at."""
+        await self.ready()
+        return None if self._looking_up is None else await self._looking_up.having(namespaces, path, values, now)
 
     async def select(
         self,

@@ -92,3 +92,22 @@ def test_a_search_of_an_owner_who_is_held_asks_chroma_nothing(tmp_path: Path) ->
                 found = [memory.search("Fact number 7", user_id="alex", decay=decay) for decay in (True, False)]
             assert not calls
             assert {each["results"][0]["memory"] for each in found} == {f"Fact number 7 is {opened}"}
+
+
+def test_an_add_for_an_owner_who_is_not_held_reads_no_other_memories(tmp_path: Path) -> None:
+    """It looks for what says the same and for what has the id, however much the owner has, and finds what moved."""
+    with LongTermStore.chroma(tmp_path, embed=FakeEmbeddings()) as store, Memory(store, reinforce="none") as memory:
+        memory.add([f"Fact number {n}" for n in range(60)], user_id="alex", infer=False)
+        (moved,) = memory.search("Fact number 7", user_id="alex", top_k=1)["results"]
+        memory.update(moved["id"], "What moved")
+    with LongTermStore.chroma(tmp_path, embed=FakeEmbeddings()) as store, Memory(store, reinforce="none") as memory:
+        memory.add("Anything", user_id="sam", infer=False)
+        with counted("chroma") as calls:
+            (new,) = memory.add("New", user_id="alex", infer=False)["results"]
+            same = [memory.add(text, user_id="alex", infer=False)["results"] for text in ("What moved", "New")]
+        assert "find" not in calls
+        assert new["event"] == "ADD"
+        assert [[(each["event"], each["id"]) for each in one] for one in same] == [
+            [("NONE", moved["id"])],
+            [("NONE", new["id"])],
+        ]

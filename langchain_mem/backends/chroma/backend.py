@@ -107,6 +107,7 @@ class ChromaBackend:
         """
         return await offload(self._setup, embedder)
 
+    having = _offloaded(SharedCollection.having)
     write = _offloaded(SharedCollection.write)
     search = _offloaded(SharedCollection.search)
     count = _offloaded(SharedCollection.count)

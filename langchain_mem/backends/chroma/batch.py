@@ -21,6 +21,8 @@ class Form(NamedTuple):
     """The metadata key of this process's touches."""
     marks: bool
     """Whether tokens are marks in the text."""
+    digests: bool
+    """Whether a row's digest is a key of its metadata."""
 
 
 def check_revision(write: Write, there: Record | None, now: datetime) -> None:
@@ -78,7 +80,7 @@ def _replacing(row: Row, old: Record | None, now: datetime, form: Form) -> list[
     known = None if old is None else old.metadata
     if old is not None and rows.hidden(old, now):
         known = {key: value for key, value in old.metadata.items() if key == "expires"}
-    record, *parts = rows.records_of(row, form.dims, lane=form.lane, old=known, marks=form.marks)
+    record, *parts = rows.records_of(row, form.dims, lane=form.lane, old=known, marks=form.marks, digests=form.digests)
     if old is not None and known is not old.metadata:
         record = record._replace(metadata={**rows.untouched(old.metadata), **record.metadata})
     return [record, *parts]

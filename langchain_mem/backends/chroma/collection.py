@@ -38,6 +38,7 @@ from langchain_mem.backends.chroma.kept import KeptFiles
 from langchain_mem.backends.chroma.recent import RecentRecords
 from langchain_mem.backends.chroma.records import Record, record_id
 from langchain_mem.backends.chroma.scope_cache import ScopeCache
+from langchain_mem.backends.chroma.where import both
 from langchain_mem.backends.chroma.write_lock import WriteLock
 from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.errors import EmbeddingMismatch, StoreError
@@ -133,6 +134,19 @@ class SharedCollection:
         known = None if recent is None else rows.single_rows(recent)
         return None if known is None else _shown(known, addresses, now)
 
+    def having(
+        self, namespaces: Sequence[Namespace], path: Path, values: Sequence[str], now: datetime
+    ) -> list[Row] | None:
+        """The unexpired rows in these very namespaces whose digest is one of some; `None` where that is not kept."""
+        if not self._digests or path.keys != (rows.DIGEST,) or any(len(each) > rows.MOST_DIGEST for each in values):
+            return None
+        asked = both(in_scopes(namespaces), {rows.DIGEST: {"$in": sorted(set(values))}})
+        with self.mutex:
+            ids = self.table.ids(asked)
+            found = self._engine.rows(self.table.read(ids)) if ids else []
+        here = [row for row in found if row.address.namespace in namespaces and path.read(row.value) in values]
+        return [row for row in here if not row.hidden(now)]
+
     def write(self, batch: Sequence[Write], now: datetime) -> None:
         """Does all of the batch or none of it, also where the process is killed meanwhile."""
         with self._writing(write.address for write in batch) as check:
@@ -141,7 +155,7 @@ class SharedCollection:
             for write in batch:
                 check_revision(write, before.get(record_id(write.address)), now)
                 check_length(write.row, self.dims)
-            form = Form(self.dims, self._lane, self._marks)
+            form = Form(self.dims, self._lane, self._marks, self._digests)
             puts, dead = changes_of(batch, before, now, form)
             if self._feed is not None:
                 puts = self._numbered(self._feed, puts, batch, before)
@@ -293,12 +307,13 @@ class SharedCollection:
     def _note(self, facts: Mapping[str, Any]) -> None:
         """Has the collection say more of itself; one that says nothing yet is new, and keeps tokens in the text."""
         known = self.table.metadata
-        self.table.describe({**known, **({} if "dims" in known else {"tokens": "text"}), **facts})
+        self.table.describe({**known, **({} if "dims" in known else {"tokens": "text", "digests": True}), **facts})
         self._look_again()
 
     def _look_again(self) -> None:
-        """Asks the collection how it keeps tokens."""
+        """Asks the collection how it keeps tokens and digests."""
         self._marks = self.table.metadata.get("tokens") == "text"
+        self._digests = bool(self.table.metadata.get("digests"))
         self._engine = Engine(self.table, marks=self._marks)
 
     def _make_room(self, dims: int) -> None:

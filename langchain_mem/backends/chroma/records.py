@@ -7,6 +7,7 @@ revision, so that a vector left over from an older revision is told apart. What 
     updated    `updated_at` in microseconds since 1970
     expires    `expires_at`, likewise, where the row expires; an earlier release wrote `NEVER_EXPIRES` where it does not
     tokens     what filters may ask for, in a collection that an earlier release made; see `where`
+    digest     the value's field of that name, a short text, so that a row is found by it; not in older collections
     s1, s2 …   the namespace cut to 1, 2, … labels, so that a prefix is one equality
     touches0 … the touches of one lane as text, oldest first: a writer has one lane, a reader takes all of them
     keep       how many of them count, the newest: as the last touch said
@@ -53,6 +54,12 @@ LANES: Final = 16
 
 MOST_ID_BYTES: Final = 120
 """Longer ids are digests: Chroma Cloud takes 128 bytes, of which a vector's number needs some."""
+
+DIGEST: Final = "digest"
+"""The field of a value that a row is found by, and the key of metadata that repeats it."""
+
+MOST_DIGEST: Final = 64
+"""Longer texts are no digests."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -143,7 +150,13 @@ def placeholder(identifier: str, dims: int) -> NDArray[np.float32]:
 
 
 def records_of(
-    row: Row, dims: int, *, lane: str, old: Mapping[str, Any] | None = None, marks: bool = True
+    row: Row,
+    dims: int,
+    *,
+    lane: str,
+    old: Mapping[str, Any] | None = None,
+    marks: bool = True,
+    digests: bool = False,
 ) -> list[Record]:
     """A row as records, its own first.
 
@@ -153,13 +166,15 @@ def records_of(
         lane: The metadata key of the writer's touches.
         old: The metadata that its record has already; the touches in it will stay.
         marks: Whether the collection keeps tokens as marks in the text.
+        digests: Whether the collection keeps the digest of a row as a key of metadata.
     """
     identifier = record_id(row.address)
     parts = part_ids(identifier, len(row.vectors))
     first = row.vectors[0] if len(row.vectors) else placeholder(identifier, dims)
     held, said = tokens(row.address.key, row.value), _text(row.text).lower()
     asked: dict[str, Any] = _labels(row.address.namespace) | ({} if marks else {"tokens": held})
-    metadata = asked | _metadata(row, old or {}) | _merged_touches(row, lane, old or {})
+    found_by = _digest(row, old or {}) if digests else {}
+    metadata = asked | found_by | _metadata(row, old or {}) | _merged_touches(row, lane, old or {})
     part = asked | {"revision": row.revision}
     return [
         Record(identifier, first, metadata, marked(said, held) if marks else said),
@@ -336,6 +351,14 @@ def _metadata(row: Row, old: Mapping[str, Any]) -> dict[str, Any]:
     elif "expires" in old:
         metadata["expires"] = NEVER_EXPIRES
     return metadata
+
+
+def _digest(row: Row, old: Mapping[str, Any]) -> dict[str, str | None]:
+    """The change of metadata that tells a row's digest, if it has one that is short enough."""
+    digest = row.value.get(DIGEST)
+    if isinstance(digest, str) and len(digest) <= MOST_DIGEST and digest == _text(digest):
+        return {DIGEST: digest}
+    return {DIGEST: None} if DIGEST in old else {}
 
 
 def _data(row: Row) -> str:

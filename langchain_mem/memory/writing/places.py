@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from langchain_mem.backends.base import Address, Row
 from langchain_mem.memory.reading.queries import is_in
@@ -18,7 +18,9 @@ from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.model.instants import iso
 from langchain_mem.model.records import id_for, is_live
 from langchain_mem.model.scopes import MEMORIES, Namespace, without_session
-from langchain_mem.repository.living import said_in
+from langchain_mem.repository.living import DIGEST, said_in
+
+_FEW: Final = 16  # texts that a store which looks up fields is asked for alone, where the owner's index is not held
 
 
 class Placement(NamedTuple):
@@ -56,15 +58,22 @@ async def _there(settings: Settings, said: Sequence[tuple[Address, str]], now: d
         now: The present.
     """
     homes = list(dict.fromkeys(first.namespace for first, _ in said))
-    livings = None if settings.owners is None else await settings.owners.current(homes)
+    few = len(said) <= _FEW and settings.repo.looks_up
+    livings = None if settings.owners is None else await settings.owners.current(homes, load=not few)
+    if livings is None and few:
+        same = await settings.repo.having(homes, DIGEST, [digest for _, digest in said], now)
+        if same is not None:
+            firsts = await settings.repo.read(list(dict.fromkeys(first for first, _ in said)), now)
+            return {row.address: row for row in (*same, *firsts) if row is not None}
+        livings = None if settings.owners is None else await settings.owners.current(homes)
     if livings is not None:
         addresses = said_in(livings, said)
         found = await settings.repo.read(addresses, now) if addresses else []
         return {row.address: row for row in found if row is not None} if found else {}
     found = await settings.repo.read(list(dict.fromkeys(first for first, _ in said)), now)
     for home in homes:
-        same = sorted({digest for first, digest in said if first.namespace == home})
-        found += (await settings.repo.select([home], is_in("digest", same), now))[0]
+        digests = sorted({digest for first, digest in said if first.namespace == home})
+        found += (await settings.repo.select([home], is_in("digest", digests), now))[0]
     return {row.address: row for row in found if row is not None}
 
 
