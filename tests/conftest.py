@@ -51,8 +51,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.soak)
 
 
+gc.disable()  # until all is imported
+
+
 def pytest_collection_finish() -> None:
     """What is imported stays until the end, so the collector of garbage need not look at it between the tests."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 20, 20)

@@ -15,7 +15,7 @@ from langchain_core.messages import BaseMessage
 from typer.testing import CliRunner, Result
 
 from langchain_mem.cli import app
-from langchain_mem.demo import main as demo
+from langchain_mem.demo.agent import recall, talk
 from langchain_mem.testing import OpenAIPeer
 
 
@@ -65,17 +65,35 @@ def _answer(messages: list[BaseMessage]) -> str | dict[str, Any]:
     return {"operations": [{"action": "add", "text": "Alex is vegetarian.", "categories": ["food"], "evidence": [0]}]}
 
 
-def test_a_real_model_replies_and_extracts(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+def test_a_real_model_replies_and_extracts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     """With a key, the same demo asks the model behind OPENAI_BASE_URL for replies and for facts."""
     with OpenAIPeer(otherwise=_answer) as peer:
-        here = {"OPENAI_API_KEY": "unused", "OPENAI_BASE_URL": peer.base_url}
-        for name, value in {**here, "COLUMNS": "120", "PYTHONIOENCODING": "utf-8"}.items():
+        here = {"OPENAI_API_KEY": "unused", "OPENAI_BASE_URL": peer.base_url, "COLUMNS": "120"}
+        for name, value in here.items():
             monkeypatch.setenv(name, value)
-        demo()
+        talk(tmp_path)
+        recall(tmp_path)
         asked = len(peer.requests)
-    done = capfd.readouterr()
+    done = capsys.readouterr()
     assert done.err == ""
-    first, second = done.out.split("6 days later, process 2")
+    _check_model(done.out, asked)
+
+
+@pytest.mark.soak
+def test_a_real_model_over_processes():
+    """The same in two processes, as the command runs it."""
+    with OpenAIPeer(otherwise=_answer) as peer:
+        done = _demo(OPENAI_API_KEY="unused", OPENAI_BASE_URL=peer.base_url)
+        asked = len(peer.requests)
+    assert (done.returncode, done.stderr) == (0, "")
+    _check_model(done.stdout, asked)
+
+
+def _check_model(out: str, asked: int) -> None:
+    """What the demo prints is what the model extracted and replied, and it was asked for every turn."""
+    first, second = out.split("6 days later, process 2")
     assert "Alex is vegetarian." in _after(first, "Remembered about Alex")
     assert "Hi! I'm Alex" not in first[first.index("Remembered about Alex") :]
     assert "Guide Recalled 0 of it." in first

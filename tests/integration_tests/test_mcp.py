@@ -52,7 +52,10 @@ async def _said(client: Client, tool: str, **arguments: str) -> str:
 
 
 async def test_over_stdio(tmp_path: Path):
-    """Two assistants, one after the other, start the server over a folder: the second knows what the first saved."""
+    """An assistant starts the server over a folder: it knows what was saved before, and what it saves stays."""
+    with Memory(LongTermStore.chroma(tmp_path, embed=FakeEmbeddings())) as memory:
+        memory.add("Prefers window seats", user_id="alex")
+        memory.store.close()
     server = StdioServerParameters(command=sys.executable, args=["-c", SERVER, str(tmp_path)])
     async with Client(server) as client:
         listed = {tool.name: tool for tool in (await client.list_tools()).tools}
@@ -61,8 +64,6 @@ async def test_over_stdio(tmp_path: Path):
             "search_memories"
         }
         assert all("user_id" not in str(tool.input_schema) for tool in listed.values())
-        assert await _said(client, "save_memory", text="Prefers window seats") == "Saved: Prefers window seats"
-    async with Client(server) as client:
         found = await _said(client, "search_memories", query="Which window seats?")
         memory_id = found.partition(":")[0]
         assert found == f"{memory_id}: Prefers window seats"
@@ -70,7 +71,11 @@ async def test_over_stdio(tmp_path: Path):
             "Updated: Prefers aisle seats"
         )
         assert await _said(client, "forget_memory", memory_id=memory_id) == "Forgotten: Prefers aisle seats"
-        assert await _said(client, "search_memories", query="Which seats?") == "Nothing is known about this."
+        assert await _said(client, "save_memory", text="Likes green tea") == "Saved: Likes green tea"
+        assert "seats" not in await _said(client, "search_memories", query="Which seats?")
+    with Memory(LongTermStore.chroma(tmp_path, embed=FakeEmbeddings())) as memory:
+        assert [one["memory"] for one in memory.get_all(user_id="alex")["results"]] == ["Likes green tea"]
+        memory.store.close()
 
 
 @contextmanager
