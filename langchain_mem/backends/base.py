@@ -70,6 +70,8 @@ class Row:
         vectors: One for each passage that has one, of unit length. Whoever makes a row may leave them to the store.
         digests: What each passage was, as a digest, in the order of `vectors`: unchanged text is not embedded again.
         touches: When the item was used, newest last, at most as many as its owner keeps.
+        phrases: What the first passage is useful for: part of its vector, not of its words. A backend takes no notice
+            of them, for the store has embedded them, and whoever makes a row knows them from its value.
     """
 
     address: Address
@@ -83,6 +85,7 @@ class Row:
     vectors: Vectors = field(default_factory=no_vectors)
     digests: tuple[str, ...] = ()
     touches: tuple[datetime, ...] = ()
+    phrases: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

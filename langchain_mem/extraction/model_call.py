@@ -81,7 +81,7 @@ async def propose(model: BaseChatModel, request: ExtractionRequest) -> Proposals
         ExtractionError: The model failed; it may succeed later.
     """
     model = unstreamed(model)
-    formed = structured(model, form_of(request.kinds))
+    formed = structured(model, form_of(request.kinds), without=() if request.expansion else ("useful_for",))
     messages = request.messages(as_json=formed is None)
     reply = await ask(formed or model, messages)
     ended = _ended_early(reply)
@@ -152,9 +152,18 @@ def _read_or_fail(reply: AIMessage) -> Answer:
         raise Unprocessable(f"the model gave no valid output, twice. Last: {error}") from error
 
 
-def structured(model: BaseChatModel, form: type[BaseModel], title: str = "Extraction") -> Runnable[Any, Any] | None:
-    """The model with structured output; `None` where it has none. A plain schema leaves the reading to us."""
-    schema = {**json.loads(_schema(form)), "title": title}
+def structured(
+    model: BaseChatModel, form: type[BaseModel], title: str = "Extraction", *, without: tuple[str, ...] = ()
+) -> Runnable[Any, Any] | None:
+    """The model with structured output; `None` where it has none. A plain schema leaves the reading to us.
+
+    Args:
+        model: The model.
+        form: What an answer looks like.
+        title: The name of it.
+        without: Fields of an operation that are not asked for.
+    """
+    schema = {**json.loads(_schema(form, without)), "title": title}
     try:
         return model.with_structured_output(schema, include_raw=True)
     except NotImplementedError:
@@ -162,9 +171,12 @@ def structured(model: BaseChatModel, form: type[BaseModel], title: str = "Extrac
 
 
 @lru_cache(maxsize=32)
-def _schema(form: type[BaseModel]) -> str:
+def _schema(form: type[BaseModel], without: tuple[str, ...]) -> str:
     """A form's JSON schema, as text because providers' packages change a schema in place. Pydantic takes ms for one."""
-    return json.dumps(form.model_json_schema())
+    schema = form.model_json_schema()
+    for part in schema.get("$defs", {}).values():
+        part["properties"] = {name: each for name, each in part.get("properties", {}).items() if name not in without}
+    return json.dumps(schema)
 
 
 async def ask(model: Runnable[Any, Any], messages: Sequence[BaseMessage]) -> AIMessage:

@@ -76,6 +76,13 @@ asked. What contradicts it is refused.
 """
 """What extraction asks for."""
 
+EXPANSION: Final = (
+    "Each may also have useful_for: up to three phrases of two to six words, in the conversation's language, for "
+    'requests or situations in which an assistant should think of the fact although they do not name it ("planning a '
+    'dinner", "sore knee"). None where none comes to mind.\n'
+)
+"""Asks for the phrases that a fact is found by where a request shares no word with it."""
+
 AS_JSON: Final = """
 Answer with one JSON object only: {"operations": [{"action": "add", "text": "…", "memory": null, \
 "subject": "user", "layer": "owner", "importance": "normal", "categories": [], "event_date": null, "expires": null, \
@@ -122,6 +129,7 @@ def rules(
     as_json: bool,
     documents: str = "",
     people: Sequence[str] = (),
+    expansion: bool = False,
 ) -> str:
     """The system message of an extraction.
 
@@ -132,14 +140,15 @@ def rules(
         as_json: Whether the model must be told to write JSON.
         documents: What is to be said of documents.
         people: The names of those who speak as users.
+        expansion: Whether phrases are wanted for what a fact is useful for.
     """
     listed = "\n".join(f"- {name}: {about}" for name, about in categories.items())
-    parts = [EXTRACTION, f"Categories:\n{listed}\n"]
+    parts = [EXTRACTION, *[EXPANSION] * expansion, f"Categories:\n{listed}\n"]
     several = PEOPLE.format(names=", ".join(map(inert, people))) if len(people) > 1 and subjects != "assistant" else ""
     parts += [several or {"user": USER, "assistant": AGENT}.get(subjects, "")]
     parts += [f"The application asks, above all else:\n{instructions}\n"] if instructions else []
     parts += [documents] if documents else []
-    parts += [AS_JSON] if as_json else []
+    parts += [AS_JSON.replace("[], ", '[], "useful_for": ["…"], ', expansion)] if as_json else []
     return "\n".join(part for part in parts if part)
 
 

@@ -26,6 +26,7 @@ from langchain_mem.extraction.reconcile import Action, CheckedProposal
 from langchain_mem.extraction.request import ExtractionRequest
 from langchain_mem.model.instants import iso, to_instant
 from langchain_mem.model.kinds import Kinds
+from langchain_mem.model.phrases import read_phrases
 from langchain_mem.model.records import Importance, Rejected, StoredMemory, sound
 
 
@@ -41,6 +42,7 @@ class Proposal(BaseModel):
     layer: Literal["owner", "session"] = "owner"
     importance: Importance = "normal"
     categories: list[str] = []
+    useful_for: list[str] = Field(default=[], description="requests and situations that do not name it")
     event_date: str | None = None
     expires: str | None = None
     confidence: float = Field(default=1.0, ge=0, le=1)
@@ -58,6 +60,12 @@ class Proposal(BaseModel):
     def _absent(cls, value: Any, info: Any) -> Any:
         """A model writes null where it means the default."""
         return cls.model_fields[info.field_name].get_default() if value is None else value
+
+    @field_validator("useful_for", mode="before")
+    @classmethod
+    def _phrases(cls, value: Any) -> list[str]:
+        """A fact is not lost with phrases that are none."""
+        return read_phrases(value)
 
     @field_validator("event_date", "expires", mode="after")
     @classmethod
@@ -202,6 +210,7 @@ def _operation(proposal: Proposal, request: ExtractionRequest) -> CheckedProposa
         speaker=speaker,
         layer=proposal.layer,
         importance=proposal.importance,
+        useful_for=tuple(proposal.useful_for),
         categories=tuple(name for name in dict.fromkeys(proposal.categories) if name in request.categories),
         event_date=start,
         event_end=end,

@@ -48,6 +48,7 @@ class CheckedProposal:
         categories: Names of categories.
         speaker: The name of whose fact it is, where several people speak.
         importance: Whether it belongs into every prompt.
+        useful_for: Phrases for requests that need it without naming it.
         event_date: When it happens, ISO text.
         event_end: When that ends, where it is longer than a day.
         expires: When it stops being true, ISO text.
@@ -67,6 +68,7 @@ class CheckedProposal:
     categories: tuple[str, ...] = ()
     speaker: str | None = None
     importance: Importance = "normal"
+    useful_for: tuple[str, ...] = ()
     event_date: str | None = None
     event_end: str | None = None
     expires: str | None = None

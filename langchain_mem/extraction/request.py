@@ -30,6 +30,7 @@ class ExtractionRequest:
         kinds: The kinds of documents to keep.
         documents: The documents of which there is one, as they are.
         earlier: What was said before and is dealt with, for understanding only.
+        expansion: Whether phrases are wanted for what a fact is useful for.
     """
 
     turns: Sequence[Turn]
@@ -41,6 +42,7 @@ class ExtractionRequest:
     kinds: Kinds = field(default_factory=Kinds)
     documents: Mapping[str, Any] = field(default_factory=dict)
     earlier: Sequence[Turn] = ()
+    expansion: bool = False
 
     @property
     def people(self) -> list[str]:
@@ -56,6 +58,7 @@ class ExtractionRequest:
             as_json=as_json,
             documents=document_rules(self.kinds),
             people=self.people,
+            expansion=self.expansion,
         )
         data = [
             prompts.known([prompts.as_known(memory) for memory in self.known]),

@@ -41,6 +41,7 @@ async def _add(
     metadata: Mapping[str, Any] | None = None,
     categories: Sequence[str] | None = None,
     importance: Importance = "normal",
+    useful_for: Sequence[str] | None = None,
     infer: bool | None = None,
     expiration_date: Expiration | None = None,
     event_date: date | datetime | str | None = None,
@@ -65,6 +66,9 @@ async def _add(
         categories: Names to store with each memory, beside those the model finds.
         importance: `"always"` for what belongs into every prompt, whatever is asked: health, safety, names, standing
             instructions. A model marks such facts by itself.
+        useful_for: With `infer=False`, up to five short phrases for requests and situations in which the memory matters
+            although they do not name it, such as "planning a dinner". A search finds the memory by them too. They are
+            never shown to a model. With a model, the model writes them.
         infer: Whether to ask the model; `None` asks it where there is one.
         expiration_date: When the memories expire: a date (through that UTC day), a datetime, a timedelta, or ISO
             text of one. Session notes expire by themselves.
@@ -94,6 +98,7 @@ async def _add(
         metadata=metadata,
         categories=categories,
         importance=importance,
+        useful_for=useful_for,
         expiration_date=expiration_date,
         event_date=event_date,
         timestamp=timestamp,
@@ -252,6 +257,7 @@ def addition_of(
     metadata: Mapping[str, Any] | None = None,
     categories: Sequence[str] | None = None,
     importance: Importance = "normal",
+    useful_for: Sequence[str] | None = None,
     expiration_date: Expiration | None = None,
     event_date: date | datetime | str | None = None,
     timestamp: date | datetime | str | None = None,
@@ -272,6 +278,7 @@ def addition_of(
         metadata=settings.clean_metadata(metadata),
         categories=settings.clean_names(categories),
         importance=importance,
+        useful_for=[] if useful_for is None else settings.clean_phrases(useful_for),
         expiration_date=settings.expiration(expiration_date, scope, at),
         event_date=start,
         event_end=end,

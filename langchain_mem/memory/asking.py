@@ -119,6 +119,7 @@ class Asking:
             kinds=settings.kinds,
             documents=self._patching.current,
             earlier=before[-EARLIER:],
+            expansion=settings.expansion,
         )
 
     def _take(self, proposals: Proposals, start: int, stop: int) -> None:
@@ -126,9 +127,17 @@ class Asking:
         self.rejected += self._patching.take(proposals.documents, self.turns[start:stop])
         judge = self._judge()
         for proposed in proposals.operations:
-            operation = replace(proposed, evidence=tuple(_place(index, start, stop) for index in proposed.evidence))
+            operation = replace(
+                proposed,
+                evidence=tuple(_place(index, start, stop) for index in proposed.evidence),
+                useful_for=self._phrases(proposed),
+            )
             judged = self._judged if operation.kind is None else self._judged_document
             self.operations += judged(operation, judge)
+
+    def _phrases(self, proposed: CheckedProposal) -> tuple[str, ...]:
+        """What a fact is useful for, without secrets. Nobody said it, so it is not compared with what was said."""
+        return tuple(map(self._settings.clean, proposed.useful_for)) if self._settings.expansion else ()
 
     def _report(self) -> None:
         """Says how much was taken, refused or is in doubt, in an event and with the reasons in the log."""

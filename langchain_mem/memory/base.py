@@ -110,6 +110,8 @@ class MemoryBase(Operations):
             "strict" both refuse a fact that the conversation contradicts.
         extraction_tokens: How many tokens of conversation one prompt contains. A longer conversation is sent in
             portions.
+        expansion: Whether the model also writes, with each fact, short phrases for requests that need the fact but do
+            not name it (`useful_for`). It takes about 60 tokens of each prompt and 15 of the answer for each fact.
         redact: A function that masks secrets before a text is embedded, stored, logged or traced; `None` masks nothing.
         pii: What happens to personal data (mail addresses, telephone numbers, cards, bank accounts, national ids).
             `"leave"` stores it, `"mask"` or `Mask(…)` masks it, and `Hash(key=…)` replaces it with a keyed hash, so
@@ -150,6 +152,7 @@ class MemoryBase(Operations):
         min_confidence: float = 0.0,
         grounding: Grounding = "mark",
         extraction_tokens: int = DEFAULT_TOKENS,
+        expansion: bool = True,
         redact: Callable[[str], str] | None = redact_secrets,
         pii: PersonalData = "leave",
         schemas: Sequence[type[BaseModel] | Many] = (),
@@ -193,6 +196,7 @@ class MemoryBase(Operations):
             min_confidence=min_confidence,
             grounding=grounding,
             extraction_tokens=extraction_tokens,
+            expansion=expansion,
             redact=redactor(redact, pii),
             kinds=Kinds.of(schemas),
             reinforce=reinforce,

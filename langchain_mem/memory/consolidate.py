@@ -38,7 +38,7 @@ from langchain_mem.memory.writing.merged import merged_draft
 from langchain_mem.memory.writing.places import find_places
 from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import iso
-from langchain_mem.model.records import MemoryDict, Rejected, StoredMemory, complete
+from langchain_mem.model.records import MemoryDict, Rejected, StoredMemory, complete, phrases_of
 from langchain_mem.model.scopes import Ids, Namespace, Scope
 
 if TYPE_CHECKING:
@@ -240,8 +240,11 @@ class Consolidation:
         return [_whole(row) for row in found if row.value["schema"] is None]
 
     async def _vectors(self, rows: Sequence[Row]) -> NDArray[np.float32] | None:
-        """Shape (rows, dims); `None` without an embedder."""
-        kept = [row.vector for row in rows]
+        """Of what they say alone, shape (rows, dims); `None` without an embedder.
+
+        Two memories that say the same need not be useful for the same, so those with phrases are embedded without.
+        """
+        kept = [None if phrases_of(row.value) else row.vector for row in rows]
         if all(vector is not None for vector in kept):
             return np.stack([vector for vector in kept if vector is not None])
         found = await self._settings.repo.embed([row.value["memory"] for row in rows])

@@ -50,6 +50,7 @@ async def _update(
     *,
     metadata: Mapping[str, Any] | Unset | None = UNSET,
     categories: Sequence[str] | Unset | None = UNSET,
+    useful_for: Sequence[str] | Unset | None = UNSET,
     expiration_date: Expiration | Unset | None = UNSET,
     event_date: date | datetime | str | Unset | None = UNSET,
     **ids: Unpack[Ids],
@@ -64,6 +65,8 @@ async def _update(
         metadata: JSON values that are merged into the existing ones. A key with the value `None` is removed; `None`
             alone removes all.
         categories: The new categories; `None` removes all.
+        useful_for: The new phrases, as for `add`; `None` removes all. They are embedded with the text. A new text
+            removes the old ones, which may be wrong for it, unless new ones are given.
         expiration_date: When the memory expires, as for `add`; `None` for never.
         event_date: When the event happened that the memory tells of, as for `add`: a day, or a month, a year or a range
             as text. It is embedded with the text. `None` removes the date.
@@ -82,6 +85,7 @@ async def _update(
         "text": text,
         "metadata": metadata,
         "categories": categories,
+        "useful_for": useful_for,
         "expiration_date": expiration_date,
         "event_date": event_date,
     }
@@ -200,6 +204,8 @@ def _fields(settings: Settings, entry: Mapping[str, Any], now: datetime) -> dict
         fields["metadata"] = None if cleared else settings.clean_metadata(given["metadata"])
     if "categories" in given:
         fields["categories"] = [settings.clean(name) for name in names(given["categories"])]
+    if "useful_for" in given:
+        fields["useful_for"] = settings.clean_phrases(given["useful_for"])
     if "expiration_date" in given:
         when = given["expiration_date"]
         fields["expiration_date"] = None if when is None else iso(to_instant(when, now=now))
@@ -209,7 +215,7 @@ def _fields(settings: Settings, entry: Mapping[str, Any], now: datetime) -> dict
     return fields
 
 
-_CHANGEABLE: Final = ("text", "metadata", "categories", "expiration_date", "event_date")
+_CHANGEABLE: Final = ("text", "metadata", "categories", "useful_for", "expiration_date", "event_date")
 
 
 def _text(settings: Settings, text: Any) -> str:
@@ -246,7 +252,10 @@ def _check_document(memory: StoredMemory, fields: Mapping[str, Any]) -> None:
 
 
 def _merged(fields: Mapping[str, Any], memory: StoredMemory) -> dict[str, Any]:
-    """The fields to change, metadata merged into what is there; a new text no longer rests on what was said."""
+    """The fields to change, metadata merged into what is there.
+
+    A new text no longer rests on what was said, and what the old one was useful for need not fit it.
+    """
     merged = dict(fields)
     if "metadata" in fields:
         given = fields["metadata"]
@@ -254,4 +263,5 @@ def _merged(fields: Mapping[str, Any], memory: StoredMemory) -> dict[str, Any]:
         merged["metadata"] = {key: value for key, value in both.items() if value is not None}
     if fields.get("memory", memory["memory"]) != memory["memory"]:
         merged["cites"] = []
+        merged.setdefault("useful_for", [])
     return merged

@@ -22,7 +22,7 @@ from langchain_mem.memory.reading.queries import is_in, live, view
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.imported import without_secrets
 from langchain_mem.model.instants import iso, parse_iso
-from langchain_mem.model.records import StoredMemory, complete, content, gone_at, is_live
+from langchain_mem.model.records import StoredMemory, complete_with_log, content, gone_at, is_live, phrases_of
 from langchain_mem.model.scopes import INSTRUCTIONS, MEMORIES, TURNS, Ids, Namespace, Scope, reroot
 
 FORMAT: Final = "langchain-mem/1"
@@ -279,8 +279,8 @@ def _line(row: Row) -> str:
 def _entry(line: str, place: int) -> Exported:
     try:
         entry: Line = json.loads(line)
-        _exported().validate_python({**entry, "memory": complete(entry["memory"])})
-        memory = complete(entry["memory"])
+        memory = complete_with_log(entry["memory"])
+        _exported().validate_python({**entry, "memory": memory})
         if not memory["log"]:
             raise ValueError("memory.log: it is empty")
         if not _at_home(entry):
@@ -341,5 +341,6 @@ def _imported(
         expires_at=removable,
         texts=() if address.namespace[0] == INSTRUCTIONS else (content(memory),),
         touches=tuple(touches),
+        phrases=phrases_of(memory),
     )
     return Write.put(row, before=before)

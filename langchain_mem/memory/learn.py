@@ -7,9 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypedDict
 
+import numpy as np
+
 from langchain_mem.backends.base import Row
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.extraction.document_judgement import doubts_left
+from langchain_mem.extraction.grounding import may_say_the_same
 from langchain_mem.extraction.messages import Turn
 from langchain_mem.extraction.reconcile import Action, CheckedProposal, Decision, reconcile, statements
 from langchain_mem.memory.asking import Asking
@@ -20,12 +23,17 @@ from langchain_mem.memory.writing.drafts import Addition, Dates, Draft
 from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.documents import document_of, filed_as, in_words
 from langchain_mem.model.instants import iso, later
-from langchain_mem.model.records import StoredMemory, complete, content, filed, is_live
+from langchain_mem.model.records import StoredMemory, complete, content, filed, is_live, phrases_of
 from langchain_mem.model.scopes import TURNS, Namespace, owner_of, reroot
 from langchain_mem.store.vectorizer import Vector
 
 DOUBTED: Final = 0.5
 """What is left of the confidence in a fact that the conversation does not confirm."""
+
+
+_NEAREST: Final = 3
+_PERHAPS: Final = 0.6
+"""A vector of text and phrases in equal parts has at least this cosine to a text that says the same, or nearly ever."""
 
 
 class Sureness(TypedDict):
@@ -80,6 +88,7 @@ class Learning:
             return
         await self._enter_documents(changes)
         rows = {row.value["id"]: row for row in await self._asking.live()}
+        await self._embed_alone(list(rows.values()))
         for decision in self._decisions(rows):
             await self._carry_out(decision, rows, changes)
 
@@ -150,8 +159,7 @@ class Learning:
     def _decisions(self, rows: Mapping[str, Row]) -> list[Decision]:
         vectors = [row.vector for row in rows.values()]
         known = [
-            self._vectors.get(content(row.value)) if vector is None else vector
-            for row, vector in zip(rows.values(), vectors, strict=True)
+            self._vectors.get(content(row.value), vector) for row, vector in zip(rows.values(), vectors, strict=True)
         ]
 
         def likeness(operation: CheckedProposal) -> list[float | None]:
@@ -196,6 +204,7 @@ class Learning:
             **({"expiration_date": operation.expires} if operation.expires else {}),
             **_sureness(operation),
             "importance": "always" if "always" in (operation.importance, memory["importance"]) else "normal",
+            "useful_for": list(operation.useful_for) or memory["useful_for"],
             "cites": list(dict.fromkeys([*memory["cites"], *cites])),
             "metadata": {**memory["metadata"], **self._addition.metadata},
         }
@@ -209,6 +218,7 @@ class Learning:
             categories=list(dict.fromkeys([*self._addition.categories, *operation.categories])),
             **_sureness(operation),
             importance="always" if self._addition.importance == "always" else operation.importance,
+            useful_for=operation.useful_for,
             **self._dated(operation),
             expiration_date=self._expires(operation, home),
             position=self._positions[min(operation.evidence)] if operation.evidence else self._positions[0],
@@ -258,11 +268,25 @@ class Learning:
         texts += [filed(turn.spoken, **self._addition.said_at(turn)) for turn in turns]
         texts += [content(row.value) for row in known if row.vector is None]
         texts += [text for operation in self._operations for text in self._halves(operation)]
+        texts += [phrase for operation in self._operations for phrase in operation.useful_for]
         texts += self._patching.texts()
         wanted = list(dict.fromkeys(texts))
         vectors = await self._settings.repo.embed(wanted)
         if vectors is not None:
             self._vectors = dict(zip(wanted, vectors, strict=True))
+
+    async def _embed_alone(self, rows: Sequence[Row]) -> None:
+        """Embeds without their phrases the memories that may say what a fact says: phrases move a vector.
+
+        These are for each fact the nearest few that have phrases, if names, numbers and times agree; mostly none.
+        """
+        moved = [row for row in rows if row.vector is not None and phrases_of(row.value)]
+        facts = [(each, self._vectors.get(self._content(each))) for each in self._operations if each.kind is None]
+        near = [row for each, fact in facts if moved and fact is not None for row in _nearest(each.text, fact, moved)]
+        texts = [text for text in dict.fromkeys(content(row.value) for row in near) if text not in self._vectors]
+        vectors = await self._settings.repo.embed(texts) if texts else None
+        if vectors is not None:
+            self._vectors |= dict(zip(texts, vectors, strict=True))
 
     def _content(self, operation: CheckedProposal) -> str:
         """What of an operation's fact is embedded; an update keeps the date of what it refines."""
@@ -284,6 +308,13 @@ class Learning:
             return []
         dates = target["event_date"], target.get("event_end")
         return [filed(text, *dates) for text in statements(target["memory"])]
+
+
+def _nearest(text: str, fact: Vector, rows: Sequence[Row]) -> list[Row]:
+    """The memories nearest to a fact, a few, of those that may say the same although their phrases lie between."""
+    cosines = np.stack([row.vector for row in rows if row.vector is not None]) @ fact
+    best = [rows[place] for place in np.argsort(-cosines)[:_NEAREST] if cosines[place] >= _PERHAPS]
+    return [row for row in best if may_say_the_same(text, row.value["memory"])]
 
 
 def _keep(operation: CheckedProposal, target: Row, changes: UnitOfWork) -> None:

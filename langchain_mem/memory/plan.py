@@ -16,7 +16,7 @@ from langchain_mem.memory.options import check_ids, check_names
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.marks import edited, marked, new_among, outdate, words_of_turns
 from langchain_mem.model.instants import iso, parse_iso
-from langchain_mem.model.records import AddResult
+from langchain_mem.model.records import AddResult, phrases_of
 from langchain_mem.model.scopes import EXTRACTED, PLANS, Ids, Namespace, Scope, escape
 
 
@@ -171,5 +171,6 @@ def _write(plain: Mapping[str, Any], before: Row | None, now: datetime) -> Write
         expires_at=parse_iso(plain["expires_at"]) if plain["expires_at"] else None,
         texts=() if plain["text"] is None else (plain["text"],),
         touches=tuple(parse_iso(touch) for touch in plain["touches"]),
+        phrases=() if plain["text"] is None else phrases_of(plain["value"]),
     )
     return Write.put(row, expects=expects, before=before)

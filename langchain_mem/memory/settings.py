@@ -22,6 +22,7 @@ from langchain_mem.extraction.redaction import redact_value
 from langchain_mem.memory.writing.contention import Turnstile
 from langchain_mem.model.instants import iso, to_instant
 from langchain_mem.model.kinds import Kinds
+from langchain_mem.model.phrases import checked_phrases
 from langchain_mem.model.scopes import Scope
 from langchain_mem.repository.contract import Repository
 from langchain_mem.repository.overview import Overview
@@ -69,6 +70,7 @@ class Settings:
     min_confidence: float
     grounding: Grounding
     extraction_tokens: int
+    expansion: bool
     redact: Callable[[str], str] | None
     kinds: Kinds
     reinforce: Reinforce
@@ -143,6 +145,14 @@ class Settings:
             InvalidRequest: Something is no name.
         """
         return [self.clean(name) for name in names(categories)]
+
+    def clean_phrases(self, useful_for: Sequence[str] | None) -> list[str]:
+        """What a memory is useful for, as a caller said it, without secrets.
+
+        Raises:
+            InvalidRequest: They are no short phrases, or too many.
+        """
+        return [self.clean(phrase) for phrase in checked_phrases(useful_for)]
 
     def clean_metadata(self, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
         """Metadata, checked to be JSON and without secrets.

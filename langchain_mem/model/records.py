@@ -59,7 +59,8 @@ class MemoryDict(TypedDict):
     """One memory, as every operation returns it.
 
     `doubt` says why the conversation could not confirm it; `None` where nothing is in doubt. `event_date` is the start
-    of what it tells of; `event_end` the end where that is longer than a day: a month, a year, a range.
+    of what it tells of; `event_end` the end where that is longer than a day: a month, a year, a range. `useful_for` are
+    short phrases for requests that need it without naming it; they are searched by meaning and never shown to a model.
     """
 
     id: str
@@ -75,6 +76,7 @@ class MemoryDict(TypedDict):
     confidence: float | None
     doubt: str | None
     importance: Importance
+    useful_for: list[str]
     created_at: str
     updated_at: str
     expiration_date: str | None
@@ -171,6 +173,7 @@ class Snapshot(TypedDict):
     confidence: float | None
     doubt: str | None
     importance: Importance
+    useful_for: list[str]
     expiration_date: str | None
     event_date: str | None
     event_end: str | None
@@ -219,12 +222,19 @@ SNAPSHOT: Final = tuple(Snapshot.__annotations__)
 """The keys that a change may alter."""
 
 _ADDED_LATER: Final[dict[str, Any]] = {"doubt": None, "importance": "normal", "event_end": None}
+"""What a memory has that was written before these keys; `useful_for` beside, whose list is each memory's own."""
 
 
 def complete(value: Mapping[str, Any]) -> StoredMemory:
     """A stored value with the keys that memories written by an earlier release do not have yet."""
-    known = "importance" in value or "memory" not in value  # what is no memory, such as a journal, lacks nothing
-    return cast(StoredMemory, value if known else {**_ADDED_LATER, **value})
+    known = "useful_for" in value or "memory" not in value  # what is no memory, such as a journal, lacks nothing
+    return cast(StoredMemory, value if known else {**_ADDED_LATER, "useful_for": [], **value})
+
+
+def complete_with_log(value: Mapping[str, Any]) -> StoredMemory:
+    """A stored value with the keys that an earlier release did not know, in its history too."""
+    log = [{**entry, "after": complete(entry["after"])} for entry in value["log"]]
+    return cast(StoredMemory, {**complete(value), "log": log})
 
 
 _IDS: Final = uuid.UUID("5f0c8f3e-8d43-4a5d-9b0e-6d1f6f2f7c11")
@@ -297,6 +307,11 @@ _MONTHS: Final = (  # not strftime, whose names depend on the locale
 def content(memory: Mapping[str, Any]) -> str:
     """What of a memory is embedded and searched for words: its text, after its date where it has one."""
     return filed(memory["memory"], memory["event_date"], memory.get("event_end"))
+
+
+def phrases_of(memory: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a memory is useful for, which is part of its vector; nothing where an earlier release wrote it."""
+    return tuple(memory.get("useful_for") or ())
 
 
 def filed(text: str, event_date: str | None, event_end: str | None) -> str:

@@ -342,7 +342,10 @@ def _put_op(write: Write) -> PutOp:
         value[_GONE] = iso(row.expires_at)
     if not row.texts:
         return PutOp(namespace, key, value, index=False)
-    return PutOp(namespace, key, {**value, _CONTENT: row.text}, index=[_CONTENT])
+    content = "\n".join(
+        (*row.texts, *row.phrases)
+    )  # such a store has one vector for one text, which is all it is given
+    return PutOp(namespace, key, {**value, _CONTENT: content}, index=[_CONTENT])
 
 
 def _told_apart(puts: Sequence[Op]) -> list[Op]:

@@ -1,7 +1,14 @@
 """Texts become vectors of length 1, by an embedder that a store can recognize again.
 
+A memory and the request that needs it often share no word and little meaning: "Promised not to work on weekends", and
+"The slides are due on Saturday". Phrases that were written with the memory ("working at the weekend") lie nearer to
+the request. Adding such text to a document before it is indexed is known as document expansion (Nogueira et al. 2019,
+"Document expansion by query prediction"). Here it changes the vector only, and neither words nor results:
+
+    vector = unit(text + unit(Σ phrases))        all of them vectors of length 1
+
 A passage that has been embedded already, in the row that a write continues or by whoever made the write, is not
-embedded again: passages are recognized by a digest of their text.
+embedded again: passages are recognized by a digest of their text and phrases.
 """
 
 from __future__ import annotations
@@ -12,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -214,6 +221,8 @@ async def vectorized(
 ) -> list[Write]:
     """Writes whose rows have a vector for each passage, and go on from the row that is there.
 
+    A passage and its phrases are embedded together, in the same call as all others.
+
     Args:
         writes: Some of them know the row that they continue.
         there: What lies where the others write.
@@ -229,10 +238,13 @@ async def vectorized(
     known = {name: vector for write in writes for name, vector in _known(write.before)}
     for row in rows:
         known.update(_given(row, vectorizer))
-    passages = {passage_digest(text): text for row in rows for text in row.texts if text.strip()}
-    fresh = {name: text for name, text in passages.items() if name not in known}
+    passages = {each.digest: each for row in rows for each in passages_of(row) if each.text.strip()}
+    fresh = {name: passage for name, passage in passages.items() if name not in known}
     if fresh and vectorizer is not None:
-        known |= zip(fresh, await vectorizer.documents(list(fresh.values())), strict=True)
+        parts = parts_of(fresh.values())
+        vectors = dict(zip(parts, await vectorizer.documents(parts), strict=True))
+        made = {name: passage.vector(vectors) for name, passage in fresh.items()}
+        known |= {name: vector for name, vector in made.items() if vector is not None}
     return [replace(write, row=_with_vectors(write.row, known)) if write.row else write for write in writes]
 
 
@@ -249,18 +261,57 @@ def _given(row: Row, vectorizer: Vectorizer | None) -> Iterable[tuple[str, Vecto
     if not len(row.vectors):
         return ()
     embedder = (vectorizer and vectorizer.identity) or Embedder("the caller", row.vectors.shape[1])
-    return zip(map(passage_digest, row.texts), unit(row.vectors, len(row.texts), embedder), strict=True)
+    names = (passage.digest for passage in passages_of(row))
+    return zip(names, unit(row.vectors, len(row.texts), embedder), strict=True)
 
 
 def _with_vectors(row: Row, known: Mapping[str, Vector]) -> Row:
     if not (row.texts or row.digests or len(row.vectors)):
         return row
-    names = [name for name in map(passage_digest, row.texts) if name in known and known[name].any()]
+    every = (passage.digest for passage in passages_of(row))
+    names = [name for name in every if name in known and known[name].any()]
     return replace(
         row, digests=tuple(names), vectors=np.stack([known[name] for name in names]) if names else no_vectors()
     )
 
 
-def passage_digest(text: str) -> str:
-    """What a passage is remembered by, so that it is not embedded twice: 128 bits in hexadecimal."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+class Passage(NamedTuple):
+    """What one vector stands for.
+
+    Attributes:
+        text: The text.
+        phrases: What it is useful for.
+    """
+
+    text: str
+    phrases: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What it is remembered by, so that it is not embedded twice: 128 bits in hexadecimal."""
+        return blake2b(
+            "\x1f".join((self.text, *self.phrases)).encode("utf-8", "surrogatepass"), digest_size=16
+        ).hexdigest()
+
+    def vector(self, known: Mapping[str, Vector]) -> Vector | None:
+        """Its vector, from those of its parts; `None` where one of them is not known."""
+        parts = [known.get(part) for part in (self.text, *self.phrases)]
+        there = [part for part in parts if part is not None]
+        if len(there) < len(parts):
+            return None
+        return there[0] if len(there) == 1 else _of_length_1(there[0] + _of_length_1(np.sum(there[1:], axis=0)))
+
+
+def passages_of(row: Row) -> list[Passage]:
+    """The passages of a row; the phrases belong to the first one."""
+    return [Passage(text, () if place else row.phrases) for place, text in enumerate(row.texts)]
+
+
+def parts_of(passages: Iterable[Passage]) -> list[str]:
+    """Every text that has to be embedded for some passages, each once."""
+    return list(dict.fromkeys(part for passage in passages for part in (passage.text, *passage.phrases)))
+
+
+def _of_length_1(vector: Vector) -> Vector:
+    length = float(np.linalg.norm(vector))
+    return np.asarray(vector / length if length else vector, dtype=np.float32)

@@ -7,7 +7,7 @@ proposes by meaning and by words. The formula is the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -15,13 +15,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from langchain_mem._flow import offload
-from langchain_mem.backends.base import Address, Row
+from langchain_mem.backends.base import Address, Row, Vectors
 from langchain_mem.decay.policy import Decay, Explanation, Used
 from langchain_mem.filters.conditions import ALWAYS, Condition, conjunction, disjunction
 from langchain_mem.memory.reading.queries import is_in, live
 from langchain_mem.memory.settings import Settings
 from langchain_mem.model.history import as_of as state_as_of
-from langchain_mem.model.records import content
+from langchain_mem.model.records import content, phrases_of
 from langchain_mem.model.scopes import MEMORIES, TURNS, Layer, Namespace, Scope, reroot
 from langchain_mem.ranking.candidates import Documents, Question, Ranked, answers
 from langchain_mem.ranking.relevance import Evidence
@@ -31,7 +31,7 @@ from langchain_mem.ranking.union import Together
 from langchain_mem.repository.living import Living, View, living_of, locked, shown_in
 from langchain_mem.repository.owners import LIVE
 from langchain_mem.store.items import Scan
-from langchain_mem.store.vectorizer import Vector
+from langchain_mem.store.vectorizer import Passage, Vector, parts_of
 
 POOL: Final = 50
 """At least so many candidates are weighed, and at least three for each one wanted."""
@@ -235,9 +235,22 @@ async def _turned_back(settings: Settings, scan: Scan, as_of: str) -> Scan:
     """Each memory as it stood then, with the embedding of what it said then."""
     then = [(row, state_as_of(row.value, as_of)) for row in scan.rows if "log" in row.value]
     stood = [(row, memory) for row, memory in then if memory is not None]
-    stale = [memory for row, memory in stood if content(memory) != content(row.value) or row.vector is None]
-    vectors = await settings.repo.embed([content(memory) for memory in stale]) if stale else None
-    fresh = (
-        {} if vectors is None else {memory["id"]: vector[None] for memory, vector in zip(stale, vectors, strict=True)}
-    )
+    present = {row.value["id"]: _passage(row.value) for row, _ in stood if row.vector is not None}
+    stale = {memory["id"]: said for _, memory in stood if (said := _passage(memory)) != present.get(memory["id"])}
+    fresh = await _embedded(settings, stale)
     return Scan([replace(row, value=then, vectors=fresh.get(then["id"], row.vectors)) for row, then in stood])
+
+
+async def _embedded(settings: Settings, passages: Mapping[str, Passage]) -> dict[str, Vectors]:
+    """The vectors of passages, by what they stand under, each in the shape that a row has; none without an embedder."""
+    parts = parts_of(passages.values())
+    vectors = await settings.repo.embed(parts) if parts else None
+    if vectors is None:
+        return {}
+    known = dict(zip(parts, vectors, strict=True))
+    made = {key: passage.vector(known) for key, passage in passages.items()}
+    return {key: vector[None] for key, vector in made.items() if vector is not None}
+
+
+def _passage(memory: Mapping[str, Any]) -> Passage:
+    return Passage(content(memory), phrases_of(memory))

@@ -11,9 +11,9 @@ from langchain_mem.backends.base import Address, Row, Write, no_vectors
 from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.model.history import changed
 from langchain_mem.model.instants import TICK, iso, parse_iso
-from langchain_mem.model.records import Source, StoredMemory, complete, content, digest, gone_at
+from langchain_mem.model.records import Source, StoredMemory, complete, content, digest, gone_at, phrases_of
 from langchain_mem.model.scopes import IDS, INSTRUCTIONS, Namespace, ids_of
-from langchain_mem.store.vectorizer import Vector
+from langchain_mem.store.vectorizer import Passage, Vector
 
 
 class Batch:
@@ -34,7 +34,7 @@ class Batch:
         touches: The earlier uses of a memory, where they differ from those of its row.
         moved: The memories that move: from where, to where, and their ids.
         shown_anew: The memories that have a new text or are shown again.
-        vectors: Embeddings that are known already, by the `content` they are of.
+        vectors: Embeddings that are known already, by their text: the `content` of a memory, or a phrase of it.
     """
 
     def __init__(
@@ -158,7 +158,8 @@ class Batch:
         """A memory as it is stored. The store embeds its words where nobody has yet."""
         text, gone = content(memory), gone_at(memory, self._purge_after)
         shown = memory["state"] != "deleted" and address.namespace[0] != INSTRUCTIONS
-        vector = self.vectors.get(text) if shown else None
+        phrases = phrases_of(memory) if shown and memory.get("useful_for") else ()
+        vector = Passage(text, phrases).vector(self.vectors) if shown and self.vectors else None
         return Row(
             address=address,
             value=memory,
@@ -168,4 +169,5 @@ class Batch:
             texts=(text,) if shown else (),
             vectors=no_vectors() if vector is None else vector[None],
             touches=tuple(touches),
+            phrases=phrases,
         )

@@ -30,6 +30,7 @@ class Draft:
         confidence: 0 to 1, where a model gave one.
         doubt: Why the conversation does not confirm it; `None` where nothing is in doubt.
         importance: Whether it belongs into every prompt.
+        useful_for: Phrases for requests that need it without naming it.
         event_date: ISO text.
         event_end: ISO text, where that is longer than a day.
         expiration_date: ISO text.
@@ -48,6 +49,7 @@ class Draft:
     confidence: float | None = None
     doubt: str | None = None
     importance: Importance = "normal"
+    useful_for: Sequence[str] = ()
     event_date: str | None = None
     event_end: str | None = None
     expiration_date: str | None = None
@@ -71,6 +73,7 @@ class Draft:
             "confidence": self.confidence,
             "doubt": self.doubt,
             "importance": self.importance,
+            "useful_for": list(self.useful_for),
             "event_date": self.event_date,
             "event_end": self.event_end,
             "expiration_date": self.expiration_date,
@@ -127,6 +130,7 @@ class Addition:
         metadata: To store with each memory.
         categories: Likewise.
         importance: Of all of them, where the caller says "always".
+        useful_for: Of what is kept verbatim, phrases for requests that need it without naming it.
         expiration_date: Likewise, ISO text.
         event_date: Likewise, ISO text.
         event_end: Likewise, where that is longer than a day.
@@ -147,6 +151,7 @@ class Addition:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     categories: Sequence[str] = ()
     importance: Importance = "normal"
+    useful_for: Sequence[str] = ()
     expiration_date: str | None = None
     event_date: str | None = None
     event_end: str | None = None
@@ -256,6 +261,7 @@ class Addition:
             metadata=self.metadata,
             categories=self.categories,
             importance=self.importance,
+            useful_for=self.useful_for,
             **self.said_at(turn),
             expiration_date=self.expiration_date,
             group=self.group,

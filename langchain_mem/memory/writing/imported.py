@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from langchain_mem.memory.settings import Settings
-from langchain_mem.model.records import StoredMemory, digest
+from langchain_mem.model.records import StoredMemory, digest, phrases_of
 
 
 def without_secrets(settings: Settings, memory: StoredMemory) -> StoredMemory:
@@ -38,4 +38,5 @@ def _clean(settings: Settings, said: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": settings.clean_metadata(said["metadata"]),
         "categories": [settings.clean(name) for name in said["categories"]],
         "doubt": settings.cleaned(said["doubt"]),
+        "useful_for": [settings.clean(phrase) for phrase in phrases_of(said)],
     }

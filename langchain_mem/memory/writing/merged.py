@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from langchain_mem.memory.writing.drafts import Draft
-from langchain_mem.model.records import StoredMemory
+from langchain_mem.model.phrases import MOST_PHRASES
+from langchain_mem.model.records import StoredMemory, phrases_of
 from langchain_mem.model.scopes import Namespace
 
 
@@ -30,6 +31,7 @@ def merged_draft(memories: Sequence[StoredMemory], home: Namespace, text: str) -
         confidence=min(sure) if sure else None,
         doubt=next((one["doubt"] for one in memories if one["doubt"]), None),
         importance="always" if any(one["importance"] == "always" for one in memories) else "normal",
+        useful_for=list(dict.fromkeys(phrase for one in memories for phrase in phrases_of(one)))[:MOST_PHRASES],
         event_date=start,
         event_end=end,
         expiration_date=None if None in ends else max(each for each in ends if each),

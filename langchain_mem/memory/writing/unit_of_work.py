@@ -33,7 +33,7 @@ from langchain_mem.model.records import (
 )
 from langchain_mem.model.scopes import IDS, Namespace, Scope, ids_of, layer_of, owner_of
 
-_REPEATABLE: Final = ("metadata", "categories", "expiration_date", "event_date", "event_end")
+_REPEATABLE: Final = ("metadata", "categories", "useful_for", "expiration_date", "event_date", "event_end")
 
 
 class UnitOfWork:
