@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections import OrderedDict, deque
+from array import array
+from collections import Counter, OrderedDict, deque
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -23,6 +24,8 @@ from langchain_mem.filters.conditions import Path
 OWNER_DEPTH: Final = 3
 """How many labels a scope that is followed has: `("memories", "user", "alex")`."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK: Final = timedelta(microseconds=1)
 _KEPT: Final = 4_096  # changes of a scope that a log remembers; whoever has missed more takes the scope anew
 _ROWS: Final = 1_024  # rows that a log remembers, so that whoever follows need not read what was written just now
 
@@ -30,7 +33,8 @@ _ROWS: Final = 1_024  # rows that a log remembers, so that whoever follows need 
 class Use(NamedTuple):
     """That something was used, apart from any write."""
 
-    address: Address
+    handle: Hashable
+    """What `Changes.handles` calls it."""
     instants: Sequence[datetime]
     keep: int
     """How many uses of it are kept, the newest."""
@@ -124,6 +128,57 @@ class Lasting(Keeping, Protocol):
 
     async def forget_lost(self) -> None:
         """Drops what is kept and holds anything that was removed since."""
+
+
+class Uses:
+    """When rows were used, as whoever follows a scope holds it: a few bytes each, for most are never asked about.
+
+    Args:
+        packed: What `packed` gave.
+
+    Attributes:
+        packed: By address, the microseconds since 1970 of each use as 64-bit numbers.
+    """
+
+    def __init__(self, packed: Mapping[Hashable, bytes] | None = None) -> None:
+        self.packed: dict[Hashable, bytes] = dict(packed or {})
+
+    def of(self, address: Hashable) -> list[datetime]:
+        """When a row was used; nothing for one that is not known."""
+        return [_EPOCH + timedelta(microseconds=each) for each in array("q", self.packed.get(address, b""))]
+
+    def written(self, addresses: Sequence[Hashable], uses: Sequence[Sequence[datetime]]) -> None:
+        """Rows were written, and tell of these uses. A write takes no use away."""
+        for address, told in zip(addresses, uses, strict=True):
+            self.packed[address] = _packed(both(self.of(address), told) if address in self.packed else told)
+
+    def add(self, address: Hashable, uses: Sequence[datetime], keep: int, *, told: bool) -> None:
+        """A known row was used, and the newest of its uses are kept.
+
+        Args:
+            address: Where it is.
+            uses: When.
+            keep: How many uses are kept.
+            told: Whether the row may have told of these uses already.
+        """
+        if address in self.packed:
+            before = self.of(address)
+            every = both(before, uses) if told else sorted((*before, *uses))
+            self.packed[address] = _packed(every[-keep:])
+
+    def forget(self, addresses: Iterable[Hashable]) -> None:
+        """Rows have gone."""
+        for address in addresses:
+            self.packed.pop(address, None)
+
+
+def both(one: Sequence[datetime], other: Sequence[datetime]) -> list[datetime]:
+    """The uses that either has."""
+    return sorted((Counter(one) | Counter(other)).elements())
+
+
+def _packed(uses: Sequence[datetime]) -> bytes:
+    return array("q", [(each - _EPOCH) // _TICK for each in uses]).tobytes()
 
 
 def of_rows(

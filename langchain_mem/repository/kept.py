@@ -27,6 +27,7 @@ from zlib import crc32
 
 import numpy as np
 
+from langchain_mem.backends.changes import Uses
 from langchain_mem.ranking.index import Index
 
 _DIGEST: Final = 16
@@ -183,6 +184,6 @@ def _code() -> bytes:
     """The digest of the files that an index is made by: after an upgrade indexes are made anew."""
     files = sorted(Path(inspect.getfile(Index)).parent.glob("*.py"))
     here = Path(__file__)
-    files += [here, here.with_name("living.py"), here.with_name("condensed.py")]
+    files += [here, *map(here.with_name, ("living.py", "condensed.py")), Path(inspect.getfile(Uses))]
     written = b"".join(file.read_bytes() for file in files)
     return blake2b(written, digest_size=_DIGEST).digest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter
+from array import array
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ import numpy as np
 
 from langchain_mem._flow import arun, call, run
 from langchain_mem.backends.base import Address, Row, in_scope
-from langchain_mem.backends.changes import Changes, of_rows
+from langchain_mem.backends.changes import Changes, Uses, of_rows
 from langchain_mem.decay.policy import Used
 from langchain_mem.filters.conditions import ALWAYS, Condition, Path
 from langchain_mem.model.instants import iso, parse_iso
@@ -96,7 +96,7 @@ class Living:
         self.index: Index[Address] = Index((NAMESPACE, EXPIRES, *self._asked))
         self._handles.clear()
         self._measured = 0, 0  # documents, and bytes
-        self._uses: dict[Address, Sequence[datetime]] | None = {}
+        self._uses: Uses | None = Uses()
         self._others: dict[Address, str] = {}
         self._saying: dict[str, set[Address]] = {}
         self._lost: float | None = None  # since when something is gone whose words the index may still know
@@ -210,7 +210,8 @@ class Living:
             return
         with self.lock:
             if self.stamp is None:
-                self.index, self._asked, self._handles, self._uses, self._others, self._saying = state
+                self.index, self._asked, self._handles, uses, self._others, self._saying = state
+                self._uses = None if uses is None else Uses(uses)
                 self.paths = (*_TOLD, *self._asked)
                 self.stamp = kept.stamp
 
@@ -220,7 +221,8 @@ class Living:
         return "-".join(sorted(self._states))
 
     def _state(self) -> tuple[Any, ...]:
-        return self.index, self._asked, self._handles, self._uses, self._others, self._saying
+        uses = None if self._uses is None else self._uses.packed
+        return self.index, self._asked, self._handles, uses, self._others, self._saying
 
     def ask_for(self, condition: Condition) -> None:
         """Has everything taken in anew, with columns for what a condition asks about, where it has no column yet."""
@@ -248,7 +250,8 @@ class Living:
         """What decay asks of memories that are ranked; `None` where the backend does not tell of their uses."""
         if self._uses is None:
             return None
-        uses = [self._uses.get(address, ()) for address in addresses]
+        ticks = [array("q", self._uses.packed.get(address, b"")) for address in addresses]
+        uses = [[_EPOCH + timedelta(microseconds=each) for each in some] for some in ticks]
         return list(map(Used, uses, *self.index.values(addresses, _AGING)))
 
     def like(self, first: Address, digest: str) -> list[Address]:
@@ -366,20 +369,18 @@ class Living:
         if changes.uses is None or self._uses is None:
             self._uses = None
             return
-        for address, uses in zip(changes.addresses, changes.uses, strict=True):
-            before = self._uses.get(address)
-            self._uses[address] = both(before, uses) if before else uses
-        for address in dead:
-            self._uses.pop(address, None)
+        self._uses.written(changes.addresses, changes.uses)
+        if dead:
+            self._uses.forget(dead)
 
     def _note_used(self, changes: Changes) -> None:
         """Notes what was used since. Of what was written too, the row may tell of its uses already."""
+        if self._uses is None or not changes.used:
+            return
         written = set(changes.addresses)
-        for address, instants, keep in changes.used:
-            before = (self._uses or {}).get(address)
-            if self._uses is not None and before is not None:
-                every = both(before, instants) if address in written else sorted((*before, *instants))
-                self._uses[address] = every[-keep:]
+        for handle, instants, keep in changes.used:
+            address = self._handles.get(handle, handle)
+            self._uses.add(address, instants, keep, told=address in written)
 
 
 def visible(columns: Columns, size: int, places: Sequence[Namespace], condition: Condition, now: datetime) -> Mask:
@@ -409,11 +410,6 @@ def said_in(livings: Sequence[Living], said: Sequence[tuple[Address, str]]) -> l
     with locked(livings):
         found = [address for living in livings for first, digest in said for address in living.like(first, digest)]
     return list(dict.fromkeys(found))
-
-
-def both(one: Sequence[datetime], other: Sequence[datetime]) -> list[datetime]:
-    """The uses that either has."""
-    return sorted((Counter(one) | Counter(other)).elements())
 
 
 def shown_in(livings: Sequence[Living], views: Sequence[View], now: datetime) -> list[Mask]:

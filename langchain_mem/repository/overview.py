@@ -16,13 +16,13 @@ import numpy as np
 
 from langchain_mem._flow import arun, call, run
 from langchain_mem.backends.base import Address, NamespaceQuery, Query, Row
-from langchain_mem.backends.changes import OWNER_DEPTH, Changes
+from langchain_mem.backends.changes import OWNER_DEPTH, Changes, both
 from langchain_mem.filters.conditions import Condition, Path
 from langchain_mem.model.instants import iso
 from langchain_mem.model.scopes import MEMORIES, Namespace
 from langchain_mem.ranking.columns import Columns, Growing
 from langchain_mem.ranking.parts import Places
-from langchain_mem.repository.living import BETWEEN, EXPIRES, NAMESPACE, UPDATED, both, visible
+from langchain_mem.repository.living import BETWEEN, EXPIRES, NAMESPACE, UPDATED, visible
 from langchain_mem.store.items import Items
 
 MOST: Final = 50_000
@@ -78,7 +78,7 @@ class Overview:
         self._addresses: list[Address] = []
         self._numbers: dict[Address, int] = {}
         self._handles: dict[Hashable, Address] = {}
-        self._uses: dict[Address, Sequence[datetime]] | None = {}
+        self._uses: dict[Hashable, Sequence[datetime]] | None = {}
 
     async def briefs(
         self, places: Sequence[Namespace], condition: Condition, now: datetime, *, uses: bool = False
@@ -210,7 +210,8 @@ class Overview:
             return
         self._uses.update(zip(changes.addresses, changes.uses, strict=True))
         written = set(changes.addresses)  # of these the row may tell of its uses already
-        for address, instants, keep in changes.used:
+        for handle, instants, keep in changes.used:
+            address = self._handles.get(handle, handle)
             before = self._uses.get(address)
             if before is not None:
                 every = both(before, instants) if address in written else sorted((*before, *instants))

@@ -11,7 +11,7 @@ from benchmarks.walk import walk
     ("way", "files", "moves"),
     [
         ("search", 35, 60),
-        ("add", 38, 93),
+        ("add", 38, 94),
         ("put", 8, 11),
         ("checkpoint", 2, 2),
         ("where", 3, 14),

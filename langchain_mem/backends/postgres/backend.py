@@ -2,6 +2,7 @@
 
     items     namespace and key, value as jsonb, instants, revision, words for full text
     vectors   one a passage, with an HNSW index for searches that are broad
+    gone      which items were removed lately, and `used` which were used, so that other processes follow
     kept      owners' indexes, for processes that start; derived
     meta      the version of the schema, and the embedder that built the store
 
@@ -12,9 +13,9 @@ which statement answers what, and finishes with `matches` the filters that SQL c
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +35,13 @@ from langchain_mem.backends.base import (
 )
 from langchain_mem.backends.changes import Changes, Kept
 from langchain_mem.backends.postgres.filling import Filling
+from langchain_mem.backends.postgres.following import PAGE, Asked, by_pages, floats, in_one, recent
 from langchain_mem.backends.postgres.kept import KeptContent
 from langchain_mem.backends.postgres.making import Making
 from langchain_mem.backends.postgres.pools import Pool, Pools, Session, SqlRow, Work
 from langchain_mem.backends.postgres.reading import Reading, Selection, found_words, select
 from langchain_mem.backends.postgres.schema import VERSION
-from langchain_mem.backends.postgres.sql import GONE_KEPT, MICROSECOND, Statement, Tables, indexed_type
+from langchain_mem.backends.postgres.sql import MICROSECOND, Statement, Tables, indexed_type
 from langchain_mem.backends.postgres.text import decode, loads
 from langchain_mem.backends.postgres.writing import Writing
 from langchain_mem.backends.waiting import PATIENCE, checked_timeout
@@ -50,20 +52,8 @@ from langchain_mem.filters.language import matches
 EXACT_LIMIT: Final = 5_000
 """Up to about here an exact search is as fast as one by the HNSW index."""
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-PAGE: Final = 4_000
-"""Rows of an owner that travel in one answer: about 10 MB with vectors of 384 dimensions."""
-
 EF_SEARCH: Final = 200
 """How broadly HNSW searches: pgvector's default of 40 finds the right ten of 100,000 noticeably less often."""
-
-
-class Asked(NamedTuple):
-    """The stamp of a scope: what was visible when it was last asked for, and when that was, by this process's clock."""
-
-    snapshot: str
-    at: float
 
 
 class PostgresBackend:
@@ -171,7 +161,7 @@ class PostgresBackend:
 
     async def purge(self, now: datetime, limit: int | None = None) -> int:
         """Removes rows that have expired by `now`, at most `limit` of them, and says how many."""
-        statements = self._writing.purge(now, limit), self._writing.forget_gone(), self._kept.forget_old()
+        statements = self._writing.purge(now, limit), *self._writing.forget_gone(), self._kept.forget_old()
         return len((await self._pools.transaction(_sends(*statements)))[0])
 
     async def close(self) -> None:
@@ -210,35 +200,20 @@ class PostgresBackend:
         of one JSON array and of one block of floats. More rows come by pages, so that no answer grows without bound,
         and the server is never silent for as long as reading all of them takes.
         """
-        known, began = _recent(since), monotonic()
-        asked = scopes, paths, known and known.snapshot
-        statement = self._reading.changes(*asked, min(limit, PAGE))
-        ((snapshot, total, gone, told, vectors),) = await self._pools.read(statement)
-        rows, blocks = loads(told) if told else [], [vectors or b""]
-        if total > PAGE and limit > PAGE:
-            many = self._reading.many_changes(*asked, limit)
-            snapshot, total, gone, rows, blocks = await self._pools.transaction(_by_pages(many, self._reading, limit))
-        if total > limit:
+        known, began = recent(since), monotonic()
+        asked = scopes, known and known.snapshot
+        ((*head, told, vectors),) = await self._pools.read(self._reading.changes(*asked, min(limit, PAGE)))
+        answer = in_one(head, told, vectors)
+        if answer.total > PAGE and limit > PAGE:
+            pages = by_pages(self._reading.many_changes(*asked, limit), self._reading, limit)
+            answer = await self._pools.transaction(pages, repeatable=True)
+        if answer.total > limit:
             return None
-        has = np.array([row[4] for row in rows], dtype=bool)
-        found = np.zeros((len(rows), self._dims if has.any() else 0), dtype=np.float32)
-        if has.any():
-            found[has] = _floats(b"".join(blocks), self._dims)
-        return Changes(
-            stamp=Asked(snapshot, began),
-            whole=known is None,
-            handles=[row[0] for row in rows],
-            addresses=[Address(tuple(row[1]), row[2]) for row in rows],
-            fields=[row[5:] for row in rows],
-            expiries=[None if row[3] is None else EPOCH + row[3] * MICROSECOND for row in rows],
-            vectors=found,
-            has=has,
-            gone=gone or (),
-        )
+        return answer.changes(paths, Asked(answer.snapshot, began), self._dims, whole=known is None)
 
     async def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
         """Keeps something derived; says no where something was removed from its scopes meanwhile."""
-        known = _recent(stamp)
+        known = recent(stamp)
         if known is None:
             return False
         try:
@@ -280,9 +255,8 @@ class PostgresBackend:
 
     async def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
         """Adds these instants to the rows' touches and keeps the `keep` newest; absent rows are skipped."""
-        statements = [self._writing.touch(address, touches[address], keep) for address in sorted(touches)]
-        if statements:
-            await self._pools.transaction(_sends(*statements))
+        if touches:
+            await self._pools.whole(self._writing.touch(touches, keep))
 
     async def compact(self) -> None:
         """Rewrites the tables from what lives; meanwhile nobody reads or writes them.
@@ -386,11 +360,6 @@ def _row(record: SqlRow, vectors: Vectors) -> Row:
     )
 
 
-def _recent(stamp: Hashable | None) -> Asked | None:
-    """A stamp so young that what was removed since is still known."""
-    return stamp if isinstance(stamp, Asked) and monotonic() - stamp.at < GONE_KEPT.total_seconds() / 2 else None
-
-
 class _Refused(Exception):
     """What was just written may not stay."""
 
@@ -402,25 +371,6 @@ def _sends_if_last(*statements: Statement) -> Work[None]:
         *_, alone, whole = await session.send(*statements)
         if not (alone[0][0] and whole[0][0]):
             raise _Refused
-
-    return work
-
-
-def _by_pages(
-    many: Sequence[Statement], reading: Reading, limit: int
-) -> Work[tuple[str, int, list[int] | None, list[Any], list[bytes]]]:
-    """What `Reading.many_changes` answers first, then all rows and their vectors; no rows where they are too many."""
-
-    async def work(session: Session) -> tuple[str, int, list[int] | None, list[Any], list[bytes]]:
-        head, *_, page = await session.send(*many, reading.page(PAGE))
-        snapshot, total, gone = head[0]
-        rows: list[Any] = []
-        blocks: list[bytes] = []
-        while page and total <= limit:
-            rows += loads(f"[{','.join(told for told, _ in page)}]")
-            blocks.append(b"".join(vector for _, vector in page if vector is not None))
-            (page,) = await session.send(reading.page(PAGE))
-        return snapshot, total, gone, rows, blocks
 
     return work
 
@@ -443,14 +393,9 @@ def _vectors(sent: Sequence[bytes | memoryview], dims: int) -> list[Vectors]:
     """
     joined = b"".join(sent)
     dims = int.from_bytes(joined[:2], "big") or dims
-    every = _floats(joined, dims)
+    every = floats(joined, dims)
     ends = np.cumsum([len(each) // (4 * dims + 4) for each in sent], dtype=int).tolist()
     return [every[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
-
-def _floats(sent: bytes | memoryview, dims: int) -> Vectors:
-    """Vectors one after the other, as pgvector sends them."""
-    return np.frombuffer(sent, dtype=">f4").reshape(-1, dims + 1)[:, 1:].astype(np.float32)
 
 
 def _holds(query: Query, match: Match) -> bool:

@@ -123,6 +123,9 @@ _OPTIONS: Final[dict[str, Any]] = {
 }
 
 
+_REPEATABLE: Final = Statement("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
 class Session:
     """A connection on which to say things."""
 
@@ -233,12 +236,18 @@ class Pools:
         """
         return await call(self._whole, self._awhole, (*self._first(), *statements))
 
-    async def transaction(self, work: Work[R]) -> R:
-        """Drives a body in one transaction, again where it lost to another transaction."""
+    async def transaction(self, work: Work[R], *, repeatable: bool = False) -> R:
+        """Drives a body in one transaction, again where it lost to another transaction.
+
+        Args:
+            work: The body.
+            repeatable: Whether all that it says is to see one snapshot.
+        """
+        first = (*((_REPEATABLE,) if repeatable else ()), *self._first())
 
         async def whole(session: Session) -> R:
-            if self._before is not None:
-                await session.send(*self._first())
+            if first:
+                await session.send(*first)
             return await work(session)
 
         return await call(self._transact, self._atransact, whole)

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langchain_mem.backends.base import WILDCARD, Address, Namespace, NamespaceQuery, Query
-from langchain_mem.backends.postgres.sql import ALIVE, VECTOR, Statement, Tables, indexed_type, labels_of, within
+from langchain_mem.backends.postgres.sql import ALIVE, VECTOR, Statement, Tables, indexed_type, within
 from langchain_mem.backends.postgres.text import LEXEME_BYTES, array, encode, literal
 from langchain_mem.backends.postgres.where import Compiler
-from langchain_mem.filters.conditions import Path
 
 FRESH: Final = (
     "{changed} >= pg_snapshot_xmin(%(since)s::pg_snapshot) AND {changed} < pg_snapshot_xmax(pg_current_snapshot())"
@@ -27,6 +26,7 @@ FRESH: Final = (
 _PAGE = "LIMIT %(limit)s OFFSET %(offset)s"
 _NEWEST = "ORDER BY i.updated_at DESC, i.namespace, i.key"
 _BEST = "ORDER BY score DESC, i.namespace, i.key"
+_TOLD = "i.id, i.namespace, i.key, (extract(epoch FROM i.expires_at) * 1000000)::bigint, v.item IS NOT NULL, i.touches"
 
 
 @dataclass(frozen=True)
@@ -199,74 +199,67 @@ class Reading:
         hashed = "coalesce(bit_xor(hashint8extended(i.write, 0)), 0)"
         return Statement(f"SELECT count(*), {hashed} FROM {self._tables.items} i WHERE {scope}", parameters)
 
-    def changes(self, scopes: Sequence[Namespace], paths: Sequence[Path], since: str | None, limit: int) -> Statement:
+    def changes(self, scopes: Sequence[Namespace], since: str | None, limit: int) -> Statement:
         """What was written in scopes of three labels since a snapshot, in one row.
 
-        Columns: the snapshot now; how many rows there are, up to `limit` + 1; the items that went; the rows as one JSON
-        array, each with its item's number and whether it has a vector; and those vectors, one after the other.
+        Columns: the snapshot now; how many rows there are, up to `limit` + 1; the items that went, and what was used
+        (see `used`); the rows as one JSON array, each with its item's number and whether it has a vector; and those
+        vectors, one after the other.
 
         A transaction that was not visible in the old snapshot and is in the new one has committed between them,
         whatever its number: so nothing is missed that began before and ended after, and nobody waits for anybody. A
         number beyond the new snapshot comes from another server, whose dump this is, and says nothing here.
         """
-        where, told, parameters = self._changed(scopes, paths, since)
+        where, parameters = _changed(scopes, since)
         query = f"""
             WITH found AS MATERIALIZED (
-                SELECT i.id, i.namespace, i.key, i.expires_at, i.fields FROM {self._tables.items} i
+                SELECT i.id, i.namespace, i.key, i.expires_at, i.touches, i.value FROM {self._tables.items} i
                 WHERE {where} LIMIT %(limit)s + 1
             ),
             size AS (SELECT count(*) AS total FROM found)
-            SELECT pg_current_snapshot()::text, size.total, {self._gone(since)}, told.rows::text, told.vectors
+            SELECT pg_current_snapshot()::text, size.total, {self._gone(since)}, {self._used(since)},
+                told.rows::text, told.vectors
             FROM size LEFT JOIN LATERAL (
-                SELECT json_agg({told} ORDER BY i.id) AS rows,
+                SELECT json_agg(json_build_array({_TOLD}, i.value) ORDER BY i.id) AS rows,
                     string_agg(vector_send({VECTOR}), ''::bytea ORDER BY i.id) AS vectors
                 FROM found i LEFT JOIN {self._tables.vectors} v ON v.item = i.id AND v.position = 0
             ) told ON size.total <= %(limit)s
         """
         return Statement(query, {**parameters, "limit": limit})
 
-    def many_changes(
-        self, scopes: Sequence[Namespace], paths: Sequence[Path], since: str | None, limit: int
-    ) -> list[Statement]:
+    def many_changes(self, scopes: Sequence[Namespace], since: str | None, limit: int) -> list[Statement]:
         """The same for more rows than fit into one answer: two statements, after which `page` reads the rows.
 
-        The first answers as `changes` does in its first three columns. The second opens a cursor, whose snapshot is a
-        little later: what was written in between is read now, and once more with the changes since the first.
+        The first answers as `changes` does in its first four columns. The second opens a cursor. Both must see one
+        snapshot, or a use that is recorded between them would be told twice.
         """
-        where, told, parameters = self._changed(scopes, paths, since)
+        where, parameters = _changed(scopes, since)
         counted = f"SELECT FROM {self._tables.items} i WHERE {where} LIMIT %(limit)s + 1"
-        head = f"SELECT pg_current_snapshot()::text, (SELECT count(*) FROM ({counted}) counted), {self._gone(since)}"
+        total = f"(SELECT count(*) FROM ({counted}) counted)"
+        head = f"SELECT pg_current_snapshot()::text, {total}, {self._gone(since)}, {self._used(since)}"
         rows = f"""
             DECLARE changes NO SCROLL CURSOR FOR
-            SELECT {told}::text, vector_send({VECTOR}) FROM {self._tables.items} i
+            SELECT json_build_array({_TOLD})::text, i.value::text, vector_send({VECTOR}) FROM {self._tables.items} i
             LEFT JOIN {self._tables.vectors} v ON v.item = i.id AND v.position = 0 WHERE {where}
         """
         return [Statement(head, {**parameters, "limit": limit}), Statement(rows, parameters)]
 
     def page(self, size: int) -> Statement:
-        """The next rows of `many_changes`: each as a JSON array, and its vector."""
+        """The next rows of `many_changes`: each as a JSON array, its value, and its vector."""
         return Statement(f"FETCH {size:d} FROM changes")
 
-    def _changed(
-        self, scopes: Sequence[Namespace], paths: Sequence[Path], since: str | None
-    ) -> tuple[str, str, dict[str, Any]]:
-        """Which of `items AS i` were written since a snapshot, what is told of each, and the parameters of both."""
-        parameters: dict[str, Any] = {"scopes": literal(map(array, scopes)), "since": since}
-        fresh = FRESH if since is not None else "TRUE"
-        here = " OR ".join(f"i.namespace[1:3] = %(scope_{number})s::text[]" for number in range(len(scopes)))
-        parameters |= {f"scope_{number}": labels_of(scope) for number, scope in enumerate(scopes)}
-        compiler = Compiler("i.fields", parameters)
-        expiry = "(extract(epoch FROM i.expires_at) * 1000000)::bigint"
-        told = ["i.id", "i.namespace", "i.key", expiry, "v.item IS NOT NULL"]
-        columns = ", ".join([*told, *(compiler.value(path) for path in paths)])
-        return f"({here}) AND {fresh.format(changed='i.changed')}", f"json_build_array({columns})", parameters
-
     def _gone(self, since: str | None) -> str:
-        if since is None:
-            return "NULL"
+        gone = f"SELECT array_agg(g.item) FROM {self._tables.gone} g WHERE {self._since('g')}"
+        return "NULL" if since is None else f"({gone})"
+
+    def _used(self, since: str | None) -> str:
+        used = f"SELECT json_agg(json_build_array(u.keep, u.uses))::text FROM {self._tables.used} u"
+        return "NULL" if since is None else f"({used} WHERE {self._since('u')})"
+
+    def _since(self, noted: str) -> str:
+        """The notes on the scopes that were made since a snapshot."""
         scopes = f"SELECT {self._tables.schema}.scope_of(each::text[]) FROM unnest(%(scopes)s::text[]) AS each"
-        gone = f"g.scope IN ({scopes}) AND {FRESH.format(changed='g.changed')}"
-        return f"(SELECT array_agg(g.item) FROM {self._tables.gone} g WHERE {gone})"
+        return f"{noted}.scope IN ({scopes}) AND {FRESH.format(changed=f'{noted}.changed')}"
 
     def namespaces(self, query: NamespaceQuery) -> Statement:
         """The namespaces that a query describes, in order."""
@@ -278,6 +271,15 @@ class Reading:
         """
         page = {"now": query.now, "depth": query.max_depth, "limit": query.limit, "offset": query.offset}
         return Statement(text, {**parameters, **page})
+
+
+def _changed(scopes: Sequence[Namespace], since: str | None) -> tuple[str, dict[str, Any]]:
+    """Which of `items AS i` were written since a snapshot."""
+    parameters: dict[str, Any] = {"scopes": literal(map(array, scopes)), "since": since}
+    parameters |= {f"scope_{number}": array(scope) for number, scope in enumerate(scopes)}
+    here = " OR ".join(f"i.namespace[1:3] = %(scope_{number})s::text[]" for number in range(len(scopes)))
+    fresh = "TRUE" if since is None else FRESH.format(changed="i.changed")
+    return f"({here}) AND {fresh}", parameters
 
 
 def _pattern(query: NamespaceQuery) -> tuple[str, dict[str, Any]]:

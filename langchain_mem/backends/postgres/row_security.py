@@ -44,7 +44,7 @@ DEPTH: Final = 3
 MOST: Final = 16
 """How many owners one operation may be about; the policy is written out for so many, so that each is an index range."""
 
-TABLES: Final = ("items", "vectors", "gone", "kept")
+TABLES: Final = ("items", "vectors", "gone", "used", "kept")
 """The tables that hold something of an owner, each with a policy."""
 
 _SETTING: Final = "langchain_mem.shown"
@@ -72,6 +72,7 @@ def policies(schema: str) -> list[Statement]:
         # an item and its vectors are put by one statement, whose own rows only a volatile function sees
         "vectors": f"EXISTS (SELECT FROM {schema}.items i WHERE i.id = item) OR {schema}.is_shown(item)",
         "gone": f"scope = ANY ((SELECT {schema}.shown_scopes())::bigint[])",
+        "used": f"scope = ANY ((SELECT {schema}.shown_scopes())::bigint[])",
         "kept": f"scopes <@ ((SELECT {schema}.shown_scopes())::bigint[])",
     }
     tables = [
@@ -99,6 +100,7 @@ def grants(role: str, schema: str = "langchain_mem") -> str:
         for right in (
             f"USAGE ON SCHEMA {schema}",
             f"SELECT ON {schema}.meta, {schema}.gone",
+            f"SELECT, INSERT ON {schema}.used",
             f"SELECT, INSERT, UPDATE, DELETE ON {schema}.items, {schema}.vectors, {schema}.kept",
             f"USAGE ON SEQUENCE {schema}.writes",
             f"EXECUTE ON FUNCTION {schema}.purge_expired(timestamptz, bigint)",

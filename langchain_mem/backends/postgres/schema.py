@@ -156,6 +156,21 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         END $$
         """,
     ),
+    (
+        """
+        CREATE TABLE {schema}.used (
+            scope bigint NOT NULL,
+            keep int NOT NULL,
+            uses json NOT NULL,
+            changed xid8 NOT NULL DEFAULT pg_current_xact_id(),
+            at timestamptz NOT NULL DEFAULT now()
+        )
+        """,
+        "COMMENT ON TABLE {schema}.used IS 'when items were used, by their numbers, so that other processes count it'",
+        "COMMENT ON COLUMN {schema}.used.keep IS 'how many uses of an item are kept'",
+        "CREATE INDEX used_changed ON {schema}.used (scope, changed)",
+        "CREATE INDEX used_at ON {schema}.used (at)",
+    ),
 )
 
 VERSION: Final = len(MIGRATIONS)

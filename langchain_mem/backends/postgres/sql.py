@@ -72,6 +72,7 @@ class Tables:
         self.vectors = f"{self.schema}.vectors"
         self.meta = f"{self.schema}.meta"
         self.gone = f"{self.schema}.gone"
+        self.used = f"{self.schema}.used"
         self.kept = f"{self.schema}.kept"
 
     def at(self, addresses: Sequence[Address]) -> Statement:

@@ -13,7 +13,7 @@ are still fresh.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -127,14 +127,37 @@ class Writing:
         some = f"SELECT FROM {self._tables.vectors} WHERE embedding IS NULL LIMIT %(limit)s"
         return Statement(f"SELECT count(*) FROM ({some}) counted", {"limit": limit})
 
-    def touch(self, address: Address, instants: Sequence[datetime], keep: int) -> Statement:
-        """Adds instants to a row's touches and keeps the newest."""
-        every = "unnest(i.touches || %(touches)s::timestamptz[])"
-        newest = f"SELECT each FROM {every} AS each ORDER BY each DESC LIMIT %(keep)s"
-        kept = f"SELECT array_agg(each ORDER BY each) FROM ({newest}) newest"
-        query = f"UPDATE {self._tables.items} i SET touches = coalesce(({kept}), '{{}}') WHERE {HERE}"
-        where = {"namespace": labels_of(address.namespace), "key": encode(address.key)}
-        return Statement(query, {**where, "touches": list(instants), "keep": keep})
+    def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> Statement:
+        """Adds instants to rows' touches, keeps the newest, and notes it for other processes.
+
+        Rows are locked in order of address, as all writers do.
+        """
+        query = f"""
+            WITH used AS MATERIALIZED (
+                SELECT i.id, wanted.instants::timestamptz[] AS instants
+                FROM unnest(%(namespaces)s::text[], %(keys)s::text[], %(instants)s::text[])
+                    AS wanted(namespace, key, instants)
+                JOIN {self._tables.items} i ON i.namespace = wanted.namespace::text[] AND i.key = wanted.key
+                ORDER BY i.namespace, i.key FOR NO KEY UPDATE OF i
+            ),
+            touched AS (
+                UPDATE {self._tables.items} i SET touches = (
+                    SELECT coalesce(array_agg(each ORDER BY each), '{{}}') FROM (
+                        SELECT each FROM unnest(i.touches || used.instants) AS each ORDER BY each DESC LIMIT %(keep)s
+                    ) newest
+                ) FROM used WHERE i.id = used.id RETURNING i.id, i.namespace, used.instants
+            )
+            INSERT INTO {self._tables.used} (scope, keep, uses)
+            SELECT {self._tables.schema}.scope_of(namespace), %(keep)s, json_agg(json_build_array(id, instants))
+            FROM touched GROUP BY 1
+        """
+        ordered = sorted(touches)
+        given = {
+            "namespaces": literal(array(address.namespace) for address in ordered),
+            "keys": literal(encode(address.key) for address in ordered),
+            "instants": literal(literal([each.isoformat() for each in touches[address]]) for address in ordered),
+        }
+        return Statement(query, {**given, "keep": keep})
 
     def refresh(self, addresses: Sequence[Address], now: datetime) -> Statement:
         """Moves sliding expiries; rows are locked in order of address, as all writers do."""
@@ -159,9 +182,17 @@ class Writing:
         delete = f"DELETE FROM {self._tables.items} i USING expired WHERE i.id = expired.id RETURNING i.id"
         return Statement(f"WITH expired AS MATERIALIZED ({expired}) {delete}", {"now": now, "limit": limit})
 
-    def forget_gone(self) -> Statement:
-        """Drops the notes on items that went long ago: every process that still runs has asked since, or asks anew."""
-        return Statement(f"DELETE FROM {self._tables.gone} WHERE at < now() - %(kept)s::interval", {"kept": GONE_KEPT})
+    def forget_gone(self) -> list[Statement]:
+        """Drops the notes of long ago: every process that still runs has asked since, or asks anew.
+
+        A kept index counts for longer if nothing was removed, so the uses since it was made are noted for as long.
+        """
+        old = "at < now() - %(kept)s::interval"
+        kept = f"SELECT FROM {self._tables.kept} k WHERE k.scopes @> ARRAY[u.scope] AND k.at <= u.at"
+        return [
+            Statement(f"DELETE FROM {self._tables.gone} WHERE {old}", {"kept": GONE_KEPT}),
+            Statement(f"DELETE FROM {self._tables.used} u WHERE {old} AND NOT EXISTS ({kept})", {"kept": GONE_KEPT}),
+        ]
 
     def _delete(self, write: Write, parameters: dict[str, Any]) -> Statement:
         if write.expects is None:

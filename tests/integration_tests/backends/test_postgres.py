@@ -463,7 +463,7 @@ def test_no_statement_reads_other_owners(crowded: PostgresBackend, postgres_dsn:
         "count": sql.count(selection),
         "get": sql.get([Address(("u", "007"), "01")], NOW),
         "refresh": crowded._writing.refresh([Address(("u", "007"), "01")], NOW),
-        "touch": crowded._writing.touch(Address(("u", "007"), "01"), [NOW], 3),
+        "touch": crowded._writing.touch({Address(("u", "007"), "01"): [NOW]}, 3),
     }
     read = {name: _rows_read(crowded, postgres_dsn, statement) for name, statement in statements.items()}
     assert {name: rows for name, rows in read.items() if rows > 30} == {}
