@@ -114,8 +114,8 @@ class _Encrypted(Suite):
         return opener(partial(sealed, path=folder, **place), clock)
 
 
-class TestEncrypted(_Encrypted, Searching, QuerySuite, RowSuite):
-    """Rows, searches and filters; the whole contract, encrypted, is met on the dictionary."""
+class TestEncrypted(_Encrypted, QuerySuite, RowSuite):
+    """Rows, queries and the law of filters; the whole contract, encrypted, is met on the dictionary."""
 
 
 @pytest.mark.soak
