@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from langchain_mem.memory.facade import Memory
 
 _PANEL = "Memories"
+_USEFUL_FOR = "A request that needs it without naming it, as 'planning a dinner'; repeatable, up to five."
 _HAPPENED = "When what it tells of happened: a day, or 2027-01, 2027, 2027-01-03/2027-01-09."
 
 
@@ -42,6 +43,7 @@ def add(
         str | None, typer.Option(metavar="DATE", help="The last day it is shown, as 2027-01-31.")
     ] = None,
     happened: Annotated[str | None, typer.Option(metavar="DATE", help=_HAPPENED)] = None,
+    useful_for: Annotated[list[str] | None, typer.Option(metavar="PHRASE", help=_USEFUL_FOR)] = None,
     json: Json = False,
 ) -> None:
     """Remember a text as it is."""
@@ -49,7 +51,7 @@ def add(
     ids = Ids(user=user, agent=agent, app=app, org=org, run=run).given()
     with remembering(store, embedder, new=True) as memory:
         more: dict[str, Any] = {"categories": category, "metadata": _object(metadata), "expiration_date": expires}
-        done = memory.add(said, infer=False, event_date=happened, **more, **ids)
+        done = memory.add(said, infer=False, event_date=happened, useful_for=useful_for, **more, **ids)
         show(done, lambda: _added(done), json=json)
 
 
@@ -163,10 +165,12 @@ def update(
     metadata: Annotated[str | None, typer.Option(metavar="JSON", help="Merged into what is there.")] = None,
     expires: Annotated[str | None, typer.Option(metavar="DATE", help="The last day it is shown, or never.")] = None,
     happened: Annotated[str | None, typer.Option(metavar="DATE", help=f"{_HAPPENED} Or unknown.")] = None,
+    useful_for: Annotated[list[str] | None, typer.Option(metavar="PHRASE", help=_USEFUL_FOR)] = None,
     json: Json = False,
 ) -> None:
     """Change a memory; its history keeps what it was."""
     changes: dict[str, Any] = {"text": text, "categories": category or None, "metadata": _object(metadata)}
+    changes["useful_for"] = useful_for or None
     given = {name: value for name, value in changes.items() if value is not None}
     if expires is not None:
         given["expiration_date"] = None if expires == "never" else expires
@@ -174,7 +178,9 @@ def update(
         given["event_date"] = None if happened == "unknown" else happened
     with remembering(store, embedder) as memory:
         if not given:
-            raise InvalidRequest("Nothing is to change: give a text, --category, --metadata, --expires or --happened.")
+            raise InvalidRequest(
+                "Nothing is to change: give a text, --category, --metadata, --expires, --happened or --useful-for."
+            )
         changed = memory.update(memory_id, **given)
         show(changed, lambda: _fields(changed), json=json)
 

@@ -20,7 +20,7 @@ from langchain_core.tools import BaseTool
 from pydantic import Field
 
 from langchain_mem.errors import InvalidRequest, MissingDependency, ScopeError
-from langchain_mem.integrations.tools import memory_tools
+from langchain_mem.integrations.tools import USEFUL_FOR, memory_tools
 from langchain_mem.memory.facade import MemoryBase
 from langchain_mem.model.scopes import Ids, Scope
 
@@ -153,6 +153,7 @@ _Text: TypeAlias = Annotated[str, Field(description="One fact, in a sentence tha
 _Date: TypeAlias = Annotated[
     str | None, Field(description="When what it tells of happens, where that changes: 2027-01-31, or 2027-01.")
 ]
+_Phrases: TypeAlias = Annotated[list[str] | None, Field(description=USEFUL_FOR)]
 _Query: TypeAlias = Annotated[str, Field(description="What to look for, in plain words.", min_length=1)]
 
 
@@ -165,8 +166,8 @@ class _Served:
     async def search_memories(self, query: _Query) -> str:
         return str(await self.tools["search_memories"].ainvoke({"query": query}))
 
-    async def save_memory(self, text: _Text) -> str:
-        return str(await self.tools["save_memory"].ainvoke({"text": text}))
+    async def save_memory(self, text: _Text, useful_for: _Phrases = None) -> str:
+        return str(await self.tools["save_memory"].ainvoke({"text": text, "useful_for": useful_for or []}))
 
     async def update_memory(self, memory_id: _Id, text: _Text, event_date: _Date = None) -> str:
         given = {"memory_id": memory_id, "text": text, "event_date": event_date}

@@ -9,12 +9,12 @@ tells it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Unpack
 
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from langchain_mem._flow import Body
 from langchain_mem.errors import InvalidRequest
@@ -37,15 +37,26 @@ from langchain_mem.integrations.tool_calls import (
 from langchain_mem.memory.base import MemoryBase
 from langchain_mem.memory.edit import UNSET
 from langchain_mem.model.instants import event_span
+from langchain_mem.model.phrases import read_phrases
 from langchain_mem.model.records import FoundMemory, filed
 from langchain_mem.model.scopes import Ids
 from langchain_mem.ranking.tokens import tokenize
+
+USEFUL_FOR: Final = "Up to three short phrases for requests that need it without naming it, as 'planning a dinner'."
+"""What `save_memory` says of the argument."""
 
 
 class SaveMemory(BaseModel):
     """Arguments of `save_memory`."""
 
     text: str = Field(description="One fact, in a sentence that stands by itself.", min_length=1)
+    useful_for: list[str] = Field(default=[], description=USEFUL_FOR)
+
+    @field_validator("useful_for", mode="before")
+    @classmethod
+    def _phrases(cls, written: Any) -> list[str]:
+        """A fact is not lost with phrases that are none."""
+        return read_phrases(written)
 
 
 class SearchMemories(BaseModel):
@@ -149,12 +160,14 @@ class _Tools:
     def __init__(self, top_k: int) -> None:
         self._top_k = top_k
 
-    async def save(self, called: Called, text: str) -> ContentAndArtifact:
+    async def save(self, called: Called, text: str, useful_for: Sequence[str] = ()) -> ContentAndArtifact:
         finding = Objection() if called.asked is None else spoken_of(called, text)
         if finding.contradiction is not None:
             return refused(f"{_UNSAID} ({finding.contradiction})")
         source, owners = called.owner.source([]), called.owner.owners
-        result = await called.memory.operations.save(text, doubt=finding.doubt, source=source, **owners)
+        result = await called.memory.operations.save(
+            text, useful_for=useful_for, doubt=finding.doubt, source=source, **owners
+        )
         return f"Saved: {text}", dict(result)
 
     async def search(self, called: Called, query: str) -> ContentAndArtifact:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Unpack
 
@@ -23,17 +23,24 @@ _DOUBTED: Final = 0.5  # of the confidence is left, as where a conversation is l
 
 
 async def _save(
-    settings: Settings, text: str, *, doubt: str | None, source: Mapping[str, Any], **ids: Unpack[Ids]
+    settings: Settings,
+    text: str,
+    *,
+    doubt: str | None,
+    source: Mapping[str, Any],
+    useful_for: Sequence[str] = (),
+    **ids: Unpack[Ids],
 ) -> AddResult:
     """Adds a text as it is, with what is to be doubted of it.
 
     Args:
         text: One fact.
+        useful_for: As for `add`.
         doubt: Why the conversation does not confirm it; `None` where it does.
         source: As for `add`.
         **ids: As for `add`.
     """
-    addition = addition_of(settings, text, ids, source=source)
+    addition = addition_of(settings, text, ids, source=source, useful_for=useful_for)
     told: dict[str, Any] = {} if doubt is None else {"doubt": doubt, "confidence": _DOUBTED}
 
     async def attempt() -> AddResult:

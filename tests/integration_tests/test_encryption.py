@@ -24,7 +24,8 @@ def _folder_bytes(folder: Path) -> bytes:
 def _filled(store: LongTermStore) -> Memory:
     memory = Memory(store, clock=FakeClock())
     for text in TEXTS:
-        memory.add(text, user_id="alex", metadata={"topic": "Zanzibar"}, categories=["hobbies"])
+        fields: dict[str, Any] = {"categories": ["hobbies"], "useful_for": ["polishing the samovar"]}
+        memory.add(text, user_id="alex", metadata={"topic": "Zanzibar"}, **fields)
     return memory
 
 
@@ -60,7 +61,7 @@ def test_nothing_is_readable(place: Any) -> None:
         memory.compact()  # Chroma's index writes unused memory of the process to disk; this blanks it
     kept = on_disk()
     assert b"alex" in kept
-    assert not [word for word in [*WORDS, "Zanzibar", "Fujian", "hobbies"] if word.encode() in kept]
+    assert not [word for word in [*WORDS, "Zanzibar", "Fujian", "hobbies", "samovar"] if word.encode() in kept]
 
 
 def test_search_filters_and_history_work(place: Any) -> None:

@@ -535,3 +535,16 @@ def _about_paris(said: dict[str, Any], call: list[Any]) -> dict[str, Any]:
     """A sentence that rests on the memory of Paris, by its number in the prompt."""
     (line,) = [line for line in call[1].text.splitlines() if "Paris" in line]
     return {**said, "memories": [int(line[1 : line.index("]")])]}
+
+
+def test_a_memory_is_found_by_its_phrases_on_every_engine(memory: Bench):
+    """The request shares no word with the memory. Another `Memory` finds it, too."""
+    for number in range(12):
+        memory.add(f"Grows plant number {number}", user_id="alex", infer=False)
+    added = memory.add("Keeps the weekend free", user_id="alex", infer=False, useful_for=["slides due on saturday"])
+    for each in (memory, Bench(store=memory.memory.store, clock=memory.clock)):
+        (best,) = each.search("slides for saturday", user_id="alex", threshold=0.0, top_k=1)["results"]
+        assert (best["memory"], best["useful_for"]) == ("Keeps the weekend free", ["slides due on saturday"])
+    memory.update(memory_id(added), useful_for=None, user_id="alex")
+    (best,) = memory.search("slides for saturday", user_id="alex", threshold=0.0, top_k=1)["results"]
+    assert best["memory"] != "Keeps the weekend free"

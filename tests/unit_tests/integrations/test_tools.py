@@ -103,6 +103,7 @@ def test_a_model_cannot_say_whose():
             "query",
             "memory_id",
             "event_date",
+            "useful_for",
         }
 
 
@@ -294,3 +295,17 @@ def test_what_a_user_said_is_saved():
     memory, told = _saves("I always take aisle seats, remember that.", "Takes aisle seats")
     assert told == "Saved: Takes aisle seats"
     assert texts(memory) == ["Takes aisle seats"]
+
+
+def test_a_model_that_saves_says_what_the_memory_is_useful_for() -> None:
+    """Phrases of a wrong shape are left out; what is returned to the model does not repeat them."""
+    memory = memory_with()
+    save = memory_tools(memory, user_id="alex")[0]
+    told = save.invoke({"text": "Likes green tea", "useful_for": ["buying drinks", "x" * 500]})
+    save.invoke({"text": "Plays chess", "useful_for": "no list"})
+    found = memory.get_all(user_id="alex")["results"]
+    assert {one["memory"]: one["useful_for"] for one in found} == {
+        "Likes green tea": ["buying drinks"],
+        "Plays chess": [],
+    }
+    assert told == "Saved: Likes green tea"
