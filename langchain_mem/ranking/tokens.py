@@ -67,12 +67,13 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFC", bare)
 
 
+@lru_cache(maxsize=65_536)
 def tokens_of(word: str) -> Sequence[str]:
     """What a word that `words_of` found stands for: itself without its ending, pairs of characters, or nothing."""
     if word in _STOP_WORDS:
         return ()
     if not word.isascii() and _IS_UNSPACED.match(word):
-        return [word[i : i + 2] for i in range(max(1, len(word) - 1))]
+        return tuple(word[i : i + 2] for i in range(max(1, len(word) - 1)))
     return (_stem(word),)
 
 
@@ -87,6 +88,5 @@ class _English(threading.local):
 _ENGLISH = _English()
 
 
-@lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
     return str(_ENGLISH.stem(word))

@@ -40,8 +40,9 @@ class Vocabulary(dict[str, int]):
         self[_BETWEEN] = 0
 
     def __missing__(self, word: str) -> int:
-        number = self[word] = len(self.spelled)
-        self.spelled.append([self.number(token) for token in tokens_of(word)])
+        number, tokens = len(self.spelled), self.tokens
+        self[word] = number
+        self.spelled.append([tokens.setdefault(token, len(tokens)) for token in tokens_of(word)])
         return number
 
     def read(self, words: Sequence[str]) -> Places:

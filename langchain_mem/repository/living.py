@@ -47,7 +47,8 @@ _ASKED: Final = (
 
 _AGING: Final = tuple(Path((name,)) for name in ("event_date", "updated_at", "categories"))
 BETWEEN: Final = "\x1f"  # stands in no label: `escape` writes it as something else
-_WORTH_KEEPING: Final = 1_000  # documents from which on reading an index is faster than making it
+_WORTH_KEEPING: Final = 1_000  # documents from which on an index is kept while others write: it is written often
+_WORTH_A_FILE: Final = 50  # likewise where it is written once, when the store is closed
 _DRIFT: Final = 10  # of an index that is kept, the tenth part is renewed by what was written since
 _REST: Final = 50  # times as long as keeping an index took, it is not kept again
 _LOST: Final = 3_600.0  # seconds after which what is kept is renewed without the words of what was removed
@@ -172,7 +173,7 @@ class Living:
     async def keep(self, items: Items) -> bool:
         """Has the store keep the index for the next process, where that is worth it and something is new."""
         with self.lock:
-            if not (self._drift and self.is_worth_keeping):
+            if not (self._drift and self.is_worth_keeping(lastingly=items.keeps_lastingly)):
                 return False
             began, drift, self._drift = monotonic(), self._drift, 0
             self._forget_lost()
@@ -183,10 +184,13 @@ class Living:
         self._rests_until = monotonic() + _REST * (monotonic() - began)
         return kept
 
-    @property
-    def is_worth_keeping(self) -> bool:
-        """Whether to read it is faster than to make it anew."""
-        return len(self.index) >= _WORTH_KEEPING
+    def is_worth_keeping(self, *, lastingly: bool) -> bool:
+        """Whether to read it later saves more than to keep it costs.
+
+        Args:
+            lastingly: Whether it is kept again and again while others write; see `Lasting`.
+        """
+        return len(self.index) >= (_WORTH_KEEPING if lastingly else _WORTH_A_FILE)
 
     @property
     def has_rested(self) -> bool:

@@ -88,10 +88,10 @@ class Owners:
             _unless_it_fails(self._keep())
 
     async def _keep(self) -> None:
-        with self._lock:
-            livings = [living for living in self._held.values() if living.is_worth_keeping]
-        most = self.cache_bytes // (self._bytes_each or self._measure())
         lasting = self._items.keeps_lastingly
+        with self._lock:
+            livings = [living for living in self._held.values() if living.is_worth_keeping(lastingly=lasting)]
+        most = self.cache_bytes // (self._bytes_each or self._measure())
         for living in livings:
             if lasting and not living.has_drifted:
                 continue
@@ -102,7 +102,7 @@ class Owners:
         """Has the store keep an index that has drifted, on a thread of its own, where a kill would lose it else."""
         if not self._items.keeps_lastingly:
             return
-        if living.has_drifted and living.has_rested and living.is_worth_keeping:
+        if living.has_drifted and living.has_rested and living.is_worth_keeping(lastingly=True):
             self._behind.submit(key, lambda: _unless_it_fails(living.keep(self._items)))
 
     async def current(

@@ -72,6 +72,25 @@ def test_a_search_after_a_start_reads_no_memories_anew(reopen: Callable[[], Open
     assert again.loaded == 0
 
 
+def test_a_small_owner_is_read_from_a_file_too(tmp_path: Path) -> None:
+    """Each owner has a file, and a write drops that of its owner alone."""
+    owners = [{"user_id": name} for name in ("sam", "kim")]
+    opened = opened_in(tmp_path)
+    for owner in owners:
+        opened.memory.add([f"Town {n} has the number {n}." for n in range(60)], infer=False, **owner)
+        opened.memory.search(QUESTION, reinforce="none", **owner)
+    opened.close()
+    assert len(kept(tmp_path)) == 2
+    again = opened_in(tmp_path)
+    again.memory.search(QUESTION, reinforce="none", **owners[0])
+    assert again.loaded == 0
+    again.memory.add("Zanzibar has the number 77.", infer=False, **owners[0])
+    assert len(kept(tmp_path)) == 1
+    again.memory.search(QUESTION, reinforce="none", **owners[1])
+    assert again.loaded == 0
+    again.close()
+
+
 def test_what_others_wrote_is_found(folder: Path, reopen: Callable[[], Opened]) -> None:
     """A program that writes to Chroma's files, and knows of no index, makes the kept one count for nothing."""
     opened = reopen()

@@ -43,6 +43,7 @@ class KeptFiles:
         self._database = folder / "chroma.sqlite3"
         self._folder = folder / FOLDER
         self._files: dict[str, list[Hashable]] = {}
+        self._resting_on: dict[Hashable, set[str]] = {}
         self._begin()
 
     def get(self, collection: str, scopes: Sequence[Namespace], name: str) -> bytearray | None:
@@ -65,17 +66,21 @@ class KeptFiles:
             with suppress(OSError):
                 unfinished.unlink(missing_ok=True)
             return False
-        self._files[file] = [(collection, scope) for scope in scopes]
+        self._note(file, [(collection, scope) for scope in scopes])
         return True
 
     def drop(self, collection: str, scopes: Iterable[Namespace]) -> None:
         """Removes what rests on one of these scopes, which are about to change."""
-        if not self._files:
-            return
-        changed = {(collection, scope) for scope in scopes}
-        for file in [file for file, rests_on in self._files.items() if not changed.isdisjoint(rests_on)]:
-            del self._files[file]
-            (self._folder / file).unlink(missing_ok=True)
+        for scope in scopes:
+            for file in self._resting_on.pop((collection, scope), ()):
+                if self._files.pop(file, None) is not None:
+                    (self._folder / file).unlink(missing_ok=True)
+
+    def _note(self, file: str, rests_on: list[Hashable]) -> None:
+        """Notes what a file rests on: an owner each has a file, so that they are looked up at each write."""
+        self._files[file] = rests_on
+        for scope in rests_on:
+            self._resting_on.setdefault(scope, set()).add(file)
 
     def seal(self) -> None:
         """Notes what holds, now that nobody writes any more."""
@@ -93,10 +98,8 @@ class KeptFiles:
         except (OSError, ValueError):
             left = {}
         if left.get("database") == self._state() is not None:
-            self._files = {
-                file: [(collection, tuple(scope)) for collection, scope in rests_on]
-                for file, rests_on in left["files"].items()
-            }
+            for file, rests_on in left["files"].items():
+                self._note(file, [(collection, tuple(scope)) for collection, scope in rests_on])
             note.unlink()
         elif self._folder.exists():
             shutil.rmtree(self._folder)
