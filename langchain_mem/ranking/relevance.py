@@ -13,7 +13,7 @@ It is calculated from these parts. Each is from 0 to 1 and has the same meaning 
 A memory that stands alone is its own neighborhood and its own session. The parts are added as they are:
 
     strength   = semantic + trust·(0.5·lexical + 2.5·neighbors + session + 0.5·before - brevity - 0.25·question)
-    trust      = min(1, highest neighbors / 0.2)³
+    trust      = ((highest neighbors - 0.05) / 0.15)³, from 0 to 1
     strength  += 0.5·max(0, cited - strength)                        cited = the most of those it rests on
 
 Trust says whether the query's words can be relied on. Where some memory holds a good share of the query's rare words,
@@ -50,7 +50,7 @@ from langchain_mem.ranking.tokens import tokenize
 # conversations and judged on the third came out alike. All are round, and half or twice of any changes little.
 OWN_WORDS, NEAR_WORDS, SESSION_WORDS = 0.5, 2.5, 1.0  # of the words' shares, against a cosine's 1
 BEFORE, BREVITY, QUESTION = 0.5, 1.0, 0.25  # of the cosine before; what a short memory and a question lose
-ENOUGH_WORDS = 0.2  # of the query's rare words in one place: then words are to be trusted
+CHANCE, ENOUGH_WORDS = 0.05, 0.2  # of the query's rare words in one place: words say nothing, or are to be trusted
 INFORMATIVE = 30  # words from which a memory is not short
 LENDING = 0.5  # of what the best cited memory has more
 FALL = 4.0  # of relevance with the distance from the best: where words are trusted, a tenth at a share of 0.42
@@ -63,6 +63,8 @@ SAME_STATEMENT = 0.72
 # The same where the newer one says that something changed ("moved", "now", "no longer"). Three of four such pairs have
 # at least this much on both embedders of the package; pairs of different facts seldom announce a change.
 ANNOUNCED_CHANGE = 0.36
+
+_BREVITIES = 1 - np.log1p(np.arange(INFORMATIVE + 1)) / math.log1p(INFORMATIVE)  # by how many words there are
 
 Item = TypeVar("Item")
 
@@ -207,7 +209,8 @@ def _near(parts: Parts) -> Floats:
 
 def _trust(parts: Parts) -> float:
     """How far the query's words are to be relied on, from 0 to 1."""
-    return float(min(1.0, _near(parts)[_weighed(parts)].max(initial=0.0) / ENOUGH_WORDS) ** 3)
+    most = float(_near(parts)[_weighed(parts)].max(initial=0.0))
+    return min(max((most - CHANCE) / (ENOUGH_WORDS - CHANCE), 0.0), 1.0) ** 3
 
 
 def _weighed(parts: Parts) -> Mask:
@@ -218,7 +221,7 @@ def _weighed(parts: Parts) -> Mask:
 
 
 def _brevity(length: Floats) -> Floats:
-    return np.asarray(np.clip(1 - np.log1p(length) / math.log1p(INFORMATIVE), 0.0, 1.0))
+    return np.asarray(_BREVITIES[np.minimum(length, INFORMATIVE).astype(np.intp)])  # a tenth of a logarithm's time
 
 
 def _shares(strengths: Floats, parts: Parts) -> tuple[Floats, Floats]:

@@ -14,10 +14,11 @@ about 0.1 with either embedder above. After that random letters come near 0.2 an
 Which mean is best depends on the memories. Where all of them are of one sort (the turns of two people), their own
 mean takes away what they have in common. Where they are of many sorts, it also takes away what the query is about. So
 memories are compared from three points: from that mean, from the ordinary mean, and from the origin, which gives the
-cosine as the embedder has it. The point from which a memory comes closest to the best decides most:
+cosine as the embedder has it. The three count alike, and the point from which a memory comes closest to the best counts
+a little more:
 
     gap(p)   = cosine from point p - the highest such cosine of a memory that may be found                     0 or less
-    near     = 0.1·ln(½·e^(gap(own mean)/0.1) + ¼·e^(gap(ordinary mean)/0.1) + ¼·e^(gap(origin)/0.1))
+    near     = 0.2·ln((e^(gap(own mean)/0.2) + e^(gap(ordinary mean)/0.2) + e^(gap(origin)/0.2)) / 3)
     semantic = the highest cosine from the own mean + near - the highest near
 """
 
@@ -51,11 +52,8 @@ PRIOR: Final = 64
 USUAL_SPREAD: Final = 0.1
 """The spread that the formula of `relevance` is made for."""
 
-SOFTNESS: Final = 0.1
+SOFTNESS: Final = 0.2
 """By how much a gap must be wider than another to count e times less; half or twice of it changes little."""
-
-OWN_POINT: Final = 0.5
-"""What the cosine from the mean of what is stored counts; the other two share the rest."""
 
 
 class Compared(NamedTuple):
@@ -85,11 +83,8 @@ class Compared(NamedTuple):
         known = among & ~np.isnan(self.stored)
         if self.ordinary is self.stored or not known.any():
             return self.stored
-        other = (1 - OWN_POINT) / 2
-        summed = OWN_POINT * _nearness(self.stored, known)
-        summed += other * _nearness(self.ordinary, known)
-        summed += other * _nearness(self.plain, known)
-        near = SOFTNESS * np.log(np.maximum(summed, 1e-300))
+        summed = np.add.reduce([_nearness(each, known) for each in self])
+        near = SOFTNESS * np.log(np.maximum(summed / len(self), 1e-300))
         return np.asarray(np.clip(self.stored[known].max() + near - near[known].max(), -1.0, 1.0))
 
 

@@ -186,8 +186,7 @@ def test_memories_are_compared_from_three_points() -> None:
     compared.stored[7] = np.nan
     among = np.arange(40) < 30
     known = among & (np.arange(40) != 7)
-    summed = sum(w * np.exp((c - c[known].max()) / 0.1) for w, c in zip((0.5, 0.25, 0.25), compared, strict=True))
-    near = 0.1 * np.log(summed)
+    near = 0.2 * np.log(sum(np.exp((each - each[known].max()) / 0.2) for each in compared) / 3)
     expected = compared.stored[known].max() + near - near[known].max()
     found = compared.agreed(among)
     assert found[known] == pytest.approx(expected[known].clip(-1, 1))
