@@ -1,6 +1,7 @@
 """Retrieval on LoCoMo: which of a long conversation's turns come back for a question about it.
 
     python benchmarks/locomo.py PATH [--candidates] [--engine dictionary|chroma|postgres|all] [--facts] [--out out.json]
+    python benchmarks/locomo.py PATH --one-owner [--retold] [--candidates] [--questions N]     one large owner
 
 PATH is a LoCoMo file (Maharana et al., ACL 2024; CC BY-NC 4.0, and so not in this repository). Every turn is added
 verbatim by `Memory.add(infer=False)`, and every question asked by `Memory.search` at the defaults, with decay off and
@@ -550,6 +551,9 @@ def run(
     facts: bool = False,
     dsn: str | None = None,
     stretch: int | None = None,
+    together: bool = False,
+    retold: bool = False,
+    questions: int | None = None,
 ) -> dict[str, Any]:
     """The results of the baselines and of `Memory` on each engine, by system.
 
@@ -560,15 +564,29 @@ def run(
         facts: Whether the file's facts are added beside the turns.
         dsn: A Postgres server; unset, one is started.
         stretch: Days between one session and the next, in place of the file's dates: ages differ by months then.
+        together: Whether all conversations are one owner's; the baselines are left out then.
+        retold: Whether that owner also has them told again (`one_owner`).
+        questions: At most about so many of each owner's, spread evenly.
     """
     conversations = [stretched(talk, stretch) if stretch else talk for talk in read(path)]
     embeddings = CachedEmbeddings(embeddings)
-    embed_all(embeddings, conversations)
-    rows = list(compared(conversations, embeddings))
+    if together:
+        conversations = [one_owner(conversations, retold=retold)]
+        for start in range(0, len(conversations[0].turns), 32):
+            embeddings.embed_documents([turn.text for turn in conversations[0].turns[start : start + 32]])
+    else:
+        embed_all(embeddings, conversations)
+    conversations = [replace(talk, questions=talk.questions[:: _step(talk, questions)]) for talk in conversations]
+    rows = [] if together else list(compared(conversations, embeddings))
     for engine in engines:
         rows += remembered(conversations, engine, embeddings, facts=facts, dsn=dsn)
     systems = dict.fromkeys(row.system for row in rows)
     return {system: summary([row for row in rows if row.system == system]) for system in systems}
+
+
+def _step(talk: Conversation, questions: int | None) -> int:
+    """Every how manieth question is asked."""
+    return max(1, len(talk.questions) // questions) if questions else 1
 
 
 def main() -> None:
@@ -577,6 +595,13 @@ def main() -> None:
     parser.add_argument("path", type=Path, help="a LoCoMo file")
     parser.add_argument("--engine", choices=[*ENGINES, "all"], default="dictionary")
     parser.add_argument("--candidates", action="store_true", help="answer as for owners that are too large to be held")
+    parser.add_argument(
+        "--one-owner", action="store_true", help="all conversations in one owner, without the baselines"
+    )
+    parser.add_argument(
+        "--retold", action="store_true", help="with --one-owner: and each told again by the speakers of each, as rivals"
+    )
+    parser.add_argument("--questions", type=int, metavar="N", help="ask about so many of an owner's questions")
     parser.add_argument("--facts", action="store_true", help="add the file's facts too, each citing its turns")
     parser.add_argument("--stretch", type=int, metavar="DAYS", help="sets sessions so many days apart")
     parser.add_argument("--dsn", help="a Postgres server; unset, LANGCHAIN_MEM_TEST_DSN or one started for the run")
@@ -590,7 +615,17 @@ def main() -> None:
     engines = ENGINES if args.engine == "all" else (args.engine,)
     if args.candidates:
         items.WHOLE_LIMIT = 0  # nothing is ranked whole, and with a budget of a byte nothing is held
-    results = run(args.path, engines, local_embeddings(), facts=args.facts, dsn=args.dsn, stretch=args.stretch)
+    results = run(
+        args.path,
+        engines,
+        local_embeddings(),
+        facts=args.facts,
+        dsn=args.dsn,
+        stretch=args.stretch,
+        together=args.one_owner,
+        retold=args.retold,
+        questions=args.questions,
+    )
     console = Console(width=max(Console().width, 120))
     console.print(table(results), category_table(results, "R@10"), category_table(results, "nDCG@10"))
     if args.out:

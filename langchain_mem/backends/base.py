@@ -5,8 +5,8 @@ set. A backend therefore sees no clock, no embedder and no model; `now` is an ar
 an `async def` that awaits only others of its kind and `call(sync_form, async_form)` (see `langchain_mem._flow`): so it
 serves threads and event loops. A backend with nothing to wait for simply awaits nothing.
 
-`Backend` is what every backend does. `Scanning`, `Lexical`, `Touching`, `Listing`, `UseCounting` and `Compacting`
-are abilities of their own; the store asks with `isinstance` and does without where one is missing.
+`Backend` is what every backend does. `Scanning`, `Lexical`, `Grouping`, `Touching`, `Listing`, `UseCounting` and
+`Compacting` are abilities of their own; the store asks with `isinstance` and does without where one is missing.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from langchain_mem.model.scopes import Namespace as Namespace  # backends need n
 
 Vectors: TypeAlias = NDArray[np.float32]
 """Shape (n, dims): one unit-length row for each indexed passage of an item; n is 0 for an item without any."""
+
+GROUP: Final = "group"
+"""The key of a value that names the conversation in which a row stands."""
 
 WILDCARD: Final = "*"
 """In a pattern of `namespaces`: exactly one label, whatever it is."""
@@ -311,6 +314,19 @@ class Touching(Protocol):
         """Adds these instants to the rows' touches and keeps the `keep` newest; absent rows are skipped.
 
         Changes neither `updated_at` nor `revision` nor a `stamp`. Concurrent touches all count.
+        """
+
+
+@runtime_checkable
+class Grouping(Protocol):
+    """A backend that has an index of what stands together, for scopes too large to scan."""
+
+    async def grouped(self, query: Query, names: Sequence[str]) -> list[Match]:
+        """The rows whose value has one of these texts at `GROUP`, in no order.
+
+        Args:
+            query: Scope and limit; its condition, its vector and its offset are not used.
+            names: What rows may have there.
         """
 
 

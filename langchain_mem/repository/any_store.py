@@ -89,7 +89,14 @@ class AnyStore(Repository):
 
     @override
     async def nearest(
-        self, prefixes: Sequence[Namespace], condition: Condition, query: str, words: Sequence[str], now: datetime
+        self,
+        prefixes: Sequence[Namespace],
+        condition: Condition,
+        query: str,
+        words: Sequence[str],
+        now: datetime,
+        *,
+        grouped: bool = False,
     ) -> Scan:
         return Scan([row for row in (await self.load(prefixes, now)).rows if matches(condition, row.value)])
 

@@ -59,9 +59,19 @@ class Repository(Protocol):
         """All that lies in a scope; `None` where that is too much to rank whole."""
 
     async def nearest(
-        self, prefixes: Sequence[Namespace], condition: Condition, query: str, words: Sequence[str], now: datetime
+        self,
+        prefixes: Sequence[Namespace],
+        condition: Condition,
+        query: str,
+        words: Sequence[str],
+        now: datetime,
+        *,
+        grouped: bool = False,
     ) -> Scan:
-        """Candidates for a query from a scope too large to load: by meaning and by words, filtered."""
+        """Candidates for a query from a scope too large to load: by meaning and by words, filtered.
+
+        With `grouped` the conversations of the best candidates come along.
+        """
 
     async def cosines(self, rows: Sequence[Row], query: str) -> list[float | None] | None:
         """How near each of these rows is to a query; `None` without an embedder. Embeds the query once."""

@@ -16,11 +16,13 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from langchain_mem.backends.base import (
+    GROUP,
     UNREAD,
     Address,
     Backend,
     Compacting,
     Embedder,
+    Grouping,
     Lexical,
     Listing,
     LookingUp,
@@ -37,7 +39,7 @@ from langchain_mem.backends.base import (
 )
 from langchain_mem.backends.changes import Changes, Following, Keeping, Kept, Lasting
 from langchain_mem.errors import EmbeddingMismatch
-from langchain_mem.filters.conditions import Condition, Path
+from langchain_mem.filters.conditions import Condition, Kind, Operator, Path, Test
 from langchain_mem.ranking.candidates import Question
 from langchain_mem.ranking.scale import Scale
 from langchain_mem.store.vectorizer import SCALES, Vector, Vectorizer, vectorized
@@ -50,6 +52,12 @@ WHOLE_LIMIT: Final = 10_000
 
 CANDIDATES: Final = 300
 """Of a larger scope, so many rows are proposed by meaning, and as many by words."""
+
+BEST: Final = 20
+"""The groups of so many of each come along."""
+
+GROUPED: Final = 2_000
+"""At most so many rows come along with them."""
 
 
 def utc_now() -> datetime:
@@ -108,6 +116,7 @@ class Items:
         self._scanning = backend if isinstance(backend, Scanning) else None
         self._following = backend if isinstance(backend, Following) else None
         self._keeping = backend if isinstance(backend, Keeping) else None
+        self._grouping = backend if isinstance(backend, Grouping) else None
         self._lexical = backend if isinstance(backend, Lexical) else None
         self._touching = backend if isinstance(backend, Touching) else None
         self._looking_up = backend if isinstance(backend, LookingUp) else None
@@ -205,15 +214,36 @@ class Items:
         return await self.scan(prefixes, now, limit=WHOLE_LIMIT)
 
     async def nearest(
-        self, prefixes: Sequence[Namespace], condition: Condition, query: str, words: Sequence[str], now: datetime
+        self,
+        prefixes: Sequence[Namespace],
+        condition: Condition,
+        query: str,
+        words: Sequence[str],
+        now: datetime,
+        *,
+        grouped: bool = False,
     ) -> Scan:
-        """Candidates for a query from a scope too large to load: by meaning and by words, filtered."""
+        """Candidates for a query from a scope too large to load: by meaning and by words, filtered.
+
+        With `grouped` the conversations of the best candidates come along, whatever the condition says of their rows.
+        """
         ask = Query(now=now, prefixes=tuple(prefixes), condition=condition, limit=CANDIDATES)
         vector = await self.embed_query(query)
         near = [] if vector is None else await self.search(replace(ask, vector=vector))
         worded = await self.lexical(ask, words) or []
-        rows = {match.row.address: match.row for match in [*near, *worded]}
+        beside = await self._beside([*near[:BEST], *worded[:BEST]], ask) if grouped else []
+        rows = {match.row.address: match.row for match in [*near, *worded, *beside]}
         return Scan([rows[address] for address in sorted(rows)])
+
+    async def _beside(self, best: Sequence[Match], ask: Query) -> list[Match]:
+        """The groups of some rows, whole; nothing where that is too much."""
+        names = sorted({match.row.value.get(GROUP) for match in best} - {None})
+        if not names:
+            return []
+        alike = Test(Path((GROUP,)), Operator.in_, tuple(names), Kind.text)
+        ask = replace(ask, condition=alike, limit=GROUPED + 1)
+        found = await (self.search(ask) if self._grouping is None else self._grouping.grouped(ask, names))
+        return found if len(found) <= GROUPED else []
 
     async def cosines(self, rows: Sequence[Row], query: str) -> list[float | None] | None:
         """How near each of these rows is to a query; `None` without an embedder. Embeds the query once."""

@@ -15,7 +15,8 @@ from langchain_mem.model.records import SearchResult
 _CONTENT = """
     SELECT namespace, key, regexp_replace(value::text, '"batch_id":"[^"]*"', '', 'g') AS value, updated_at, expires_at,
         ttl, digests, touches, words::text,
-        (SELECT array_agg(embedding::text ORDER BY position) FROM langchain_mem.vectors WHERE item = id) AS vectors
+        (SELECT array_agg(coalesce(embedding, fresh)::text ORDER BY position)
+        FROM langchain_mem.vectors WHERE item = id) AS vectors
     FROM langchain_mem.items WHERE namespace[3] = 'owner-3' ORDER BY namespace, key
 """
 """All that is stored of an owner, but for what is drawn at random and when it was written."""

@@ -4,6 +4,7 @@ import doctest
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from benchmarks.locomo import (
     main,
     measure,
     ndcg_at_k,
+    one_owner,
     ranks,
     read,
     recall_at_k,
@@ -192,6 +194,24 @@ def test_a_file_is_read_whole(chat: Path) -> None:
     assert talk.asked_at.isoformat() == "2023-06-02T09:00:00+00:00"
     assert [question.gold for question in talk.questions] == [{"D1:1"}, {"D2:1"}]
     assert talk.facts[0].turns == ("D1:1",)
+
+
+def test_conversations_become_one_owners(chat: Path) -> None:
+    """Told again by each other's speakers, turns are rivals of the gold that no question asks for."""
+    (talk,) = read(chat)
+    other = replace(talk, name="other", turns=[replace(turn, text="Cid: Hi, Dot!") for turn in talk.turns[:1]])
+    other.turns.append(replace(talk.turns[1], text="Dot: Hi, Cid!"))
+    owner = one_owner([talk, other])
+    assert [turn.key for turn in owner.turns] == [
+        "talk/D1:1", "talk/D1:2", "other/D1:1", "other/D1:2", "talk/D2:1", "talk/D2:2"
+    ]  # fmt: skip
+    assert [question.gold for question in owner.questions][:2] == [{"talk/D1:1"}, {"talk/D2:1"}]
+    large = one_owner([talk, other], retold=True)
+    assert (len(large.turns), len(large.questions)) == (4 * 6, 4)
+    said = {turn.key: turn.text for turn in large.turns}
+    assert said["talk by Dot+Cid/D1:1"] == "Dot: I bought a cello yesterday."
+    assert said["other by Ann+Bob/D1:1"] == "Ann: Hi, Bob!"
+    assert not {turn.key for turn in owner.turns} - said.keys()
 
 
 def test_memory_and_baselines_are_measured(chat: Path) -> None:

@@ -13,6 +13,7 @@ which statement answers what, and finishes with `matches` the filters that SQL c
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 from typing import Final
@@ -46,7 +47,7 @@ from langchain_mem.backends.postgres.text import decode, loads
 from langchain_mem.backends.postgres.writing import Writing
 from langchain_mem.backends.waiting import PATIENCE, checked_timeout
 from langchain_mem.errors import StoreError
-from langchain_mem.filters.conditions import Path
+from langchain_mem.filters.conditions import ALWAYS, Path
 from langchain_mem.filters.language import matches
 
 EXACT_LIMIT: Final = 5_000
@@ -59,9 +60,9 @@ EF_SEARCH: Final = 200
 class PostgresBackend:
     """Keeps rows in Postgres 14 or later with pgvector 0.8 or later.
 
-    Does what `Backend`, `Scanning`, `Lexical`, `Touching` and `Compacting` ask. Safe to use from many threads, event
-    loops and processes. Vectors of up to 2,000 dimensions are indexed as they are and those of up to 4,000 with 16-bit
-    floats, to be scored exactly afterwards; longer ones are searched without an index.
+    Does what `Backend`, `Scanning`, `Lexical`, `Grouping`, `Touching` and `Compacting` ask. Safe to use from many
+    threads, event loops and processes. Vectors of up to 2,000 dimensions are indexed as they are and those of up to
+    4,000 with 16-bit floats, to be scored exactly afterwards; longer ones are searched without an index.
 
     A namespace and a key take up to about 2,600 bytes together, as Postgres has it for what is indexed.
 
@@ -252,6 +253,12 @@ class PostgresBackend:
             return await self._pools.read(self._reading.lexical(selection, wanted, limit, offset))
 
         return await self._page(query, selection, holding)
+
+    async def grouped(self, query: Query, names: Sequence[str]) -> list[Match]:
+        """The rows that stand in one of these conversations, in no order."""
+        selection = select(replace(query, condition=ALWAYS))
+        records = await self._pools.read(self._reading.grouped(selection, names, query.limit))
+        return [Match(row, None) for row in self._rows(records)]
 
     async def touch(self, touches: Mapping[Address, Sequence[datetime]], keep: int) -> None:
         """Adds these instants to the rows' touches and keeps the `keep` newest; absent rows are skipped."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_mem.backends.base import WILDCARD, Address, Namespace, NamespaceQuery, Query
+from langchain_mem.backends.base import GROUP, WILDCARD, Address, Namespace, NamespaceQuery, Query
 from langchain_mem.backends.postgres.sql import ALIVE, VECTOR, Statement, Tables, indexed_type, within
 from langchain_mem.backends.postgres.text import LEXEME_BYTES, array, encode, literal
 from langchain_mem.backends.postgres.where import Compiler
@@ -71,6 +71,13 @@ class Reading:
         page = f"SELECT i.id FROM {self._tables.items} i WHERE {selection.where} {_NEWEST} {_PAGE}"
         query = f"SELECT {self._columns}, NULL FROM ({page}) page JOIN {self._tables.items} i USING (id) {_NEWEST}"
         return Statement(query, {**selection.parameters, "limit": limit, "offset": offset})
+
+    def grouped(self, selection: Selection, names: Sequence[str], limit: int | None) -> Statement:
+        """Rows that stand in one of these conversations, in no order: columns."""
+        group = f"i.fields ->> '{GROUP}' = ANY (%(groups)s::text[])"
+        page = f"SELECT i.id FROM {self._tables.items} i WHERE {group} AND {selection.where} LIMIT %(limit)s"
+        query = f"SELECT {self._columns} FROM ({page}) page JOIN {self._tables.items} i USING (id)"
+        return Statement(query, {**selection.parameters, "groups": [encode(name) for name in names], "limit": limit})
 
     def nearest(self, selection: Selection, vector: NDArray[np.float32], limit: int | None, offset: int) -> Statement:
         """The rows with the greatest cosine, of all in scope: columns and score.

@@ -171,6 +171,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX used_changed ON {schema}.used (scope, changed)",
         "CREATE INDEX used_at ON {schema}.used (at)",
     ),
+    ("CREATE INDEX items_group ON {schema}.items ((fields ->> 'group')) WHERE fields ->> 'group' IS NOT NULL",),
 )
 
 VERSION: Final = len(MIGRATIONS)

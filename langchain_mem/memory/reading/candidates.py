@@ -221,7 +221,7 @@ async def _scan(settings: Settings, search: Search, as_of: str | None) -> Scan:
     if scan is None:
         wanted = disjunction(search.condition, _KEPT_TURNS) if search.turns else search.condition
         searched = places if search.turns else search.places
-        return await repo.nearest(searched, wanted, search.query, _written(search.query), now)
+        return await repo.nearest(searched, wanted, search.query, _written(search.query), now, grouped=True)
     return scan if as_of is None else await _turned_back(settings, scan, as_of)
 
 

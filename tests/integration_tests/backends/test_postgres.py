@@ -26,6 +26,7 @@ from langchain_mem.backends.base import (
     Address,
     Compacting,
     Embedder,
+    Grouping,
     Lexical,
     Query,
     Row,
@@ -92,7 +93,7 @@ def backend(opened: Open) -> PostgresBackend:
 
 def test_has_every_ability(backend: PostgresBackend) -> None:
     """The store may scan it, search its words, record uses and compact it."""
-    for ability in (Scanning, Lexical, Touching, Compacting):
+    for ability in (Scanning, Lexical, Grouping, Touching, Compacting):
         assert isinstance(backend, ability)
 
 
@@ -245,6 +246,26 @@ def test_processes_set_up_at_once(fresh_postgres_dsn: str) -> None:
         assert connection.execute("SELECT version, embedder, dims FROM langchain_mem.meta").fetchall() == [
             (VERSION, "fake", 8)
         ]
+
+
+def test_conversations_are_found_by_an_index(opened: Open) -> None:
+    """Of a scope the rows of some conversations, whatever a name is made of; the plan reads no other row."""
+    backend = opened()
+    names = ["1", "\u0001 it's \\", "3", None]
+    rows = [make(Address(("a", str(n)), str(at)), {"group": names[n]}) for n in range(4) for at in range(3)]
+    put(backend, *rows, make(Address(("b", "0"), "k"), {"group": "1"}), make(Address(("a", "0"), "no group")))
+    asked = Query(now=NOW, prefixes=(("a",),), limit=5)
+    found = run(backend.grouped(asked, ["1"]))
+    assert sorted(match.row.address for match in found) == [row.address for row in rows[:3]]
+    assert [match.row.value["group"] for match in run(backend.grouped(asked, [names[1]]))] == [names[1]] * 3
+    assert len(run(backend.grouped(asked, ["1", "3"]))) == 5
+    statement = backend._reading.grouped(select(asked), ["1"], 5)
+    plan = run(
+        backend.send(
+            Statement("SET LOCAL enable_seqscan = off"), statement._replace(query=f"EXPLAIN {statement.query}")
+        )
+    )
+    assert any("items_group" in line for (line,) in plan[1])
 
 
 def test_newer_tables_are_refused(opened: Open, postgres_dsn: str) -> None:

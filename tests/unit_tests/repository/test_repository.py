@@ -36,13 +36,15 @@ def _value(text: str) -> dict[str, object]:
 
 
 class TestLargeScopes:
+    """A budget of a byte holds no index, so that the store proposes what a search ranks."""
+
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(items, "WHOLE_LIMIT", 20)
 
     def test_it_is_found_all_the_same(self, bench: Open) -> None:
         """Above the limit the store proposes candidates: filters, expiry and scope hold, and words and meaning find."""
-        memory = bench()
+        memory = bench(cache_bytes=1)
         memory.add([f"Fact number {n} about cocoa" for n in range(40)], user_id="alex")
         memory.add("Keeps a zebrafish", user_id="alex", metadata={"pet": True})
         memory.add("Kept a zebrafish once", user_id="alex", expiration_date=timedelta(minutes=1))
@@ -55,7 +57,7 @@ class TestLargeScopes:
 
     def test_a_search_is_one_embedding(self, bench: Open) -> None:
         """The query is embedded once, though it is needed for the candidates and for their ranking."""
-        memory = bench()
+        memory = bench(cache_bytes=1)
         memory.add([f"Fact number {n} about cocoa" for n in range(40)], user_id="alex")
         memory.forget_costs()
         memory.search("cocoa", user_id="alex")
@@ -63,15 +65,35 @@ class TestLargeScopes:
 
     def test_kept_turns_are_found_too(self, bench: Open) -> None:
         """`history=True` finds kept turns in a large scope."""
-        memory = bench(facts("Keeps a zebrafish"))
+        memory = bench(facts("Keeps a zebrafish"), cache_bytes=1)
         memory.add([f"Fact number {n} about cocoa" for n in range(40)], user_id="alex", infer=False)
         memory.add("My zebrafish is called Rex", user_id="alex")
         found = memory.search("zebrafish Rex", user_id="alex", history=True)
         assert texts(found) == ["Keeps a zebrafish", "My zebrafish is called Rex"]
 
+    def test_what_the_words_before_it_find_is_found(self, bench: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An answer that is proposed neither by its words nor by its meaning comes along with its question."""
+        monkeypatch.setattr(items, "CANDIDATES", 3)
+        memory = bench(cache_bytes=1)
+        memory.add([f"Fact number {n} about cocoa" for n in range(40)], user_id="alex", infer=False)
+        said = ["How many zebrafish swim in your aquarium?", "Rex and Lulu, since the summer before last."]
+        messages = [{"role": "user", "content": text, "id": text} for text in said]
+        memory.add(messages, user_id="alex", infer=False, source={"thread_id": "1", "message_ids": said})
+        assert texts(memory.search("zebrafish in an aquarium", user_id="alex", top_k=2)) == said
+
+    def test_a_long_group_does_not_come_along(self, bench: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Groups that are too much together are left where they are, and the candidates are answered from."""
+        monkeypatch.setattr(items, "CANDIDATES", 3)
+        monkeypatch.setattr(items, "GROUPED", 10)
+        memory = bench(cache_bytes=1)
+        said = ["Keeps a zebrafish", *(f"Fact number {n} about cocoa" for n in range(40))]
+        messages = [{"role": "user", "content": text, "id": text} for text in said]
+        memory.add(messages, user_id="alex", infer=False, source={"thread_id": "1", "message_ids": said})
+        assert len(memory.search("zebrafish", user_id="alex", top_k=40, threshold=0.0)["results"]) <= 6
+
     def test_extraction_knows_the_near_ones(self, bench: Open) -> None:
         """What is known of what was said is shown to the model from a large scope, too."""
-        memory = bench(facts("Keeps a zebrafish"))
+        memory = bench(facts("Keeps a zebrafish"), cache_bytes=1)
         memory.add([f"Fact number {n} about cocoa" for n in range(40)], user_id="alex", infer=False)
         key = memory_id(memory.add("Keeps a zebrafish", user_id="alex", infer=False))
         memory.forget_costs()
