@@ -49,7 +49,8 @@ _AGING: Final = tuple(Path((name,)) for name in ("event_date", "updated_at", "ca
 BETWEEN: Final = "\x1f"  # stands in no label: `escape` writes it as something else
 _WORTH_KEEPING: Final = 1_000  # documents from which on an index is kept while others write: it is written often
 _WORTH_A_FILE: Final = 50  # likewise where it is written once, when the store is closed
-_DRIFT: Final = 10  # of an index that is kept, the tenth part is renewed by what was written since
+_DRIFT: Final = 10  # of an index that is kept, the tenth part is renewed by what was written since …
+_LEFT: Final = 50  # … and the fiftieth, where the process ends: the next one would take that in at its first search
 _REST: Final = 50  # times as long as keeping an index took, it is not kept again
 _LOST: Final = 3_600.0  # seconds after which what is kept is renewed without the words of what was removed
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -202,6 +203,11 @@ class Living:
         """Whether a process that began with what is kept would have much to take in, or would hold what is removed."""
         held = self._lost is not None and monotonic() - self._lost >= _LOST
         return held or self._drift * _DRIFT > len(self.index)
+
+    @property
+    def is_worth_leaving(self) -> bool:
+        """Whether the next process would notice that what is kept is old."""
+        return self.has_drifted or self._drift * _LEFT > len(self.index)
 
     async def _resume(self, items: Items) -> None:
         """Goes on from where another process has left off."""

@@ -93,10 +93,9 @@ class Owners:
             livings = [living for living in self._held.values() if living.is_worth_keeping(lastingly=lasting)]
         most = self.cache_bytes // (self._bytes_each or self._measure())
         for living in livings:
-            if lasting and not living.has_drifted:
+            if await living.follow(self._items, ALWAYS, most) is None or (lasting and not living.is_worth_leaving):
                 continue
-            if await living.follow(self._items, ALWAYS, most) is not None:
-                await living.keep(self._items)
+            await living.keep(self._items)
 
     def _keep_behind(self, key: Key, living: Living) -> None:
         """Has the store keep an index that has drifted, on a thread of its own, where a kill would lose it else."""

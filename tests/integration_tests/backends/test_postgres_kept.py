@@ -91,6 +91,19 @@ def test_a_process_goes_on_from_what_another_kept(reopen: Callable[..., Process]
     assert third.loaded == 1
 
 
+def test_who_closes_leaves_what_was_written_last(reopen: Callable[..., Process]) -> None:
+    """A process that ends keeps the index anew, too little though it was for one that goes on."""
+    first = reopen()
+    first.fill(COUNT)
+    first.search()
+    for place in ("Zanzibar", "Timbuktu"):  # a twentieth
+        first.memory.add(f"{place} has the number 77.", infer=False, **OWNER)
+    first.close()
+    second = reopen()
+    assert len(second.search()) == COUNT + 2
+    assert second.loaded == 0
+
+
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 20))])
 def test_what_is_kept_says_what_the_memories_say(reopen: Callable[..., Process], raw: Any, seed: int) -> None:
     """After adds, updates, deletes and erasures by several processes, one that begins with what is kept finds the same
