@@ -29,7 +29,6 @@ from langchain_mem.backends.postgres.sql import (
     Statement,
     Tables,
     indexed_type,
-    labels_of,
 )
 from langchain_mem.backends.postgres.text import array, dumps, encode, lexemes, literal
 
@@ -64,9 +63,9 @@ def _values(row: Row) -> dict[str, Any]:
         "revision": row.revision,
         "expires_at": row.expires_at,
         "ttl": None if row.ttl is None else row.ttl // MICROSECOND,
-        "digests": list(row.digests),
-        "touches": list(row.touches),
-        "words": lexemes(row.text),
+        "digests": literal(row.digests),
+        "touches": literal([instant.isoformat() for instant in row.touches]),
+        "words": literal(lexemes(row.text)),
     }
 
 
@@ -109,7 +108,7 @@ class Writing:
 
     def _change(self, write: Write, now: datetime, column: str) -> Statement:
         """What does one write, if what it expects is there."""
-        parameters = {"namespace": labels_of(write.address.namespace), "key": encode(write.address.key), "now": now}
+        parameters = {"namespace": array(write.address.namespace), "key": encode(write.address.key), "now": now}
         return self._delete(write, parameters) if write.row is None else self._put(write, write.row, parameters, column)
 
     def fill(self, limit: int) -> Statement:
@@ -308,15 +307,15 @@ def _columns(puts: Sequence[tuple[Write, Row]]) -> dict[str, Any]:
     return {
         "namespaces": literal(array(write.address.namespace) for write, _ in puts),
         "keys": literal(encode(write.address.key) for write, _ in puts),
-        "touches": literal(literal([instant.isoformat() for instant in row.touches]) for row in rows),
+        "touches": literal(each["touches"] for each in told),
         "values": literal(each["value"] for each in told),
         "created": [row.created_at for row in rows],
         "updated": [row.updated_at for row in rows],
         "revisions": literal(row.revision for row in rows),
         "expires": [row.expires_at for row in rows],
         "ttls": [each["ttl"] for each in told],
-        "digests": literal(literal(row.digests) for row in rows),
-        "words": literal(literal(each["words"]) for each in told),
+        "digests": literal(each["digests"] for each in told),
+        "words": literal(each["words"] for each in told),
         "counts": counts,
         "firsts": [0, *itertools.accumulate(counts)][:-1],
         "dims": vectors.shape[1],
