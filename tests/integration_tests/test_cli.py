@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from langgraph.checkpoint.base import empty_checkpoint
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 import langchain_mem
 from langchain_mem import LongTermStore, Memory, SqliteCheckpointer
@@ -21,6 +21,7 @@ from langchain_mem.backends.chroma.backend import ChromaBackend
 from langchain_mem.cli import app
 from langchain_mem.cli.printing import one_line
 from langchain_mem.testing import FakeEmbeddings
+from tests.program import run
 
 COMMANDS = set(
     "demo add search get list update delete restore undo history consolidate users threads export import migrate purge "
@@ -28,10 +29,6 @@ COMMANDS = set(
 )
 
 HEAVY = {"chromadb", "langchain", "langchain_core", "langgraph", "numpy", "psycopg", "starlette", "torch"}
-
-
-def _run(*arguments: str, **given: Any) -> Result:
-    return CliRunner().invoke(app, [*arguments], **given)
 
 
 @pytest.fixture
@@ -71,7 +68,7 @@ def test_help_is_quick():
 def test_no_help_is_cut_off():
     """At 80 columns every command's help is whole: nothing ends in an ellipsis."""
     for command in sorted(COMMANDS):
-        done = _run(command, "--help", env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+        done = run(command, "--help", env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
         assert done.exit_code == 0, done.stderr
         assert "…" not in done.stdout
         assert "Usage:" in done.stdout
@@ -79,7 +76,7 @@ def test_no_help_is_cut_off():
 
 def test_version():
     """The program says which version it is."""
-    assert _run("--version").stdout == f"langchain-mem {langchain_mem.__version__}\n"
+    assert run("--version").stdout == f"langchain-mem {langchain_mem.__version__}\n"
 
 
 def test_as_a_module():
@@ -93,7 +90,7 @@ def test_as_a_module():
 def test_completion(monkeypatch: pytest.MonkeyPatch):
     """A shell can be told how to complete commands and options, whatever started the command."""
     monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")  # typer's own, so that the name counts
-    done = _run("--show-completion", "bash")
+    done = CliRunner().invoke(app, ["--show-completion", "bash"])  # which makes its commands anew and sees the variable
     assert (done.exit_code, "_LANGCHAIN_MEM_COMPLETE" in done.stdout or "complete" in done.stdout) == (0, True)
 
 
@@ -110,14 +107,14 @@ def test_as_a_process(folder: Path, ids: dict[str, str]):
 @pytest.mark.usefixtures("ids")
 def test_an_error_is_one_line(folder: Path):
     """What goes wrong is said in one line, on the error stream."""
-    wrong = _run("search", "", "--store", str(folder))
+    wrong = run("search", "", "--store", str(folder))
     assert (wrong.exit_code, wrong.stdout, len(wrong.stderr.splitlines())) == (1, "", 1)
 
 
 @pytest.mark.usefixtures("ids")
 def test_users(folder: Path):
     """Who has memories, with how many."""
-    lines = _run("users", "--store", str(folder)).stdout.splitlines()
+    lines = run("users", "--store", str(folder)).stdout.splitlines()
     assert [line.split(",")[0].split() for line in lines] == [
         ["agent", "guide", "1", "memories"],
         ["user", "alex", "2", "memories"],
@@ -127,18 +124,18 @@ def test_users(folder: Path):
 @pytest.mark.usefixtures("ids")
 def test_search(folder: Path):
     """The best comes first with its score; one owner's where one is named; and it counts as no use."""
-    before = _run("export", "--store", str(folder)).stdout
-    first = _run("search", "Which tea?", "--store", str(folder)).stdout.splitlines()[0]
+    before = run("export", "--store", str(folder)).stdout
+    first = run("search", "Which tea?", "--store", str(folder)).stdout.splitlines()[0]
     assert first.endswith("Likes green tea")
     assert 0 < float(first.split()[0]) <= 1
-    assert "tea" not in _run("search", "Which tea?", "--store", str(folder), "--agent", "guide").stdout
-    assert _run("export", "--store", str(folder)).stdout == before
+    assert "tea" not in run("search", "Which tea?", "--store", str(folder), "--agent", "guide").stdout
+    assert run("export", "--store", str(folder)).stdout == before
 
 
 @pytest.mark.usefixtures("ids")
 def test_search_explains(folder: Path):
     """With --explain, the numbers behind a score are JSON below it."""
-    text = _run("search", "Which tea?", "--store", str(folder), "--explain", "--top-k", "1").stdout
+    text = run("search", "Which tea?", "--store", str(folder), "--explain", "--top-k", "1").stdout
     details = json.loads(text.split("\n", 1)[1])
     assert details["product"] == pytest.approx(details["relevance"] * details["factor"])
 
@@ -146,7 +143,7 @@ def test_search_explains(folder: Path):
 @pytest.mark.usefixtures("ids")
 def test_an_empty_search_says_so(folder: Path):
     """What the result is not is said on the error stream, so that a pipe stays clean."""
-    done = _run("search", "tea", "--store", str(folder), "--user", "nobody")
+    done = run("search", "tea", "--store", str(folder), "--user", "nobody")
     assert (done.exit_code, done.stdout) == (0, "")
     assert done.stderr == "Nothing found. With --threshold 0 the nearest are shown.\n"
 
@@ -155,15 +152,15 @@ def test_an_empty_search_says_so(folder: Path):
 def test_a_search_for_the_nearest(folder: Path):
     """With a threshold of 0 it shows what is nearest, however far."""
     words = ("search", "quantum chromodynamics", "--store", str(folder), "--user", "alex")
-    assert _run(*words).stdout == ""
-    assert len(_run(*words, "--threshold", "0").stdout.splitlines()) >= 1
+    assert run(*words).stdout == ""
+    assert len(run(*words, "--threshold", "0").stdout.splitlines()) >= 1
 
 
 @pytest.mark.usefixtures("ids")
 def test_list(folder: Path):
     """Live memories, and expired ones where asked for."""
-    assert _run("list", "--store", str(folder), "--user", "alex").stdout.splitlines()[-1] == "2 in all"
-    assert "Browses laptops" in _run("list", "--store", str(folder), "--expired").stdout
+    assert run("list", "--store", str(folder), "--user", "alex").stdout.splitlines()[-1] == "2 in all"
+    assert "Browses laptops" in run("list", "--store", str(folder), "--expired").stdout
 
 
 def test_history(folder: Path, ids: dict[str, str]):
@@ -171,7 +168,7 @@ def test_history(folder: Path, ids: dict[str, str]):
     with Memory(folder) as memory:
         memory.update(ids["Lives in Oslo"], "Lives in Bergen")
         memory.delete(ids["Lives in Oslo"])
-    lines = _run("history", ids["Lives in Oslo"], "--store", str(folder)).stdout.splitlines()
+    lines = run("history", ids["Lives in Oslo"], "--store", str(folder)).stdout.splitlines()
     assert [line.split(maxsplit=2)[::2] for line in lines] == [
         ["1", "ADD         Lives in Oslo"],
         ["2", "UPDATE      Lives in Bergen"],
@@ -182,52 +179,52 @@ def test_history(folder: Path, ids: dict[str, str]):
 @pytest.mark.usefixtures("ids")
 def test_export_and_import(folder: Path, tmp_path: Path):
     """What is exported is imported elsewhere whole, once."""
-    lines = _run("export", "--store", str(folder)).stdout
+    lines = run("export", "--store", str(folder)).stdout
     (tmp_path / "memories.jsonl").write_text(lines, encoding="utf-8")
     options = ("import", str(tmp_path / "memories.jsonl"), "--store", str(tmp_path / "other"))
-    assert _run(*options).stdout == "4 imported, 0 skipped, 0 replaced\n"
-    assert _run(*options).stdout == "0 imported, 4 skipped, 0 replaced\n"
-    assert _run(*options, "--replace", "--yes").stdout == "0 imported, 0 skipped, 4 replaced\n"
-    assert _run("export", "--store", str(tmp_path / "other")).stdout == lines
+    assert run(*options).stdout == "4 imported, 0 skipped, 0 replaced\n"
+    assert run(*options).stdout == "0 imported, 4 skipped, 0 replaced\n"
+    assert run(*options, "--replace", "--yes").stdout == "0 imported, 0 skipped, 4 replaced\n"
+    assert run("export", "--store", str(tmp_path / "other")).stdout == lines
 
 
 def test_consolidate(folder: Path, ids: dict[str, str]):
     """What says the same becomes one memory, and the line that it prints takes that back."""
-    _run("add", "green tea likes", "--store", str(folder), "--user", "alex")
-    tried = _run("consolidate", "--store", str(folder), "--user", "alex", "--dry-run")
+    run("add", "green tea likes", "--store", str(folder), "--user", "alex")
+    tried = run("consolidate", "--store", str(folder), "--user", "alex", "--dry-run")
     assert "3 memories, 2 after it; 0 model calls" in tried.stdout
     assert "undo" not in tried.stdout
-    done = _run("consolidate", "--store", str(folder), "--user", "alex")
+    done = run("consolidate", "--store", str(folder), "--user", "alex")
     *_, undo = done.stdout.splitlines()
-    assert "2 in all" in _run("list", "--store", str(folder), "--user", "alex").stdout
-    assert _run(*undo.partition("langchain-mem ")[2].split(), "--store", str(folder)).exit_code == 0
-    assert "3 in all" in _run("list", "--store", str(folder), "--user", "alex").stdout
+    assert "2 in all" in run("list", "--store", str(folder), "--user", "alex").stdout
+    assert run(*undo.partition("langchain-mem ")[2].split(), "--store", str(folder)).exit_code == 0
+    assert "3 in all" in run("list", "--store", str(folder), "--user", "alex").stdout
 
 
 @pytest.mark.usefixtures("ids")
 def test_erase(folder: Path):
     """It asks first, and then removes one person and no other."""
-    refused = _run("erase", "alex", "--store", str(folder), input="n\n")
+    refused = run("erase", "alex", "--store", str(folder), input="n\n")
     assert refused.exit_code == 1
-    assert "alex" in _run("users", "--store", str(folder)).stdout
-    assert _run("erase", "alex", "--store", str(folder), "--yes").exit_code == 0
-    assert _run("users", "--store", str(folder)).stdout.split()[:2] == ["agent", "guide"]
+    assert "alex" in run("users", "--store", str(folder)).stdout
+    assert run("erase", "alex", "--store", str(folder), "--yes").exit_code == 0
+    assert run("users", "--store", str(folder)).stdout.split()[:2] == ["agent", "guide"]
 
 
 @pytest.mark.usefixtures("ids")
 def test_purge(folder: Path):
     """What has expired goes for good; what lives stays."""
     options = ("purge", "--store", str(folder), "--yes")
-    assert _run(*options).stdout == "0 memories removed\n"
-    assert _run(*options, "--days", "0").stdout == "1 memories removed\n"
-    assert _run("list", "--store", str(folder), "--expired").stdout.splitlines()[-1] == "3 in all"
+    assert run(*options).stdout == "0 memories removed\n"
+    assert run(*options, "--days", "0").stdout == "1 memories removed\n"
+    assert run("list", "--store", str(folder), "--expired").stdout.splitlines()[-1] == "3 in all"
 
 
 @pytest.mark.usefixtures("ids")
 @pytest.mark.parametrize("command", ["purge", "erase alex", "sweep --threads t.db --keep-last 1", "import x --replace"])
 def test_what_cannot_be_undone_asks(folder: Path, command: str):
     """Without an answer nothing happens, and the exit code is 1."""
-    done = _run(*command.split(), env={"LANGCHAIN_MEM_STORE": str(folder)})
+    done = run(*command.split(), env={"LANGCHAIN_MEM_STORE": str(folder)})
     assert (done.exit_code, done.stdout.strip()) == (1, "")
     assert "This cannot be undone." in done.stderr
 
@@ -235,13 +232,13 @@ def test_what_cannot_be_undone_asks(folder: Path, command: str):
 @pytest.mark.usefixtures("ids")
 def test_days_are_not_negative(folder: Path):
     """`purge --days -2` would remove what lives: it is a wrong argument."""
-    done = _run("purge", "--store", str(folder), "--days", "-2", "--yes")
+    done = run("purge", "--store", str(folder), "--days", "-2", "--yes")
     assert done.exit_code == 2
-    assert "2 in all" in _run("list", "--store", str(folder), "--user", "alex").stdout
+    assert "2 in all" in run("list", "--store", str(folder), "--user", "alex").stdout
 
 
 def _json(*arguments: str) -> Any:
-    done = _run(*arguments, "--json")
+    done = run(*arguments, "--json")
     assert done.exit_code == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -263,7 +260,7 @@ def test_a_memory_from_its_first_to_its_last_day(folder: Path):
     assert [change["event"] for change in _json("history", added["id"], *at)][:3] == ["ADD", "UPDATE", "RESTORE"]
     assert _json("update", added["id"], "--happened", "2026-06", *at)["event_end"][:10] == "2026-06-30"
     assert _json("update", added["id"], "--happened", "unknown", *at)["event_date"] is None
-    assert "happened 2026-06" in _run("history", added["id"], *at).stdout
+    assert "happened 2026-06" in run("history", added["id"], *at).stdout
     assert _json("stats", *at)["memories"] == 1
     assert _json("users", *at)["total_users"] == 1
     assert _json("purge", *at, "--yes") == {"purged": 0}
@@ -271,17 +268,17 @@ def test_a_memory_from_its_first_to_its_last_day(folder: Path):
 
 def test_add_reads_standard_input(folder: Path):
     """`-` stands for what is piped in."""
-    done = _run("add", "-", "--store", str(folder), "--user", "alex", input="Sails on weekends")
+    done = run("add", "-", "--store", str(folder), "--user", "alex", input="Sails on weekends")
     assert (done.exit_code, "Sails on weekends" in done.stdout) == (0, True)
 
 
 def test_exit_codes(folder: Path, ids: dict[str, str], tmp_path: Path):
     """A wrong argument and an unknown memory are told apart; a folder in use, exit code 4, is in `test_ui`."""
-    assert _run("search").exit_code == 2
-    assert _run("add", "x", "--store", str(folder), "--user", "a", "--metadata", "{").exit_code == 2
-    assert _run("get", "no-such-id", "--store", str(folder)).exit_code == 3
-    assert _run("history", "no-such-id", "--store", str(folder)).exit_code == 3
-    assert _run("get", ids["Lives in Oslo"], "--store", str(folder)).exit_code == 0
+    assert run("search").exit_code == 2
+    assert run("add", "x", "--store", str(folder), "--user", "a", "--metadata", "{").exit_code == 2
+    assert run("get", "no-such-id", "--store", str(folder)).exit_code == 3
+    assert run("history", "no-such-id", "--store", str(folder)).exit_code == 3
+    assert run("get", ids["Lives in Oslo"], "--store", str(folder)).exit_code == 0
 
 
 @pytest.fixture
@@ -297,7 +294,7 @@ def threads(tmp_path: Path) -> str:
 
 def test_threads(threads: str):
     """Threads with their owner and size, and a sweep cuts them."""
-    assert "monday  user alex  3 checkpoints" in _run("threads", "--threads", threads).stdout
+    assert "monday  user alex  3 checkpoints" in run("threads", "--threads", threads).stdout
     done = _json("sweep", "--threads", threads, "--keep-last", "1", "--yes")
     assert done["checkpoints"] == 2
     assert _json("threads", "--threads", threads, "--user", "alex")[0]["checkpoints"] == 1
@@ -313,7 +310,7 @@ def test_erase_takes_threads_too(folder: Path, threads: str):
 
 def test_a_sweep_that_says_nothing_is_refused(threads: str):
     """Without a rule nothing may go, and the program says which rules there are."""
-    done = _run("sweep", "--threads", threads, "--yes")
+    done = run("sweep", "--threads", threads, "--yes")
     assert (done.exit_code, "--keep-last" in done.stderr) == (2, True)
 
 
@@ -338,14 +335,14 @@ def test_any_store_opens(folder: Path, own: dict[str, str]):
     tea = own["Likes green tea"]
     assert _json("list", *at)["count"] == 2
     assert _json("users", *at)["total_users"] == 1
-    found = _run("search", "green tea", *at)
+    found = run("search", "green tea", *at)
     assert (found.exit_code, "Likes green tea" in found.stdout) == (0, True)
     gone = _json("delete", tea, *at)
     named = ("--embedder", f"{__name__}.Own")
     assert _json("undo", gone["batch_id"], *at, *named)["restored"] == [tea]  # which embeds its text again
-    assert len(_run("export", *at).stdout.splitlines()) == 2
+    assert len(run("export", *at).stdout.splitlines()) == 2
     assert _json("doctor", *at)["findings"] == []
-    assert _run("erase", "nobody", *at, "--yes", "--no-compact").exit_code == 0
+    assert run("erase", "nobody", *at, "--yes", "--no-compact").exit_code == 0
 
 
 def test_a_text_is_not_written_without_its_vector(folder: Path, own: dict[str, str]):
@@ -353,12 +350,12 @@ def test_a_text_is_not_written_without_its_vector(folder: Path, own: dict[str, s
     at = ("--store", str(folder))
     changes = ("add", "Sails", "--user", "alex"), ("update", own["Lives in Oslo"], "Lives in Bergen")
     for command in changes:
-        done = _run(*command, *at)
+        done = run(*command, *at)
         assert done.exit_code == 1
         assert "Own" in done.stderr
         assert "--embedder NAME" in done.stderr
     assert _json("list", *at)["count"] == 2
-    added = _run("add", "Sails", "--user", "alex", *at, "--embedder", f"{__name__}.Own")
+    added = run("add", "Sails", "--user", "alex", *at, "--embedder", f"{__name__}.Own")
     assert (added.exit_code, added.stderr) == (0, "")
 
 
@@ -366,7 +363,7 @@ def test_an_embedder_that_cannot_be_made_leaves_the_words(folder: Path):
     """Where the package of the store's embedder is absent, a search goes by words and says why."""
     with LongTermStore.chroma(folder, embed=FakeEmbeddings(), embedder_id="CohereEmbeddings:x") as store:
         Memory(store).add("Likes tea", user_id="alex")
-    done = _run("search", "tea", "--store", str(folder))
+    done = run("search", "tea", "--store", str(folder))
     assert "Likes tea" in done.stdout
     assert done.stderr.startswith("By words alone")
     assert "pip install langchain-cohere" in done.stderr
@@ -375,9 +372,9 @@ def test_an_embedder_that_cannot_be_made_leaves_the_words(folder: Path):
 @pytest.mark.usefixtures("ids")
 def test_another_embedder_is_refused(folder: Path):
     """Vectors of two embedders are not compared; the error names both."""
-    done = _run("list", "--store", str(folder))
+    done = run("list", "--store", str(folder))
     assert done.exit_code == 0
-    done = _run("search", "tea", "--store", str(folder), "--embedder", f"{__name__}.Own")
+    done = run("search", "tea", "--store", str(folder), "--embedder", f"{__name__}.Own")
     assert done.exit_code == 1
     assert "LocalEmbeddings" in done.stderr
     assert "Own" in done.stderr
@@ -387,9 +384,9 @@ def test_another_embedder_is_refused(folder: Path):
 def test_the_older_name_of_the_variable(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """LANGCHAIN_MEM_PATH still names the store; LANGCHAIN_MEM_STORE comes first."""
     monkeypatch.setenv("LANGCHAIN_MEM_PATH", str(folder))
-    assert "alex" in _run("users").stdout
+    assert "alex" in run("users").stdout
     monkeypatch.setenv("LANGCHAIN_MEM_STORE", str(tmp_path / "elsewhere"))
-    assert "elsewhere" in _run("users").stderr
+    assert "elsewhere" in run("users").stderr
 
 
 @pytest.fixture
@@ -406,12 +403,12 @@ def bare(folder: Path) -> str:
 def test_doctor_mends_what_is_derived(folder: Path, bare: str):
     """It finds the memory that no search by meaning would find, computes its vector, and then finds nothing more."""
     at = ("--store", str(folder))
-    sick = _run("doctor", *at, "--json")
+    sick = run("doctor", *at, "--json")
     (finding,) = json.loads(sick.stdout)["findings"]
     assert (sick.exit_code, finding["ids"], finding["repair"]) == (5, [bare], "embed")
     mended = _json("doctor", *at, "--repair")
     assert (mended["findings"], mended["repaired"][0]["count"]) == ([], 1)
-    assert "sound" in _run("doctor", *at).stdout
+    assert "sound" in run("doctor", *at).stdout
     assert _json("search", "Any food allergies?", *at)["results"][0]["id"] == bare
 
 
@@ -422,7 +419,7 @@ def test_a_database(fresh_postgres_dsn: str):
         memory.add("Likes tea", user_id="alex")
     (found,) = _json("list", *at)["results"]
     assert _json("delete", found["id"], *at)["deleted"] == 1
-    assert "without an embedder" in _run("add", "Sails", "--user", "alex", *at).stderr
+    assert "without an embedder" in run("add", "Sails", "--user", "alex", *at).stderr
     report = _json("doctor", *at)
     assert (report["embedder"]["name"], report["findings"]) == ("Own", [])
 
@@ -446,18 +443,18 @@ def _file(folder: Path, *entries: Any) -> str:
 def test_import_mem0(folder: Path, tmp_path: Path):
     """A dry run writes nothing, not even a folder; then it is imported once."""
     options = ("import-mem0", _file(tmp_path, MEM0, {**MEM0, "id": "m2"}), "--store", str(folder))
-    dry = _run(*options, "--dry-run")
+    dry = run(*options, "--dry-run")
     assert (dry.exit_code, dry.stdout) == (0, "1 would be imported, 0 here already, 1 say the same as another\n")
     assert not folder.exists()
-    assert _run(*options).stdout == "1 imported, 0 here already, 1 say the same as another\n"
-    assert _run(*options).stdout == "0 imported, 1 here already, 1 say the same as another\n"
-    (line, _) = _run("list", "--store", str(folder), "--user", "alex").stdout.splitlines()
+    assert run(*options).stdout == "1 imported, 0 here already, 1 say the same as another\n"
+    assert run(*options).stdout == "0 imported, 1 here already, 1 say the same as another\n"
+    (line, _) = run("list", "--store", str(folder), "--user", "alex").stdout.splitlines()
     assert line.split("  ") == ["m1", "2024-07-01", "user alex", "Likes tea"]
 
 
 def test_import_mem0_names_what_is_bad(folder: Path, tmp_path: Path):
     """Good memories are taken, the bad are named one a line, and the exit code tells a script."""
-    done = _run("import-mem0", _file(tmp_path, MEM0, {"memory": "Whose?"}, 5), "--store", str(folder))
+    done = run("import-mem0", _file(tmp_path, MEM0, {"memory": "Whose?"}, 5), "--store", str(folder))
     assert (done.exit_code, done.stdout.split(",")[0]) == (5, "1 imported")
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["line 2", "line 3"]
 
@@ -465,10 +462,9 @@ def test_import_mem0_names_what_is_bad(folder: Path, tmp_path: Path):
 def test_import_mem0_for_an_owner(folder: Path, tmp_path: Path):
     """--user owns what names nobody."""
     assert (
-        _run("import-mem0", _file(tmp_path, {"memory": "Sails"}), "--store", str(folder), "--user", "mia").exit_code
-        == 0
+        run("import-mem0", _file(tmp_path, {"memory": "Sails"}), "--store", str(folder), "--user", "mia").exit_code == 0
     )
-    assert "Sails" in _run("list", "--store", str(folder), "--user", "mia").stdout
+    assert "Sails" in run("list", "--store", str(folder), "--user", "mia").stdout
 
 
 @pytest.mark.parametrize(
@@ -495,7 +491,7 @@ def test_errors_are_one_line(arguments: tuple[str, ...], tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     if arguments[0] in ("list", "search", "history", "mcp"):
         (tmp_path / "memory").mkdir()
-    done = _run(*arguments)
+    done = run(*arguments)
     assert (done.exit_code, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
     assert not isinstance(done.exception, (ValueError, OSError))
@@ -504,7 +500,7 @@ def test_errors_are_one_line(arguments: tuple[str, ...], tmp_path: Path, monkeyp
 def test_looking_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A command that reads does not leave an empty store behind."""
     monkeypatch.chdir(tmp_path)
-    assert _run("users").exit_code == 1
+    assert run("users").exit_code == 1
     assert not list(tmp_path.iterdir())
 
 
@@ -515,9 +511,9 @@ def test_what_is_stored_does_not_steer_a_terminal():
 
 def test_instructions_and_kinds(folder: Path):
     """What an agent is told is shown and changed, with the difference; documents are listed by their kind."""
-    assert "+Be brief." in _run("instruct", "Be brief.", "--agent", "a", "--store", str(folder)).stdout
-    _run("instruct", "-", "--agent", "a", "--reason", "rude", "--store", str(folder), input="Be kind.\n")
-    shown = _run("instructions", "--agent", "a", "--store", str(folder)).stdout
+    assert "+Be brief." in run("instruct", "Be brief.", "--agent", "a", "--store", str(folder)).stdout
+    run("instruct", "-", "--agent", "a", "--reason", "rude", "--store", str(folder), input="Be kind.\n")
+    shown = run("instructions", "--agent", "a", "--store", str(folder)).stdout
     assert "system, version 2\n    Be kind.\n" in shown
-    assert "+Be kind." in _run("instructions", "--agent", "a", "--diff", "system", "--store", str(folder)).stdout
+    assert "+Be kind." in run("instructions", "--agent", "a", "--diff", "system", "--store", str(folder)).stdout
     assert _json("list", "--kind", "Task", "--user", "alex", "--json", "--store", str(folder))["count"] == 0

@@ -10,10 +10,11 @@ import pytest
 import typer.main
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from langchain_mem import Memory
 from langchain_mem.cli import app
+from tests.program import run
 
 LONG = "q" * 5_000
 SECRET = "s3cr3t-of-a-dsn"
@@ -101,14 +102,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _check(told: list[str]) -> None:
-    done = CliRunner().invoke(app, told, input="")
+    done = run(*told, input="")
     assert done.exception is None or isinstance(done.exception, SystemExit), (told, done.exception)
     assert done.exit_code in (0, 1, 2, 3, 5), told  # as docs/cli.md has them; 4 is another process
     said = done.stdout + done.stderr
     assert "Traceback" not in said
     assert LONG[:201] not in said.replace("\n", "").replace(" ", ""), told
     assert SECRET not in said, told
-    after: Result = CliRunner().invoke(app, ["list", "--store", "memory"])
+    after: Result = run("list", "--store", "memory")
     assert after.exit_code == 0, (told, after.stderr)
 
 

@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 
 import pytest
 from langchain_core.messages import BaseMessage
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from langchain_mem.cli import app
 from langchain_mem.demo.agent import recall, talk
 from langchain_mem.testing import OpenAIPeer
+from tests.program import run
 
 
 def _demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -143,7 +143,7 @@ def _replay(source: str, monkeypatch: pytest.MonkeyPatch) -> Result:
     """What the command prints; a replay runs in the process it is called in."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
-    return CliRunner().invoke(app, ["demo", source])
+    return run("demo", source)
 
 
 def test_replaying_locomo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

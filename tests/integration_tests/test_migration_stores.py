@@ -13,13 +13,12 @@ import pytest
 from langgraph.store.base import BaseStore, PutOp
 from langgraph.store.postgres import PostgresStore
 from langgraph.store.sqlite import SqliteStore
-from typer.testing import CliRunner, Result
 
 from langchain_mem import LongTermStore, Memory
-from langchain_mem.cli import app
 from langchain_mem.errors import InvalidRequest
 from langchain_mem.migrate.stores import copy_items, items_of
 from langchain_mem.testing import FakeEmbeddings
+from tests.program import run
 
 INDEX: Any = {"dims": 64, "embed": FakeEmbeddings(), "fields": ["text"]}
 Fill = Callable[[BaseStore], None]
@@ -46,10 +45,6 @@ def _age(address: str) -> None:
     if address.endswith(".db"):
         with closing(sqlite3.connect(address)) as connection, connection:
             connection.execute("UPDATE store SET updated_at = datetime(updated_at, '-1 hour')")
-
-
-def _run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, [*arguments])
 
 
 def _people(store: BaseStore) -> None:
@@ -89,12 +84,12 @@ def test_the_command_copies_once(source: tuple[str, Callable[[Fill], None]], tmp
     filled(_people)
     _age(address)
     folder = str(tmp_path / "ours")
-    first = _run("copy-store", "--from", address, "--to", folder, "--field", "text")
+    first = run("copy-store", "--from", address, "--to", folder, "--field", "text")
     assert (first.exit_code, first.stdout) == (0, "453 copied, 0 there already, 0 expired\n")
     filled(lambda store: store.put(("users", "bob"), "seat", {"text": "likes window seats"}))
-    dry = _run("copy-store", "--from", address, "--to", folder, "--field", "text", "--dry-run")
+    dry = run("copy-store", "--from", address, "--to", folder, "--field", "text", "--dry-run")
     assert dry.stdout == "1 would be copied, 452 there already, 0 expired\n"
-    again = _run("copy-store", "--from", address, "--to", folder, "--field", "text")
+    again = run("copy-store", "--from", address, "--to", folder, "--field", "text")
     assert again.stdout == "1 copied, 452 there already, 0 expired\n"
     with LongTermStore.chroma(folder) as store:
         assert store.count() == 453
@@ -116,7 +111,7 @@ def test_memories_of_langmem_come_to_their_users(source: tuple[str, Callable[[Fi
     filled(fill)
     folder = str(tmp_path / "ours")
     options = ("import-langmem", "--from", address, "--namespace", "memories/{langgraph_user_id}", "--store", folder)
-    first, again = _run(*options), _run(*options)
+    first, again = run(*options), run(*options)
     assert first.stderr == "1 left in threads/t1, which is not memories/{langgraph_user_id}\n"
     assert first.stdout == "2 imported, 0 here already, 1 say the same as another\n"
     assert again.stdout.splitlines()[-1] == "0 imported, 2 here already, 1 say the same as another"
@@ -154,7 +149,7 @@ def test_what_is_no_store(tmp_path: Path, fresh_postgres_dsn: str):
     for address in (str(tmp_path / "missing.db"), str(tmp_path / "notes.db"), fresh_postgres_dsn):
         with pytest.raises(InvalidRequest, match=r"SQLite file|LangGraph's"):
             list(items_of(address))
-        result = _run("copy-store", "--from", address, "--to", str(tmp_path / "ours"))
+        result = run("copy-store", "--from", address, "--to", str(tmp_path / "ours"))
         assert result.exit_code == 1
         assert len(result.stderr.splitlines()) == 1
 

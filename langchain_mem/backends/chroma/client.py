@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -69,8 +69,14 @@ def engine_errors() -> Iterator[None]:
 def persistent_client(path: Path) -> Client:
     """A client of the folder, which reports nothing to anybody."""
     with engine_errors():
-        client = chromadb.PersistentClient(path, settings=Settings(anonymized_telemetry=False))
+        client = chromadb.PersistentClient(path, settings=_settings().model_copy())  # which Chroma writes the path into
     return cast(Client, client)
+
+
+@cache
+def _settings() -> Settings:
+    """Chroma's settings: to look for each of them in the environment and in `.env` takes most of opening a folder."""
+    return Settings(anonymized_telemetry=False)
 
 
 def set_timeout(client: ClientAPI, seconds: float | None) -> None:
