@@ -233,8 +233,14 @@ def complete(value: Mapping[str, Any]) -> StoredMemory:
 
 def complete_with_log(value: Mapping[str, Any]) -> StoredMemory:
     """A stored value with the keys that an earlier release did not know, in its history too."""
-    log = [{**entry, "after": complete(entry["after"])} for entry in value["log"]]
-    return cast(StoredMemory, {**complete(value), "log": log})
+    log = value.get("log")  # of any kind: what an import was given is checked afterwards
+    completed = [_completed(entry) for entry in log] if isinstance(log, list) else log
+    return cast(StoredMemory, {**complete(value), "log": completed})
+
+
+def _completed(entry: Any) -> Any:
+    after = entry.get("after") if isinstance(entry, Mapping) else None
+    return {**entry, "after": complete(after)} if isinstance(after, Mapping) else entry
 
 
 _IDS: Final = uuid.UUID("5f0c8f3e-8d43-4a5d-9b0e-6d1f6f2f7c11")
