@@ -11,6 +11,7 @@ from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
 from langchain_mem.ranking.scale import Scale
+from langchain_mem.ranking.situations import Situations, table
 
 _WORD = re.compile(r"\w+")
 
@@ -24,6 +25,7 @@ class FakeEmbeddings(Embeddings):
     Attributes:
         dims: Length of a vector.
         scale: Says that cosines are to be taken as they are, so that nothing has to be measured.
+        situations: What it makes of everyday situations, measured once in a process and not by each store.
         texts: Every text embedded as a document, in order.
         batches: How many calls of `embed_documents` there were.
         queries: Every text embedded as a query, in order.
@@ -59,15 +61,30 @@ class FakeEmbeddings(Embeddings):
         """As `embed_query`."""
         return self.embed_query(text)
 
+    @property
+    def situations(self) -> Situations:
+        """What a store would measure of it at the first search."""
+        return _situations(self.dims)
+
     def _fail(self) -> None:
         if self.fail_with is not None:
             raise self.fail_with
 
     def _vector(self, text: str) -> list[float]:
-        words = _WORD.findall(text.casefold()) or [f"no words: {text}"]
-        total = np.sum([_direction(word, self.dims) for word in words], axis=0)
-        unit: list[float] = (total / np.linalg.norm(total)).tolist()
-        return unit
+        vector: list[float] = _unit(text, self.dims).tolist()
+        return vector
+
+
+@functools.cache
+def _situations(dims: int) -> Situations:
+    vectors = np.array([_unit(sentence, dims) for sentence in table().sentences], dtype=np.float32)
+    return Situations.of(vectors, Scale.plain(dims))
+
+
+def _unit(text: str, dims: int) -> NDArray[np.float64]:
+    words = _WORD.findall(text.casefold()) or [f"no words: {text}"]
+    total: NDArray[np.float64] = np.sum([_direction(word, dims) for word in words], axis=0)
+    return total / np.linalg.norm(total)
 
 
 @functools.lru_cache(maxsize=4096)

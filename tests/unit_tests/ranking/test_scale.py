@@ -16,6 +16,7 @@ from langchain_mem.embeddings.scales import scale_of
 from langchain_mem.errors import MissingDependency
 from langchain_mem.ranking.index import Index, IndexEntry
 from langchain_mem.ranking.scale import PRIOR, SENTENCES, Compared, Scale
+from langchain_mem.ranking.situations import table
 from langchain_mem.store.long_term import LongTermStore
 from langchain_mem.testing import FakeClock
 
@@ -134,7 +135,7 @@ def test_a_query_in_another_language_finds_the_memory() -> None:
 
 
 def test_the_store_remembers_what_it_measured() -> None:
-    """Sentences are embedded once per store: the next process that opens it reads the scale."""
+    """Sentences are embedded once per store: the next process that opens it reads the scale and the situations."""
     asked: list[int] = []
 
     class Counted(Shifted):
@@ -146,10 +147,10 @@ def test_the_store_remembers_what_it_measured() -> None:
     with Memory(first, reinforce="none") as memory:
         memory.add("Has a cat", user_id="lena", infer=False)
         memory.search("cat", user_id="lena")
-    assert asked.count(len(SENTENCES)) == 1
+    assert (asked.count(len(SENTENCES)), asked.count(len(table().sentences))) == (1, 1)
     again = LongTermStore(first.items.backend, embed=Counted(0.5))
     Memory(again, reinforce="none").search("cat", user_id="lena")
-    assert asked.count(len(SENTENCES)) == 1
+    assert (asked.count(len(SENTENCES)), asked.count(len(table().sentences))) == (1, 1)
     assert all("scales" not in namespace for namespace in again.list_namespaces())
     assert all("scales" not in item.namespace for item in again.search(()))
 
