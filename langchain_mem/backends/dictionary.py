@@ -83,7 +83,8 @@ class DictionaryBackend:
     async def get(self, addresses: Sequence[Address], now: datetime) -> list[Row | None]:
         """The unexpired rows at these addresses, in order; `None` where there is none."""
         with self._lock:
-            return _handed_out([self._at(address) for address in addresses], now)
+            rows = [self._at(address) for address in addresses]
+            return _handed_out(rows, now) if any(rows) else rows
 
     async def write(self, batch: Sequence[Write], now: datetime) -> None:
         """Does all of the batch or none of it."""

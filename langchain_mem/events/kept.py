@@ -22,7 +22,7 @@ from langchain_mem.model.instants import parse_iso
 from langchain_mem.model.scopes import EVENTS, Ids, Namespace, Scope, escape
 from langchain_mem.repository.contract import Repository
 from langchain_mem.watching import telemetry
-from langchain_mem.watching.measures import measures, without_quotes
+from langchain_mem.watching.log import measures, without_quotes
 
 NOBODY: Final[Namespace] = (EVENTS, "none", "none")
 """Where events lie that name no owner, such as a purge of everything."""

@@ -82,11 +82,13 @@ def turns_of(messages: Messages, redact: Callable[[str], str] | None = None) -> 
     several = [messages] if isinstance(messages, str | Mapping | BaseMessage) else messages
     if not isinstance(several, Iterable):
         raise _no_message(several)
+    said = list(map(_turn, several))
+    texts = list(map(strip_recalled, [turn.text for turn in said]))
+    texts = list(map(sound, texts))
+    texts = texts if redact is None else list(map(redact, texts))
     turns: list[Turn] = []
-    for place, turn in enumerate(list(map(_turn, several))):
-        text, name = sound(turn.text), turn.name
-        if redact is not None:
-            text, name = redact(text), name and redact(name)
+    for place, (turn, text) in enumerate(zip(said, texts, strict=True)):
+        name = turn.name if redact is None or turn.name is None else redact(turn.name)
         turns += [replace(turn, text=text, name=name, place=place)] if text else []
     return turns
 
@@ -110,7 +112,7 @@ def _part(block: Any) -> str:
 
 def _turn(message: Any) -> Turn:
     if isinstance(message, str):
-        return Turn(role="user", text=strip_recalled(message))
+        return Turn(role="user", text=message)
     if isinstance(message, BaseMessage):
         return _from_langchain(message)
     if isinstance(message, Mapping):
@@ -121,7 +123,7 @@ def _turn(message: Any) -> Turn:
 def _from_langchain(message: BaseMessage) -> Turn:
     return Turn(
         role=_role_of(message),
-        text=strip_recalled(text_of(message.content)),
+        text=text_of(message.content),
         id=message.id,
         name=message.name,
         said_at=_time(message.additional_kwargs.get("timestamp")),
@@ -149,7 +151,7 @@ def _from_mapping(message: Mapping[str, Any]) -> Turn:
         raise _no_message(message)
     return Turn(
         role=_ROLES[role],
-        text=strip_recalled(text_of(content)),
+        text=text_of(content),
         id=message.get("id"),
         name=message.get("name"),
         said_at=_time(message.get("timestamp")),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from typing import Any, Final, Unpack, cast
@@ -16,7 +15,7 @@ from langchain_mem.extraction.worth_keeping import says_again
 from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.learn import Learning
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.options import check_ids, check_importance, check_names
+from langchain_mem.memory.options import check_ids, check_names
 from langchain_mem.memory.reading.candidates import Search, candidates
 from langchain_mem.memory.reading.queries import live, view
 from langchain_mem.memory.reading.ranked import read_rows
@@ -27,7 +26,17 @@ from langchain_mem.memory.writing.journal import journal_address
 from langchain_mem.memory.writing.marks import Words, edited, mark_of, marked, outdate
 from langchain_mem.memory.writing.unit_of_work import UnitOfWork
 from langchain_mem.model.instants import event_span, instant, iso
-from langchain_mem.model.records import AddedMemory, AddResult, Importance, Rejected, Source, source_of
+from langchain_mem.model.records import (
+    AddedMemory,
+    AddResult,
+    Importance,
+    Rejected,
+    Source,
+    batch_id_of,
+    check_importance,
+    is_repeatable,
+    source_of,
+)
 from langchain_mem.model.scopes import Ids, Scope
 
 _NEAR: Final = 8
@@ -95,6 +104,7 @@ async def _add(
         settings,
         messages,
         ids,
+        infer=infer,
         metadata=metadata,
         categories=categories,
         importance=importance,
@@ -104,27 +114,23 @@ async def _add(
         timestamp=timestamp,
         source=source,
     )
-    return await remember(settings, addition, infer, dry_run=dry_run)
+    return await remember(settings, addition, dry_run=dry_run)
 
 
 add, aadd = operation(_add)
 
 
-async def remember(
-    settings: Settings, addition: Addition, infer: bool | None = None, *, dry_run: bool = False
-) -> AddResult:
+async def remember(settings: Settings, addition: Addition, *, dry_run: bool = False) -> AddResult:
     """Does what `add` does with what was said, or says what it would do."""
-    infers = settings.infers(infer)
-    addition = replace(addition, selective=infer is None and not infers and not addition.plain)
     former, entry = await _before(settings, addition) if addition.repeatable else ({}, None)
     if entry is not None and not await _deleted(settings, entry, addition.now):
         return {"results": entry["results"], "batch_id": entry["batch_id"]}
     if dry_run:
-        return await _tried(settings, addition, former, infers)
-    result = await _added(settings, addition, former, infers, entry)
+        return await _tried(settings, addition, former)
+    result = await _added(settings, addition, former, entry)
     results, rejected = map(dict, result["results"]), map(dict, result.get("rejected", ()))
     told = {"batch_id": result["batch_id"], "results": list(results), "rejected": list(rejected)}
-    settings.activity.record("add", iso(addition.now), addition.scope.ids(), **told)
+    settings.activity.record("add", addition.now_iso, addition.ids, **told)
     return result
 
 
@@ -134,13 +140,13 @@ async def _before(settings: Settings, addition: Addition) -> tuple[Words, Mappin
     return former, None if former else await _standing(settings, addition)
 
 
-async def _tried(settings: Settings, addition: Addition, former: Words, infers: bool) -> AddResult:
+async def _tried(settings: Settings, addition: Addition, former: Words) -> AddResult:
     """What an addition would do."""
     changes, rejected = new_unit_of_work(settings, addition), []
-    if infers:
+    if addition.infers:
         rejected = await learn(settings, addition, changes)
     else:
-        await _keep(settings, addition, changes)
+        await _keep(settings, addition, addition.verbatim(), changes)
     await outdate(settings, addition, changes, former)
     return result_of(changes, rejected)
 
@@ -155,26 +161,27 @@ async def learn(settings: Settings, addition: Addition, changes: UnitOfWork) -> 
     return rejected
 
 
-async def _added(
-    settings: Settings, addition: Addition, former: Words, infers: bool, entry: Mapping[str, Any] | None
-) -> AddResult:
+async def _added(settings: Settings, addition: Addition, former: Words, entry: Mapping[str, Any] | None) -> AddResult:
     """Adds an addition portion by portion, each written before the next is asked for.
 
     What a portion said is known when the next one is extracted, and stays where a later one fails. Where this very call
     was made before, its `entry` in the journal is continued, so that `undo` takes back both.
     """
     earlier = None if entry is None else {**entry, "results": []}
-    portions = addition.portions(settings.extraction_tokens) if infers else [addition]
-    results: list[AddedMemory] = []
-    rejected: list[Rejected] = []
+    portions = addition.portions(settings.extraction_tokens) if addition.infers else [addition]
+    result: AddResult = {"results": [], "batch_id": addition.batch_id}
     patient = True
     for portion in await _unsettled(settings, portions):
-        learning = await asked(settings, portion, patient=patient) if infers else None
-        part = await settled(settings.turnstile, partial(_write_portion, settings, portion, former, learning, earlier))
-        results += part["results"]
-        rejected += part.get("rejected", ())
-        patient = learning is None or learning.understood
-    return _result(results, addition.batch_id, rejected)
+        learning = await asked(settings, portion, patient=patient) if addition.infers else None
+        said = portion.verbatim() if learning is None else learning
+        attempt = partial(_write_portion, settings, portion, former, said, earlier)
+        result["results"] += await settled(settings.turnstile, attempt)
+        if learning is not None:
+            result.setdefault("rejected", []).extend(learning.rejected)
+            patient = learning.understood
+    if not result.get("rejected"):
+        result.pop("rejected", None)
+    return result
 
 
 async def _unsettled(settings: Settings, portions: Sequence[Addition]) -> list[Addition]:
@@ -191,28 +198,33 @@ async def _write_portion(
     settings: Settings,
     portion: Addition,
     former: Words,
-    learning: Learning | None,
+    said: Learning | Sequence[Draft],
     earlier: Mapping[str, Any] | None,
-) -> AddResult:
-    before = await _journal(settings, portion) if portion.batch is not None else earlier
+) -> list[AddedMemory]:
+    """Writes what is learned of a portion, or its turns as they are."""
+    before = await _journal(settings, portion) if portion.is_portion else earlier
     changes = new_unit_of_work(settings, portion, before)
-    await (_keep(settings, portion, changes) if learning is None else learning.decide(changes))
+    if isinstance(said, Learning):
+        await said.decide(changes)
+    elif portion.selective:
+        await _keep(settings, portion, said, changes)
+    else:
+        await changes.enter(said)
     if former:
         here = {turn.id for turn in portion.turns}
         await outdate(settings, portion, changes, {key: words for key, words in former.items() if key in here})
-    await written(settings, portion, changes)
-    return result_of(changes, [] if learning is None else learning.rejected)
+    await changes.save(portion.home, await marked(settings, portion) if portion.repeatable else ())
+    return changes.results
 
 
-async def _keep(settings: Settings, addition: Addition, changes: UnitOfWork) -> None:
+async def _keep(settings: Settings, addition: Addition, drafts: Sequence[Draft], changes: UnitOfWork) -> None:
     """Keeps turns verbatim; where nobody said how, forgets what their user asked to be forgotten."""
-    drafts = addition.verbatim()
     if not addition.selective:
         await changes.enter(drafts)
         return
     await changes.enter([draft for draft in drafts if not await _repeats_memory(settings, addition, draft)])
     if any(wishes_to_forget(turn.text) for turn in addition.turns if turn.role == "user"):
-        rows, _ = await settings.repo.select([addition.scope.home()], live(addition.now), addition.now)
+        rows, _ = await settings.repo.select([addition.home], live(addition.now), addition.now)
         for row in rows:
             if asks_to_forget(row.value, addition.turns):
                 changes.delete(row, reason="asked to be forgotten")
@@ -254,6 +266,7 @@ def addition_of(
     ids: Ids,
     *,
     source: Mapping[str, Any] | None,
+    infer: bool | None = False,
     metadata: Mapping[str, Any] | None = None,
     categories: Sequence[str] | None = None,
     importance: Importance = "normal",
@@ -264,27 +277,42 @@ def addition_of(
 ) -> Addition:
     """The arguments of an `add`, checked, and without secrets."""
     scope = Scope.owned(ids)
-    check_importance(importance)
-    now = settings.now()
+    whose, home = scope.ids(), scope.home()
+    turns = turns_of(messages, settings.redact)
+    now, infers, plain = settings.now(), settings.infers(infer), isinstance(messages, str)
+    metadata, categories = settings.clean_metadata(metadata), settings.clean_names(categories)
+    phrases = [] if useful_for is None else settings.clean_phrases(useful_for)
     at = now if timestamp is None else instant(timestamp)
+    expires = settings.expiration(expiration_date, scope, at)
     told = timestamp if event_date is None else event_date
     start, end = (None, None) if told is None else event_span(told)
-    turns = turns_of(messages, settings.redact)
+    positions, at_iso, now_iso = settings.positions(at, len(turns)), iso(at), iso(now)
+    check_importance(importance)
+    origin = source_of() if source is None else _source(source)
+    repeatable = is_repeatable(origin)
     return Addition(
         scope=scope,
+        ids=whose,
+        home=home,
+        batch_id=batch_id_of(whose, origin, [turn.spoken for turn in turns] if repeatable else ()),
+        repeatable=repeatable,
         turns=turns,
         at=at,
         now=now,
-        metadata=settings.clean_metadata(metadata),
-        categories=settings.clean_names(categories),
+        at_iso=at_iso,
+        now_iso=now_iso,
+        infers=infers,
+        metadata=metadata,
+        categories=categories,
         importance=importance,
-        useful_for=[] if useful_for is None else settings.clean_phrases(useful_for),
-        expiration_date=settings.expiration(expiration_date, scope, at),
+        useful_for=phrases,
+        expiration_date=expires,
         event_date=start,
         event_end=end,
-        positions=settings.positions(at, len(turns)),
-        source=source_of() if source is None else _source(source),
-        plain=isinstance(messages, str),
+        positions=positions,
+        source=origin,
+        plain=plain,
+        selective=infer is None and not infers and not plain,
     )
 
 
@@ -333,6 +361,7 @@ def new_unit_of_work(settings: Settings, addition: Addition, before: Mapping[str
         settings,
         at=addition.at,
         now=addition.now,
+        told=(addition.at_iso, addition.now_iso),
         batch_id=addition.batch_id,
         source=addition.source,
         before=before,
@@ -340,18 +369,7 @@ def new_unit_of_work(settings: Settings, addition: Addition, before: Mapping[str
     )
 
 
-async def written(settings: Settings, addition: Addition, changes: UnitOfWork) -> None:
-    """Writes what an addition changes, with the note that its messages have been added."""
-    if addition.repeatable:
-        changes.batch.also(await marked(settings, addition))
-    await changes.save(addition.scope)
-
-
 def result_of(changes: UnitOfWork, rejected: list[Rejected]) -> AddResult:
     """What `add` returns of changes."""
-    return _result(changes.results, changes.batch_id, rejected)
-
-
-def _result(results: list[AddedMemory], batch_id: str, rejected: list[Rejected]) -> AddResult:
-    result: AddResult = {"results": results, "batch_id": batch_id}
+    result: AddResult = {"results": changes.results, "batch_id": changes.batch_id}
     return cast(AddResult, {**result, "rejected": rejected}) if rejected else result

@@ -36,7 +36,7 @@ from langchain_mem.model.instants import iso
 from langchain_mem.model.records import Rejected, StoredMemory, complete
 from langchain_mem.model.scopes import Namespace, Scope, owner_of
 from langchain_mem.store.items import Scan
-from langchain_mem.watching.measures import without_quotes
+from langchain_mem.watching.log import without_quotes
 
 KNOWN_TOKENS: Final = 2_000
 """At most so many tokens of known memories are shown to the model."""
@@ -242,7 +242,7 @@ class Asking:
     def home(self, operation: CheckedProposal) -> Namespace:
         """Where an operation's fact goes."""
         role: Role = "assistant" if operation.subject == "assistant" else "user"
-        return self._addition.home(role, session=operation.layer == "session")
+        return self._addition.home_of(role, session=operation.layer == "session")
 
     def _outdated(self, operation: CheckedProposal) -> str | None:
         """Why an import of older messages must not change what was learned since."""

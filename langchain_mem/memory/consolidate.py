@@ -333,7 +333,7 @@ class Consolidation:
                 by = changes.batch.current(there[each.by["id"]])
                 changes.supersede(there[each.memory["id"]], by, reason=each.reason or None)
                 done["retired"].append(_told_retired(each))
-        await changes.save(self._scope)
+        await changes.save(self._scope.home())
         return done
 
     async def _merge(self, changes: UnitOfWork, merge: Merge, there: Mapping[str, Row]) -> str:

@@ -21,7 +21,7 @@ from langchain_mem.backends.base import Address, Row
 from langchain_mem.errors import InvalidRequest, shown
 from langchain_mem.filters.conditions import conjunction
 from langchain_mem.memory.operation import operation
-from langchain_mem.memory.options import check_importance, check_limit
+from langchain_mem.memory.options import check_limit
 from langchain_mem.memory.reading.pages import page as page_of
 from langchain_mem.memory.reading.queries import live, of_kind, present, view
 from langchain_mem.memory.settings import Expiration, Settings, names
@@ -40,7 +40,16 @@ from langchain_mem.model.documents import (
 )
 from langchain_mem.model.instants import event_span, iso, later
 from langchain_mem.model.kinds import Many, is_schema
-from langchain_mem.model.records import AddResult, Importance, MemoryDict, StoredMemory, id_for, is_live, public
+from langchain_mem.model.records import (
+    AddResult,
+    Importance,
+    MemoryDict,
+    StoredMemory,
+    check_importance,
+    id_for,
+    is_live,
+    public,
+)
 from langchain_mem.model.scopes import Ids, Scope
 
 S = TypeVar("S", bound=BaseModel)

@@ -83,16 +83,6 @@ def check_checkpointer(checkpointer: Any) -> None:
         raise InvalidRequest(f"checkpointer must be a LangGraph checkpointer, not {shown(checkpointer)}.")
 
 
-def check_importance(importance: Any) -> None:
-    """Refuses what is no importance.
-
-    Raises:
-        InvalidRequest: It is something else.
-    """
-    if importance not in ("always", "normal"):
-        raise InvalidRequest(f'importance is "always" or "normal", not {importance!r:.100}.')
-
-
 def check_decay(decay: Decays) -> None:
     """Refuses what is no setting of decay.
 

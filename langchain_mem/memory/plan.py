@@ -51,7 +51,7 @@ async def _plan(
     await outdate(settings, addition, changes, await edited(settings, addition))
     if addition.repeatable:
         changes.batch.also(await marked(settings, addition))
-    writes = await changes.writes(addition.scope)
+    writes = await changes.writes(addition.home)
     result = result_of(changes, rejected)
     if "revised" in before:
         result["revised"] = before["revised"]

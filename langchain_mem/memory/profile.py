@@ -105,7 +105,7 @@ class Profile:
         else:
             draft = Draft(home=self._place.namespace, text=fields.pop("memory"), schema=PROFILE, **fields)
             memory = changes.add(draft, row, memory_id=self._place.key)
-        await changes.save(self._scope)
+        await changes.save(self._scope.home())
         return public(memory)
 
     async def _entry(self) -> Any:

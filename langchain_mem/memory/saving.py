@@ -8,14 +8,14 @@ from typing import Any, Final, Unpack
 
 from pydantic import BaseModel
 
-from langchain_mem.memory.add import addition_of, new_unit_of_work, result_of, written
+from langchain_mem.memory.add import addition_of, new_unit_of_work, result_of
 from langchain_mem.memory.documents import drafts_of
 from langchain_mem.memory.operation import Operation
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.collections import enter_document
 from langchain_mem.memory.writing.contention import settled
+from langchain_mem.memory.writing.marks import marked
 from langchain_mem.memory.writing.unit_of_work import UnitOfWork
-from langchain_mem.model.instants import iso
 from langchain_mem.model.records import AddResult, source_of
 from langchain_mem.model.scopes import Ids, Scope
 
@@ -46,13 +46,13 @@ async def _save(
     async def attempt() -> AddResult:
         changes = new_unit_of_work(settings, addition)
         await changes.enter([replace(draft, **told) for draft in addition.verbatim()])
-        await written(settings, addition, changes)
+        await changes.save(addition.home, await marked(settings, addition) if addition.repeatable else ())
         return result_of(changes, [])
 
     result = await settled(settings.turnstile, attempt)
     told_of = [dict(each) for each in result["results"]]
     settings.activity.record(
-        "add", iso(addition.now), addition.scope.ids(), batch_id=result["batch_id"], results=told_of, rejected=[]
+        "add", addition.now_iso, addition.ids, batch_id=result["batch_id"], results=told_of, rejected=[]
     )
     return result
 

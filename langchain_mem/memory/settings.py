@@ -106,8 +106,7 @@ class Settings:
 
     def positions(self, at: datetime, count: int) -> list[str]:
         """So many places, one after the other."""
-        told = iso(at)
-        return [f"{told}|{next(self._order):09d}" for _ in range(count)]
+        return list(map(f"{iso(at)}|{{:09d}}".format, itertools.islice(self._order, count)))
 
     def infers(self, infer: bool | None) -> bool:
         """Whether an `add` asks the model.

@@ -43,7 +43,7 @@ from langchain_mem.memory.writing.claims import Claim
 from langchain_mem.memory.writing.contention import settled
 from langchain_mem.memory.writing.drafts import Addition
 from langchain_mem.model.instants import iso, parse_iso
-from langchain_mem.model.records import source_of
+from langchain_mem.model.records import batch_id_of, is_repeatable, source_of
 from langchain_mem.model.scopes import WAITING, Ids, Namespace, Scope, unescape
 
 R = TypeVar("R")
@@ -338,14 +338,25 @@ def _addition(settings: Settings, row: Row, now: datetime) -> Addition:
     said = turns(note["messages"], dated=settings.model is not None)
     last = note["messages"][-1]
     at = min(now, parse_iso(last["said_at"]))
+    scope = Scope(**note["ids"])
+    infers = settings.infers(None)
+    source = source_of(note["thread_id"], last["checkpoint_id"], [one["id"] for one in note["messages"]])
     return Addition(
-        scope=Scope(**note["ids"]),
+        scope=scope,
+        ids=scope.ids(),
+        home=scope.home(),
+        batch_id=batch_id_of(scope.ids(), source, [turn.spoken for turn in said]),
+        repeatable=is_repeatable(source),
         turns=said,
         at=at,
         now=now,
-        source=source_of(note["thread_id"], last["checkpoint_id"], [one["id"] for one in note["messages"]]),
+        at_iso=iso(at),
+        now_iso=iso(now),
+        infers=infers,
+        selective=not infers,
+        source=source,
         positions=[settings.position(parse_iso(note["messages"][turn.place]["said_at"])) for turn in said],
-        expiration_date=settings.expiration(None, Scope(**note["ids"]), at),
+        expiration_date=settings.expiration(None, scope, at),
         awaited=True,
     )
 

@@ -382,7 +382,7 @@ def _line(one: Brought) -> str:
         position=iso(at),
     )
     batch_id = uuid.uuid5(_IDS, one.id).hex
-    memory = draft.stored(one.id, now=iso(at), batch_id=batch_id, source=source_of())
+    memory = draft.stored(one.id, digest(one.text), now=iso(at), batch_id=batch_id, source=source_of())
     stored = {**memory, "updated_at": iso(one.updated_at)}
     # no uses: decay then goes by the last update, as for memories from before it was turned on
     return json.dumps({"format": FORMAT, "namespace": home, "touches": [], "memory": stored}, ensure_ascii=False)

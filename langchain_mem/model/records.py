@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import (
     Any,
@@ -21,6 +21,7 @@ from typing import (
 
 from typing_extensions import TypedDict
 
+from langchain_mem.errors import InvalidRequest
 from langchain_mem.model.instants import later, parse_iso
 from langchain_mem.model.json_values import copied
 
@@ -346,6 +347,35 @@ def id_for(home: Sequence[str], text: str, attempt: int = 0) -> str:
         attempt: 0, or more where that id's memory has meanwhile been changed to another text.
     """
     return str(uuid.uuid5(_IDS, "\x1f".join([*home, fold(text), str(attempt)])))
+
+
+def is_repeatable(source: Source) -> bool:
+    """Whether a source names what was said, so that the same call can be told when it is repeated."""
+    return source["thread_id"] is not None and bool(source["message_ids"])
+
+
+def batch_id_of(ids: Mapping[str, str], source: Source, said: Iterable[str]) -> str:
+    """The id of the batch of an addition: derived from what was said where that can be told, else random.
+
+    Args:
+        ids: Whose memories.
+        source: Thread and messages.
+        said: The words of each message: two facts may rest on the same one.
+    """
+    if not is_repeatable(source):
+        return uuid.uuid4().hex
+    whose = (f"{name}={value}" for name, value in ids.items())
+    return batch_id_for(*whose, str(source["thread_id"]), *source["message_ids"], *said)
+
+
+def check_importance(importance: Any) -> None:
+    """Refuses what is no importance.
+
+    Raises:
+        InvalidRequest: It is something else.
+    """
+    if importance not in ("always", "normal"):
+        raise InvalidRequest(f'importance is "always" or "normal", not {importance!r:.100}.')
 
 
 def batch_id_for(*parts: str) -> str:

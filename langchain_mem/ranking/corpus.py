@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from langchain_mem.ranking.bm25 import AFTER, BEFORE, EARLIER, Widths, idf, saturation
 from langchain_mem.ranking.parts import Floats, Mask, Parts
-from langchain_mem.ranking.relevance import Scores, is_question, relevance
+from langchain_mem.ranking.passing import is_question
+from langchain_mem.ranking.relevance import Scores, relevance
 from langchain_mem.ranking.tokens import tokenize
 
 Position = int | float | str

@@ -25,8 +25,7 @@ from langchain_mem.ranking.bm25 import Layout
 from langchain_mem.ranking.columns import Columns, Growing, Vectors
 from langchain_mem.ranking.order import Order
 from langchain_mem.ranking.parts import Floats, Mask, Parts, Places
-from langchain_mem.ranking.passing import is_passing
-from langchain_mem.ranking.relevance import is_question
+from langchain_mem.ranking.passing import is_passing, is_question
 from langchain_mem.ranking.scale import Compared, Scale
 from langchain_mem.ranking.situations import Situations, Wanted
 from langchain_mem.ranking.subjects import subjects, subjects_of
@@ -183,7 +182,7 @@ class Index(Generic[Handle]):
     def having(self, path: Path, value: str) -> list[Handle]:
         """The documents whose field, one that there is a column of, is this text."""
         found = self.columns[path].equal(value)
-        return self.handles_of(found[self.living[found]])
+        return self.handles_of(found[self.living[found]]) if len(found) else []
 
     def number(self, handle: Handle) -> int | None:
         """The number of a document, `None` where there is no such document."""
@@ -231,16 +230,22 @@ class Index(Generic[Handle]):
             return
         for entry in entries:
             self._forget(entry.handle)
-        prefixes, lengths = _prefixes(entries), self._postings.extend(texts, self.size)
+        self.holds_whole = self.holds_whole or any(entry.whole is not None for entry in entries)
+        first, prefixes = self._number(entries), _prefixes(entries)
+        is_linked = bool(self._citing) or any(entry.cites for entry in entries)
+        self._changed()
+        lengths = self._postings.extend(texts, first)
         asks, passing = list(map(is_question, texts)), list(map(is_passing, texts))
+        self._order.extend(entries, lengths)
         self._asks.add(len(entries), asks)
         self._passing.add(len(entries), passing)
         self._vectors.extend(vectors, len(entries), has)
         self.columns.extend(fields)
         self._living.add(len(entries), True)
         self._prefixes.add(len(entries), prefixes)
-        self._number(entries, lengths)
-        self.holds_whole = self.holds_whole or any(entry.whole is not None for entry in entries)
+        self.living, self.asks = self._living.all, self._asks.all
+        if is_linked:
+            self._link(entries, first)
 
     def remove(self, handles: Iterable[Handle]) -> None:
         """Forgets documents; one that is not there is passed over."""
@@ -410,20 +415,19 @@ class Index(Generic[Handle]):
         self._start()
         self._living.add(len(entries), True)
         self._prefixes.add(len(entries), _prefixes(entries))
-        self._number(entries, lengths)
+        first = self._number(entries)
+        self._order.extend(entries, lengths)
+        self._link(entries, first)
+        self._changed()
 
-    def _number(self, entries: Sequence[IndexEntry[Handle]], lengths: npt.NDArray[np.int64]) -> None:
-        """Notes who documents are, where they stand and what they rest on."""
+    def _number(self, entries: Sequence[IndexEntry[Handle]]) -> int:
+        """Gives documents the next numbers, and says the first of them."""
         first = self.size
         self._entries.extend(entries)
         for number, entry in enumerate(entries, first):
             self._numbers[entry.handle] = number
             self._by_key.setdefault(entry.key, []).append(number)
-        self._order.extend(entries, lengths)
-        self._changed()
-        for number, entry in enumerate(entries, first):
-            if entry.cites or entry.key in self._citing:
-                self._link(number, entry)
+        return first
 
     def _forget(self, handle: Handle) -> None:
         number = self._numbers.pop(handle, None)
@@ -440,13 +444,14 @@ class Index(Generic[Handle]):
             del self._by_key[entry.key]
         self._changed()
 
-    def _link(self, number: int, entry: IndexEntry[Handle]) -> None:
-        """Notes what a document cites, and who cites it; either may come first."""
-        fresh = [(number, cited) for key in entry.cites for cited in self._by_key.get(key, ())]
-        fresh += [(citing, number) for citing in self._citing.get(entry.key, ()) if citing != number]
-        for key in entry.cites:
-            self._citing.setdefault(key, []).append(number)
-        self._links += fresh
+    def _link(self, entries: Sequence[IndexEntry[Handle]], first: int) -> None:
+        """Notes what documents, numbered from `first`, cite and who cites them; either may come first."""
+        for number, entry in enumerate(entries, first):
+            if entry.cites or entry.key in self._citing:
+                self._links += [(number, cited) for key in entry.cites for cited in self._by_key.get(key, ())]
+                self._links += [(citing, number) for citing in self._citing.get(entry.key, ()) if citing != number]
+                for key in entry.cites:
+                    self._citing.setdefault(key, []).append(number)
 
 
 def _prefixes(entries: Sequence[IndexEntry[Any]]) -> npt.NDArray[np.uint64]:

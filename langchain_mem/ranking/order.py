@@ -68,8 +68,9 @@ class Order:
         for column in (self.before, self.after, self.group):
             column.add(len(places))
         if len(places) < 32:  # below, sorting groups anew costs more than it saves
-            for i, place in enumerate(places):
-                self._insert(first + i, place)
+            for document, place in enumerate(places, first):
+                if place.group is not None:
+                    self._insert(document, place, place.group)
         else:
             self._insert_many(first, places)
 
@@ -85,10 +86,8 @@ class Order:
         self.group.all[document] = self.before.all[document] = self.after.all[document] = NOBODY
         self._measure(number, -1, -int(self.lengths.all[document]))
 
-    def _insert(self, document: int, place: Placed) -> None:
-        if place.group is None:
-            return
-        number = self._number(place.group)
+    def _insert(self, document: int, place: Placed, group: str) -> None:
+        number = self._number(group)
         self.group.all[document] = number
         standings = self.standings[number]
         insort(standings, standing := _standing(place, document))

@@ -1,4 +1,4 @@
-"""Which memories are hardly ever needed for a request about the present, told by how English ones are worded.
+"""Which memories ask, and which are hardly ever needed for a request about the present, told by how they are worded.
 
 What happened once ("Lost an umbrella in 2021"), what somebody thinks of things ("Thinks airports are too loud") and
 what is so with people at a distance ("Old flatmate Dagmar is vegetarian") reads much like what a request needs ("Is
@@ -66,6 +66,7 @@ _OTHERS: Final = regex(
     rf"(?:(?:old|former|ex-?|previous)[ -]?(?:{_DISTANT}|{_FORMER})|(?:{_DISTANT}))s?\b",
     re.IGNORECASE,
 )
+_QUESTION: Final = regex(r"[?？؟]\W*(\[[^\]]*\]\s*)?$")
 _PAST_QUESTION: Final = regex(
     r"\b(?:ago|did|didn't|ever|had|happened|last|used to|was|wasn't|were|weren't|yesterday)\b"
     r"|\b(?:has|have)\b(?:\W+\w+){0,4}?\W+(?:been|done|\w+ed|\w+en)\b",
@@ -74,6 +75,15 @@ _PAST_QUESTION: Final = regex(
 _FORMER_PLACE: Final = regex(
     r"\b(?:at|from|of) the (?:former|last|old|previous) (?:company|employer|flat|job|office|place|school|team)\b"
 )
+
+
+def is_question(text: str) -> bool:
+    """Whether a memory asks rather than says; what stands in brackets at its end is not looked at.
+
+    >>> is_question("Ann: Which one?"), is_question("Which one? [shares a photo]"), is_question("Why? Because.")
+    (True, True, False)
+    """
+    return _QUESTION.search(text) is not None
 
 
 def is_passing(text: str) -> bool:

@@ -245,15 +245,6 @@ def _confidence(parts: Parts) -> float:
     return float(sure[_weighed(parts)].max(initial=0.0))
 
 
-def is_question(text: str) -> bool:
-    """Whether a memory asks rather than says; what stands in brackets at its end is not looked at.
-
-    >>> is_question("Ann: Which one?"), is_question("Which one? [shares a photo]"), is_question("Why? Because.")
-    (True, True, False)
-    """
-    return _QUESTION.search(text) is not None
-
-
 def asks_about_now(query: str) -> bool:
     """Whether an English question is about the present, so that the newest statement answers it.
 
@@ -310,7 +301,6 @@ def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-_QUESTION = regex(r"[?？؟]\W*(\[[^\]]*\]\s*)?$")
 _OPEN_WORDS = frozenset(
     tokenize("anything everything facts information know known learned memories memory notes person profile recall "
              "remember remembered say said saved something stored summarize summary tell told user who")

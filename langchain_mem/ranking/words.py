@@ -54,10 +54,6 @@ class Vocabulary(dict[str, int]):
         first, ends = (np.cumsum(sizes) - sizes)[written], np.cumsum(each)
         return np.asarray(tokens[np.repeat(first - (ends - each), each) + np.arange(each.sum())])
 
-    def number(self, token: str) -> int:
-        """The number of a token; a new one where it was never seen."""
-        return self.tokens.setdefault(token, len(self.tokens))
-
 
 class Postings:
     """Documents and counts by token."""
@@ -82,13 +78,20 @@ class Postings:
         Returns:
             How many tokens each text has.
         """
-        if len(texts) < 32:  # below, arrays cost more than they save
-            return np.array([self._append(text, first + i) for i, text in enumerate(texts)], dtype=np.int64)
-        terms, documents = self._numbered(texts)
-        lengths = np.bincount(documents, minlength=len(texts))
-        pairs, counts = np.unique(terms * len(texts) + documents, return_counts=True)
-        self._merge(pairs // len(texts), pairs % len(texts) + first, counts)
-        return lengths.astype(np.int64)
+        if len(texts) >= 32:  # below, arrays cost more than they save
+            return self._extend_many(texts, first)
+        numbers, lengths = self._vocabulary.tokens, []
+        for document, tokens in enumerate(map(tokenize, texts), first):
+            lengths.append(len(tokens))
+            for token, count in Counter(tokens).items():
+                number = numbers.setdefault(token, len(numbers))
+                documents, counts = self._recent.setdefault(number, (array("i"), array("i")))
+                documents.append(document)
+                counts.append(count)
+                self._waiting += 1
+        if self._waiting > max(_MERGE_AT, len(self._documents) // 8):
+            self._merge(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
+        return np.array(lengths, dtype=np.int64)
 
     def of(self, tokens: Iterable[str]) -> list[Found]:
         """What has each of some tokens, documents that are gone among it."""
@@ -125,16 +128,12 @@ class Postings:
             documents, counts = np.concatenate([documents, np.array(more)]), np.concatenate([counts, np.array(often)])
         return documents.astype(np.intp), counts.astype(np.int64)
 
-    def _append(self, text: str, document: int) -> int:
-        tokens = tokenize(text)
-        for token, count in Counter(tokens).items():
-            documents, counts = self._recent.setdefault(self._vocabulary.number(token), (array("i"), array("i")))
-            documents.append(document)
-            counts.append(count)
-            self._waiting += 1
-        if self._waiting > max(_MERGE_AT, len(self._documents) // 8):
-            self._merge(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
-        return len(tokens)
+    def _extend_many(self, texts: Sequence[str], first: int) -> npt.NDArray[np.int64]:
+        terms, documents = self._numbered(texts)
+        lengths = np.bincount(documents, minlength=len(texts))
+        pairs, counts = np.unique(terms * len(texts) + documents, return_counts=True)
+        self._merge(pairs // len(texts), pairs % len(texts) + first, counts)
+        return lengths.astype(np.int64)
 
     def _numbered(self, texts: Sequence[str]) -> tuple[Places, Places]:
         """Every token of every text: its number, and that of its text."""

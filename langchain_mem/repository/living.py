@@ -249,7 +249,8 @@ class Living:
         self._drift += len(changes.addresses) + len(changes.gone) + len(changes.used)
         if changes.addresses or changes.gone:
             self._apply(changes)
-        self._note_used(changes)
+        if changes.used:
+            self._note_used(changes)
         self.stamp = changes.stamp
 
     def shown(self, places: Sequence[Namespace], condition: Condition, now: datetime) -> Mask:
@@ -306,16 +307,17 @@ class Living:
             )
             if not ranked
         }
+        ranked = self._ranked(changes, told, np.flatnonzero(is_ranked))
+        self._note_uses([*dead, *others], changes)
         if dead or others:
             self.index.remove([*dead, *others])
-        self._put(changes, told, np.flatnonzero(is_ranked))
         self.index.tidy()
+        self.index.put(*ranked)
         self._set_aside([*dead, *changes.addresses], others)
         self._remember(changes)
-        self._note_uses([*dead, *others], changes)
 
-    def _put(self, changes: Changes, told: Sequence[Sequence[Any]], which: Places) -> None:
-        """Puts those of the rows that are ranked.
+    def _ranked(self, changes: Changes, told: Sequence[Sequence[Any]], which: Places) -> tuple[Any, ...]:
+        """Those of the rows that are ranked, as the index takes them.
 
         Args:
             changes: The rows.
@@ -332,7 +334,7 @@ class Living:
         memories, dates, _, groups, positions, cites = map(chosen, told[: len(_TOLD)])
         values = repeat(None) if changes.values is None else list(map(condensed, chosen(changes.values)))
         homes = {home: BETWEEN.join(home) for home in {address.namespace for address in addresses}}
-        self.index.put(
+        return (
             [
                 IndexEntry(address, address.key, group, position, cited or (), each)
                 for address, group, position, cited, each in zip(
@@ -385,7 +387,7 @@ class Living:
 
     def _note_used(self, changes: Changes) -> None:
         """Notes what was used since. Of what was written too, the row may tell of its uses already."""
-        if self._uses is None or not changes.used:
+        if self._uses is None:
             return
         written = set(changes.addresses)
         for handle, instants, keep in changes.used:

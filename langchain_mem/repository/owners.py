@@ -50,6 +50,7 @@ class Owners:
     def __init__(self, items: Items, cache_bytes: int = CACHE_BYTES) -> None:
         self.cache_bytes = cache_bytes
         self._store = ref(items)  # its indexes do not keep a store alive
+        self._keeps_lastingly = items.keeps_lastingly
         self._held: OrderedDict[Key, Living] = OrderedDict()
         self._sizes: dict[Key, int] = {}
         self._large: dict[Key, int] = {}
@@ -88,7 +89,7 @@ class Owners:
             _unless_it_fails(self._keep())
 
     async def _keep(self) -> None:
-        lasting = self._items.keeps_lastingly
+        lasting = self._keeps_lastingly
         with self._lock:
             livings = [living for living in self._held.values() if living.is_worth_keeping(lastingly=lasting)]
         most = self.cache_bytes // (self._bytes_each or self._measure())
@@ -99,7 +100,7 @@ class Owners:
 
     def _keep_behind(self, key: Key, living: Living) -> None:
         """Has the store keep an index that has drifted, on a thread of its own, where a kill would lose it else."""
-        if not self._items.keeps_lastingly:
+        if not self._keeps_lastingly:
             return
         if living.has_drifted and living.has_rested and living.is_worth_keeping(lastingly=True):
             self._behind.submit(key, lambda: _unless_it_fails(living.keep(self._items)))

@@ -1,7 +1,6 @@
 """How one sees what a memory does: log lines, LangChain traces, OpenTelemetry.
 
-    measures    the ids and numbers of an event, without its texts
-    log         what observers are told of an event: one structured line, and counts
+    log         what observers are told of an event: its ids and numbers as a structured line, and counts
     telemetry   OpenTelemetry spans and metrics, where its API is installed
     tracing     a search as a retriever run of LangChain
 

@@ -11,8 +11,8 @@ from benchmarks.walk import walk
     ("way", "files", "moves"),
     [
         ("search", 35, 60),
-        ("add", 38, 94),
-        ("put", 8, 11),
+        ("add", 37, 60),
+        ("put", 8, 10),
         ("checkpoint", 2, 2),
         ("where", 3, 14),
         ("sql", 4, 20),

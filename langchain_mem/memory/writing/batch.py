@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from langchain_mem.backends.base import Address, Row, Write, no_vectors
-from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.model.history import changed
-from langchain_mem.model.instants import TICK, iso, parse_iso
+from langchain_mem.model.instants import TICK, parse_iso
 from langchain_mem.model.records import Source, StoredMemory, complete, content, digest, gone_at, phrases_of
 from langchain_mem.model.scopes import IDS, INSTRUCTIONS, Namespace, ids_of
 from langchain_mem.store.vectorizer import Passage, Vector
 
 
+@dataclass(kw_only=True, slots=True)
 class Batch:
     """The memories that one operation changes, gathered until they are written.
 
-    Args:
+    Attributes:
         at: When it happens; for an import, when it happened.
         now: The present, where `at` lies before it.
+        at_iso: `at` as text.
+        now_iso: `now` as text.
         batch_id: What `undo` takes.
         source: Which thread, checkpoint and messages it came from.
         purge_after: How long a memory that is hidden can be restored; `None` for ever.
-
-    Attributes:
         before: The memories that change, as they were.
         after: The same memories, as they will be.
         rows: The rows they were read from.
@@ -35,37 +35,32 @@ class Batch:
         moved: The memories that move: from where, to where, and their ids.
         shown_anew: The memories that have a new text or are shown again.
         vectors: Embeddings that are known already, by their text: the `content` of a memory, or a phrase of it.
+        others: What is written beside the memories.
+        notes: What is written beside them and is no memory, with the instant from which on it is hidden.
     """
 
-    def __init__(
-        self, *, at: datetime, now: datetime, batch_id: str, source: Source, purge_after: timedelta | None
-    ) -> None:
-        self.at, self.now = at, now
-        self.at_iso, self.now_iso = iso(at), iso(now)
-        self.batch_id = batch_id
-        self.source = source
-        self.before: dict[Address, StoredMemory] = {}
-        self.after: dict[Address, StoredMemory] = {}
-        self.rows: dict[Address, Row] = {}
-        self.used: dict[Address, None] = {}
-        self.touches: dict[Address, tuple[datetime, ...]] = {}
-        self.moved: list[tuple[Namespace, Namespace, str]] = []
-        self.shown_anew: dict[Address, None] = {}
-        self.vectors: Mapping[str, Vector] = {}
-        self._purge_after = purge_after
-        self._others: list[Write] = []
+    at: datetime
+    now: datetime
+    at_iso: str
+    now_iso: str
+    batch_id: str
+    source: Source
+    purge_after: timedelta | None
+    before: dict[Address, StoredMemory] = field(default_factory=dict)
+    after: dict[Address, StoredMemory] = field(default_factory=dict)
+    rows: dict[Address, Row] = field(default_factory=dict)
+    used: dict[Address, None] = field(default_factory=dict)
+    touches: dict[Address, tuple[datetime, ...]] = field(default_factory=dict)
+    moved: list[tuple[Namespace, Namespace, str]] = field(default_factory=list)
+    shown_anew: dict[Address, None] = field(default_factory=dict)
+    vectors: Mapping[str, Vector] = field(default_factory=dict)
+    others: list[Write] = field(default_factory=list)
+    notes: dict[Address, tuple[Mapping[str, Any], datetime | None]] = field(default_factory=dict)
 
     def current(self, row: Row) -> StoredMemory:
         """A memory as it will be."""
         changed_already = self.after.get(row.address)
         return cast(StoredMemory, row.value) if changed_already is None else changed_already
-
-    def create(self, draft: Draft, memory_id: str) -> StoredMemory:
-        """Makes a memory of a fact."""
-        memory = draft.stored(memory_id, now=self.at_iso, batch_id=self.batch_id, source=self.source)
-        address = Address(draft.home, memory_id)
-        self.before[address] = self.after[address] = memory
-        return memory
 
     def change(
         self,
@@ -118,7 +113,7 @@ class Batch:
         """
         del self.after[row.address]
         self.moved.append((row.address.namespace, home, row.address.key))
-        self._others.append(Write.delete(row.address, expects=row.revision))
+        self.others.append(Write.delete(row.address, expects=row.revision))
         address = Address(home, row.address.key)
         self.shown_anew[address] = None
         self.rows[address], self.before[address], self.after[address] = row, moved, moved
@@ -126,48 +121,57 @@ class Batch:
     def copy_turn(self, turn: Row, home: Namespace) -> None:
         """Keeps a turn in another home as well, for as long as facts there cite it."""
         value = {**turn.value, **dict.fromkeys(IDS), **ids_of(home), "expiration_date": None}
-        row = self._row(Address(home, turn.address.key), cast(StoredMemory, value))
-        self._others.append(Write.put(row, before=turn))
+        memory = cast(StoredMemory, value)
+        row = self._row(Address(home, turn.address.key), memory, content(memory), gone_at(memory, self.purge_after))
+        self.others.append(Write.put(row, before=turn))
 
     def put(self, address: Address, value: Mapping[str, Any], *, expires_at: datetime | None = None) -> None:
         """Writes something that is no memory in the same batch."""
-        row = Row(address=address, value=value, created_at=self.now, updated_at=self.now, expires_at=expires_at)
-        self._others.append(Write.put(row, before=None))
+        self.notes[address] = value, expires_at
 
     def also(self, writes: Iterable[Write]) -> None:
         """Writes something beside the memories in the same batch."""
-        self._others += writes
+        self.others += writes
 
     def writes(self) -> list[Write]:
         """Everything that is to be written, the memories first and in the order in which they were said."""
-        memories = [self._write(place, *changed) for place, changed in enumerate(self.after.items())]
-        return [*memories, *self._others]
-
-    def _write(self, place: int, address: Address, memory: StoredMemory) -> Write:
-        before = self.rows.get(address)
-        touches = self.touches.get(address, before.touches if before else ())
-        row = self._row(address, memory, (*touches, self.at) if address in self.used else touches, before)
-        # memories of one batch share an instant; this keeps the order in which they were said
-        row = replace(row, updated_at=row.updated_at + place * TICK)
-        here = before is not None and before.address == address
-        return Write.put(row, expects=before.revision if before and here else None, before=before)
+        told = [(content(memory), gone_at(memory, self.purge_after)) for memory in self.after.values()]
+        writes = []
+        for place, ((address, memory), (text, gone)) in enumerate(zip(self.after.items(), told, strict=True)):
+            before = self.rows.get(address)
+            expects = before.revision if before is not None and before.address == address else None
+            # memories of one batch share an instant; this keeps the order in which they were said
+            row = self._row(address, memory, text, gone, before, later=place * TICK)
+            writes.append(Write(address=address, row=row, expects=expects, before=before))
+        for address, (value, gone) in self.notes.items():
+            row = Row(address=address, value=value, created_at=self.now, updated_at=self.now, expires_at=gone)
+            writes.append(Write(address=address, row=row, before=None))
+        return [*writes, *self.others]
 
     def _row(
-        self, address: Address, memory: StoredMemory, touches: Sequence[datetime] = (), before: Row | None = None
+        self,
+        address: Address,
+        memory: StoredMemory,
+        text: str,
+        gone: datetime | None,
+        before: Row | None = None,
+        *,
+        later: timedelta = timedelta(0),
     ) -> Row:
         """A memory as it is stored. The store embeds its words where nobody has yet."""
-        text, gone = content(memory), gone_at(memory, self._purge_after)
         shown = memory["state"] != "deleted" and address.namespace[0] != INSTRUCTIONS
         phrases = phrases_of(memory) if shown and memory.get("useful_for") else ()
         vector = Passage(text, phrases).vector(self.vectors) if shown and self.vectors else None
+        touches = self.touches.get(address, before.touches if before else ())
+        updated = self.at if memory["updated_at"] == self.at_iso else parse_iso(memory["updated_at"])
         return Row(
             address=address,
             value=memory,
             created_at=before.created_at if before else self.now,
-            updated_at=self.at if memory["updated_at"] == self.at_iso else parse_iso(memory["updated_at"]),
+            updated_at=updated + later,
             expires_at=gone,
             texts=(text,) if shown else (),
             vectors=no_vectors() if vector is None else vector[None],
-            touches=tuple(touches),
+            touches=(*touches, self.at) if address in self.used else tuple(touches),
             phrases=phrases,
         )

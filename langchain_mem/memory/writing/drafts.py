@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,7 +13,7 @@ from langchain_mem.extraction.portions import EARLIER, portions
 from langchain_mem.extraction.worth_keeping import worth_keeping
 from langchain_mem.model.history import changed
 from langchain_mem.model.instants import iso
-from langchain_mem.model.records import Importance, Source, StoredMemory, batch_id_for, digest
+from langchain_mem.model.records import Importance, Source, StoredMemory, is_repeatable
 from langchain_mem.model.scopes import IDS, Namespace, Scope, ids_of, layer_of
 
 
@@ -60,11 +59,6 @@ class Draft:
     schema: str | None = None
     said_to: str | None = None
 
-    @cached_property
-    def digest(self) -> str:
-        """A short stand-in for its text, to find the same fact by."""
-        return digest(self.text)
-
     def told(self) -> dict[str, Any]:
         """What a repetition of the fact may bring anew."""
         return {
@@ -80,8 +74,16 @@ class Draft:
             "cites": list(self.cites),
         }
 
-    def stored(self, memory_id: str, *, now: str, batch_id: str, source: Source) -> StoredMemory:
-        """The memory that it becomes, in its first version."""
+    def stored(self, memory_id: str, digest: str, *, now: str, batch_id: str, source: Source) -> StoredMemory:
+        """The memory that it becomes, in its first version.
+
+        Args:
+            memory_id: Its id.
+            digest: A short stand-in for its text, to find the same fact by.
+            now: When, as ISO text.
+            batch_id: The batch that makes it.
+            source: Where it came from.
+        """
         told = self.told()
         empty: dict[str, Any] = {
             "id": memory_id,
@@ -93,7 +95,7 @@ class Draft:
             "superseded_by": None,
             "source": source,
             "state": "live",
-            "digest": self.digest,
+            "digest": digest,
             "log": [],
             "group": self.group,
             "position": self.position,
@@ -124,9 +126,16 @@ class Addition:
 
     Attributes:
         scope: Whose memories these will be.
+        ids: The ids that name them.
+        home: Where the memories of this scope lie.
+        batch_id: Derived where thread and messages are named, so that a repeated call finds its result; else random.
+        repeatable: Whether the batch id names what was said rather than this call.
         turns: What was said.
         at: When; the present unless a timestamp was given.
         now: The present.
+        at_iso: `at` as text.
+        now_iso: `now` as text.
+        infers: Whether a model is asked what to remember of it.
         metadata: To store with each memory.
         categories: Likewise.
         importance: Of all of them, where the caller says "always".
@@ -139,15 +148,22 @@ class Addition:
         selective: Whether only what is worth keeping is kept verbatim (`worth_keeping`).
         plain: Whether the words were given without saying who said them.
         earlier: What was said before, where this is a later portion of a longer addition.
-        batch: The batch of the whole addition, where this is a portion of it.
+        is_portion: Whether this is a portion of a longer addition.
         more: Whether portions follow.
         awaited: Whether its messages waited in the store, and must still wait there when they are written.
     """
 
     scope: Scope
+    ids: Mapping[str, str]
+    home: Namespace
+    batch_id: str
+    repeatable: bool
     turns: Sequence[Turn]
     at: datetime
     now: datetime
+    at_iso: str
+    now_iso: str
+    infers: bool
     metadata: Mapping[str, Any] = field(default_factory=dict)
     categories: Sequence[str] = ()
     importance: Importance = "normal"
@@ -158,33 +174,16 @@ class Addition:
     source: Source
     positions: Sequence[str]
     earlier: Sequence[Turn] = ()
-    batch: str | None = None
+    is_portion: bool = False
     more: bool = False
     plain: bool = False
     selective: bool = False
     awaited: bool = False
 
     @cached_property
-    def batch_id(self) -> str:
-        """Derived where thread and messages are named, so that a repeated call finds its result; else random."""
-        if self.batch is not None:
-            return self.batch
-        thread, messages = self.source["thread_id"], self.source["message_ids"]
-        if thread is None or not messages:
-            return uuid.uuid4().hex
-        ids = (f"{name}={value}" for name, value in self.scope.ids().items())
-        # the words too: two facts may rest on the same message
-        return batch_id_for(*ids, thread, *messages, *(turn.spoken for turn in self.turns))
-
-    @cached_property
-    def repeatable(self) -> bool:
-        """Whether the batch id names what was said rather than this call."""
-        return self.source["thread_id"] is not None and bool(self.source["message_ids"])
-
-    @cached_property
     def group(self) -> str | None:
         """What the turns stood in: their thread, their session, or where several speak this call."""
-        talk = self.batch_id if len({(turn.role, turn.name) for turn in self.turns}) > 1 or self.batch else None
+        talk = self.batch_id if len({(turn.role, turn.name) for turn in self.turns}) > 1 or self.is_portion else None
         return self.source["thread_id"] or self.scope.run_id or talk
 
     def portions(self, limit: int) -> list[Addition]:
@@ -198,13 +197,15 @@ class Addition:
         turns, more = parts[at], at + 1 < len(parts)
         before = [turn for part in parts[:at] for turn in part][-EARLIER:]
         places = dict(zip((turn.place for turn in self.turns), self.positions, strict=True))
+        source: Source = {**self.source, "message_ids": self._settled(parts, at)}
         return replace(
             self,
             turns=turns,
             positions=[places[turn.place] for turn in turns],
-            source={**self.source, "message_ids": self._settled(parts, at)},
+            source=source,
+            repeatable=is_repeatable(source),
             earlier=before,
-            batch=self.batch_id,
+            is_portion=True,
             more=more,
         )
 
@@ -216,7 +217,7 @@ class Addition:
         start = parts[at][0].place if at else 0
         return ids[start : parts[at + 1][0].place if at + 1 < len(parts) else None]
 
-    def home(self, role: Role, *, session: bool = False) -> Namespace:
+    def home_of(self, role: Role, *, session: bool = False) -> Namespace:
         """Where what rests on this role's words lies.
 
         Args:
@@ -228,7 +229,7 @@ class Addition:
             scope = Scope(agent_id=scope.agent_id, run_id=scope.run_id)
         if session and scope.run_id is None and self.source["thread_id"] is not None:
             scope = replace(scope, run_id=self.source["thread_id"])
-        return scope.home()
+        return self.home if scope is self.scope else scope.home()
 
     def said_at(self, turn: Turn) -> Dates:
         """The date a turn is filed under."""
@@ -242,7 +243,7 @@ class Addition:
         Of a conversation with an agent alone, what the agent said: a user's words do not become the agent's memories.
         """
         worth = worth_keeping(self.turns) if self.selective else [True] * len(self.turns)
-        homes = {role: self.home(role) for role in {turn.role for turn in self.turns}}
+        homes = {role: self.home_of(role) for role in {turn.role for turn in self.turns}}
         turns = zip(self.turns, self.positions, worth, strict=True)
         return [
             self._verbatim(turn, homes[turn.role], position)

@@ -8,7 +8,7 @@ noted on the way. `batch` holds what will be written, and `settling` adds what f
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -19,7 +19,7 @@ from langchain_mem.memory.writing.drafts import Draft
 from langchain_mem.memory.writing.journal import Done, by_owner
 from langchain_mem.memory.writing.places import Placement, find_places
 from langchain_mem.memory.writing.settling import settle
-from langchain_mem.model.instants import later
+from langchain_mem.model.instants import iso, later
 from langchain_mem.model.records import (
     AddedMemory,
     Event,
@@ -27,6 +27,7 @@ from langchain_mem.model.records import (
     Source,
     StoredMemory,
     complete,
+    digest,
     id_for,
     is_live,
     source_of,
@@ -43,6 +44,7 @@ class UnitOfWork:
         settings: Parts and policies.
         at: When it happens; for an import, when it happened.
         now: The present, where `at` lies before it: decides what is live.
+        told: Both as text, where that is at hand.
         batch_id: What `undo` takes; unset, a new one.
         source: Which thread, checkpoint and messages it came from.
         before: What the journal says of the portions before this one.
@@ -59,6 +61,7 @@ class UnitOfWork:
         *,
         at: datetime,
         now: datetime | None = None,
+        told: tuple[str, str] | None = None,
         batch_id: str | None = None,
         source: Source | None = None,
         before: Mapping[str, Any] | None = None,
@@ -70,7 +73,13 @@ class UnitOfWork:
         self.source = source or source_of()
         self.results: list[AddedMemory] = []
         self.batch = Batch(
-            at=at, now=self.now, batch_id=self.batch_id, source=self.source, purge_after=settings.purge_after
+            at=at,
+            now=self.now,
+            at_iso=told[0] if told else iso(at),
+            now_iso=told[1] if told else iso(self.now),
+            batch_id=self.batch_id,
+            source=self.source,
+            purge_after=settings.purge_after,
         )
         self._settings = settings
         self._journal = before
@@ -81,22 +90,29 @@ class UnitOfWork:
     async def enter(self, drafts: Sequence[Draft]) -> list[StoredMemory]:
         """Adds facts, each as the memory that says the same already where there is one."""
         entered: dict[tuple[Namespace, str], StoredMemory] = {}
-        for draft, place in zip(drafts, await find_places(self._settings, drafts, self.now), strict=True):
-            said = (draft.home, draft.digest)
+        places = await find_places(self._settings, drafts, self.now)
+        for draft, place in zip(drafts, places, strict=True):
+            said = (draft.home, place.digest)
             if said not in entered:
-                entered[said] = self.add(draft, place.existing, memory_id=place.free_id)
-        return [entered[draft.home, draft.digest] for draft in drafts]
+                entered[said] = self.add(draft, place.existing, memory_id=place.free_id, said=place.digest)
+        return [entered[draft.home, place.digest] for draft, place in zip(drafts, places, strict=True)]
 
-    def add(self, draft: Draft, existing: Row | None = None, *, memory_id: str | None = None) -> StoredMemory:
+    def add(
+        self, draft: Draft, existing: Row | None = None, *, memory_id: str | None = None, said: str | None = None
+    ) -> StoredMemory:
         """Adds a fact, or notes that it is known, or makes it live again.
 
         Args:
             draft: The fact.
             existing: The memory that has its id or its text already.
             memory_id: A free id for it; unset, the text's own.
+            said: The digest of its text, where that is known.
         """
         if existing is None:
-            return self._create(draft, memory_id or id_for(draft.home, draft.text))
+            memory = self._created(draft, memory_id or id_for(draft.home, draft.text), said or digest(draft.text))
+            self.batch.used[Address(draft.home, memory["id"])] = None
+            self._note(memory, "ADD")
+            return memory
         if is_live(self.batch.current(existing), self.batch.now_iso):
             return self._restate(draft, existing)
         memory = self.batch.change(
@@ -180,7 +196,7 @@ class UnitOfWork:
         """Keeps a turn as evidence and says its id. The same turn is kept once."""
         memory_id = id_for(draft.home, f"{draft.group}\x1f{draft.position}\x1f{draft.text}")
         if Address(draft.home, memory_id) not in self.batch.after:
-            self.batch.create(draft, memory_id)
+            self._created(draft, memory_id, digest(draft.text))
         return memory_id
 
     # What comes of it
@@ -196,16 +212,21 @@ class UnitOfWork:
             Conflict: A memory was changed by others meanwhile; nothing was written.
         """
         owner = owner or self._owner()
-        await self.save(owner)
+        await self.save(None if owner is None else owner.home())
         ids = owner.ids() if owner else {}
         self._settings.activity.record(event, self.batch.now_iso, ids, batch_id=self.batch_id, results=self.results)
 
-    async def save(self, owner: Scope | None) -> None:
+    async def save(self, home: Namespace | None, beside: Iterable[Write] = ()) -> None:
         """Writes all of it, notes which memories it used, and removes a little of what may go.
 
         The operation reports it itself.
+
+        Args:
+            home: As for `writes`.
+            beside: What else is written in the same batch.
         """
-        writes = await self.writes(owner)
+        self.batch.others += beside
+        writes = await self.writes(home)
         if not writes:
             return
         await self._settings.repo.write(writes, self.now)
@@ -213,26 +234,24 @@ class UnitOfWork:
         if used := self.batch.used.keys() - self.batch.after.keys():
             self._settings.touches.record(used, self.now)
 
-    async def writes(self, journal: Scope | None = None) -> list[Write]:
+    async def writes(self, home: Namespace | None = None) -> list[Write]:
         """Everything that is to be written.
 
         Args:
-            journal: Under whom to note what was changed, so that it can be undone; `None` for no note.
+            home: Of whom the change is noted under, so that it can be undone, and under each other owner whose memories
+                change; `None` for no note.
         """
-        await settle(self._settings.repo, self.batch)
-        if journal is not None and (self.batch.after or self.results or self._journal):
-            await self._put_journal(journal)
-        return self.batch.writes()
-
-    async def _put_journal(self, owner: Scope) -> None:
-        """Notes the batch under each owner whose memories it changes."""
-        grace = self._settings.purge_after
-        until = None if grace is None else later(self.at, grace)
-        parts = by_owner(owner.home(), self.source, self.batch.after)
-        before = {} if self._journal is None else await self._noted(self._journal, list(parts))
-        done = Done(self.batch_id, self.batch.at_iso, self.source, self.batch.after, self.batch.moved, self.results)
-        for place, entry in done.entries(parts, before, more=self._more).items():
-            self.batch.put(place, entry, expires_at=until)
+        batch = self.batch
+        await settle(self._settings.repo, batch)
+        if home is not None and (batch.after or self.results or self._journal):
+            grace = self._settings.purge_after
+            until = None if grace is None else later(self.at, grace)
+            parts = by_owner(home, self.source, batch.after)
+            before = {} if self._journal is None else await self._noted(self._journal, list(parts))
+            done = Done(self.batch_id, batch.at_iso, self.source, batch.after, batch.moved, self.results)
+            for place, entry in done.entries(parts, before, more=self._more).items():
+                batch.put(place, entry, expires_at=until)
+        return batch.writes()
 
     async def _noted(self, first: Mapping[str, Any], places: Sequence[Namespace]) -> dict[Namespace, Mapping[str, Any]]:
         """What the portions before this one noted, by place: what they noted at the first is known."""
@@ -243,10 +262,11 @@ class UnitOfWork:
         """The owner of the first memory that changes; `None` where none does."""
         return next(map(_owner, self.batch.after), None)
 
-    def _create(self, draft: Draft, memory_id: str) -> StoredMemory:
-        memory = self.batch.create(draft, memory_id)
-        self.batch.used[Address(draft.home, memory_id)] = None
-        self._note(memory, "ADD")
+    def _created(self, draft: Draft, memory_id: str, said: str) -> StoredMemory:
+        """A memory that is made of a fact."""
+        memory = draft.stored(memory_id, said, now=self.batch.at_iso, batch_id=self.batch_id, source=self.source)
+        address = Address(draft.home, memory_id)
+        self.batch.before[address] = self.batch.after[address] = memory
         return memory
 
     def _restate(self, draft: Draft, existing: Row) -> StoredMemory:

@@ -59,7 +59,7 @@ def test_the_journal_names_what_changed(bench: Open) -> None:
     memory = bench()
     made = changes(memory)
     made.add(Draft(home=HOME, text="Likes tea"))
-    put, note = run(made.writes(ALEX))
+    put, note = run(made.writes(ALEX.home()))
     assert note.row is not None
     assert note.row.value["memories"] == [[list(HOME), put.address.key]]
     assert note.row.value["results"] == made.results

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_mem.ranking.corpus import Corpus, Document
+from langchain_mem.ranking.passing import is_question
 from langchain_mem.ranking.relevance import (
     UNRELATED_COSINE,
     Evidence,
     asks_about_now,
     dated,
-    is_question,
     prefer_newer,
 )
 

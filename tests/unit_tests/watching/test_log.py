@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_mem.watching.log import line, log_event
-from langchain_mem.watching.measures import measures
+from langchain_mem.watching.log import line, log_event, measures
 
 DETAILS = {"query": "Where is my quokka plan?", "results": [{"memory": "quokka plan"}], "batch_id": "b1", "tokens": 7}
 
