@@ -146,10 +146,10 @@ def test_the_store_remembers_what_it_measured() -> None:
     first = LongTermStore.in_memory(embed=Counted(0.5))
     with Memory(first, reinforce="none") as memory:
         memory.add("Has a cat", user_id="lena", infer=False)
-        memory.search("cat", user_id="lena")
+        memory.search("cat", user_id="lena", lasting=1.0)
     assert (asked.count(len(SENTENCES)), asked.count(len(table().sentences))) == (1, 1)
     again = LongTermStore(first.items.backend, embed=Counted(0.5))
-    Memory(again, reinforce="none").search("cat", user_id="lena")
+    Memory(again, reinforce="none").search("cat", user_id="lena", lasting=1.0)
     assert (asked.count(len(SENTENCES)), asked.count(len(table().sentences))) == (1, 1)
     assert all("scales" not in namespace for namespace in again.list_namespaces())
     assert all("scales" not in item.namespace for item in again.search(()))
