@@ -56,7 +56,7 @@ class TouchWriter:
         self._write = write
         self._delay = delay
         self._spent = 0.0  # seconds, by the last write of the thread
-        self._pending: dict[Address, list[datetime]] = {}
+        self._pending: dict[Address, tuple[datetime, ...]] = {}  # tuples, so that a copy of the dict is a snapshot
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._closed = threading.Event()
@@ -66,7 +66,7 @@ class TouchWriter:
         """Notes that memories were used; returns at once."""
         with self._lock:
             for address in addresses:
-                self._pending.setdefault(address, []).append(now)
+                self._pending[address] = (*self._pending.get(address, ()), now)
             if self._gatherer is None and self._pending:
                 self._gatherer = threading.Thread(target=self._gather, name="langchain-mem-touches", daemon=True)
                 self._gatherer.start()
@@ -78,7 +78,7 @@ class TouchWriter:
     def noted(self) -> Touches:
         """All uses that are not written yet. Whoever reads what is written takes this first; see `counted`."""
         with self._lock:
-            return {address: tuple(instants) for address, instants in self._pending.items()}
+            return self._pending.copy()
 
     def counted(self, address: Address, written: Sequence[datetime], noted: Touches) -> Sequence[datetime]:
         """Every use of a memory, once.
@@ -90,7 +90,7 @@ class TouchWriter:
                 the reading or after it.
         """
         waiting, before = self._pending.get(address, ()), noted.get(address, ())
-        same = not before or tuple(waiting[: len(before)]) == before  # as a rule: nothing was written meanwhile
+        same = not before or waiting[: len(before)] == before  # as a rule: nothing was written meanwhile
         landed = Counter() if same else Counter(before) - Counter(waiting)
         if not landed:
             return [*written, *waiting] if waiting else written
@@ -129,7 +129,7 @@ class TouchWriter:
         """
         with self._writing:
             with self._lock:
-                batch = {address: tuple(instants) for address, instants in self._pending.items()}
+                batch = self._pending.copy()
             if batch:
                 self._write(batch)
                 self._forget(batch)

@@ -14,6 +14,7 @@ from chromadb.config import Settings
 
 from langchain_mem import Encryption, LongTermStore, Memory
 from langchain_mem.backends.chroma.kept import FOLDER
+from langchain_mem.repository.owners import owners_of
 from langchain_mem.testing import FakeEmbeddings
 from tests.integration_tests.following import OWNER, QUESTION, Opened
 
@@ -63,6 +64,7 @@ def test_a_search_after_a_start_reads_no_memories_anew(reopen: Callable[[], Open
     opened = reopen()
     assert opened.search() == filled[1]
     assert opened.loaded == 0
+    assert owners_of(opened.store.items).nbytes > COUNT  # it counts against the budget
     opened.memory.add("Zanzibar has the number 77.", infer=False, **OWNER)
     assert "Zanzibar has the number 77." in dict(opened.search())
     assert opened.loaded == 1
