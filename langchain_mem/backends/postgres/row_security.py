@@ -135,10 +135,14 @@ _FUNCTIONS: Final = (
         END $$
     """,
     "ALTER FUNCTION {schema}.note_gone() SECURITY DEFINER SET search_path = pg_catalog, pg_temp",
-    # what has expired is nobody's any more, so everybody may sweep it; but nobody may call the future the present
+    # what has expired is nobody's any more, so everybody may sweep it; but nobody may call the future the present.
+    # Notes of long ago on what went and what was used go with it, as by `Writing.forget_gone`
     """
     CREATE OR REPLACE FUNCTION {schema}.purge_expired(at timestamptz, most bigint) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+        DELETE FROM {schema}.gone g WHERE g.at < now() - interval '1 day';
+        DELETE FROM {schema}.used u WHERE u.at < now() - interval '1 day'
+            AND NOT EXISTS (SELECT FROM {schema}.kept k WHERE k.scopes @> ARRAY[u.scope] AND k.at <= u.at);
         WITH expired AS MATERIALIZED (
             SELECT id FROM {schema}.items WHERE expires_at <= least(at, clock_timestamp()) LIMIT most
             FOR UPDATE SKIP LOCKED

@@ -107,6 +107,19 @@ def test_raw_sql_sees_one_owner(memory: Memory, place: Place) -> None:
         assert sum(vectors for _, vectors in seen) > 0
 
 
+def test_notes_of_uses_are_an_owners_and_go_after_a_day(memory: Memory, place: Place) -> None:
+    """Another owner's uses are not seen, and the application's role drops the notes of all when it purges."""
+    memory.search("tea", user_id="alex", reinforce="returned")
+    memory.flush()
+    noted = f"SELECT count(*) FROM {place.schema}.used"
+    alex, bo = (json.dumps([("memories", "user", user)]) for user in ("alex", "bo"))
+    assert [_raw(place.app, noted, shown)[0][0] for shown in (alex, bo, None)] == [1, 0, 0]
+    with psycopg.connect(place.setup, autocommit=True) as admin:
+        admin.execute(f"UPDATE {place.schema}.used SET at = at - interval '2 days'")
+    memory.purge_expired(user_id="alex")
+    assert _raw(place.setup, noted) == [(0,)]
+
+
 def test_raw_sql_cannot_write_for_another(memory: Memory, place: Place) -> None:
     """Rows of another owner cannot be changed, removed or made."""
     mine = '[["memories", "user", "alex"]]'
