@@ -19,6 +19,9 @@ settings.load_profile("any machine")
 IN_MEMORY = Path("/dev/shm")
 """Linux's file system in memory. The tests need half a gigabyte in it."""
 
+ONE_CERTIFICATE = Path(__file__).parent / "data" / "certificate.pem"
+"""Whom HTTP clients trust. Each would read 140 certificates when it is made, and no test asks anybody outside."""
+
 
 def _has_room(folder: Path) -> bool:
     """Whether the tests' files have room there, and programs among them may run."""
@@ -38,9 +41,11 @@ def _soaking(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Has the soak try each law on many more examples than `make test` does."""
+    """Has the soak try each law on many more examples than `make test` does, and install packages."""
     if _soaking(config):
         settings.load_profile("at length")
+    else:
+        os.environ.setdefault("SSL_CERT_FILE", str(ONE_CERTIFICATE))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 
 def _run(*command: str | Path, cwd: Path, **environment: str) -> str:
     """Runs a command and gives what it printed; the code under test is not found by `PYTHONPATH`."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    own = ("PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE")
+    kept = {name: value for name, value in os.environ.items() if name not in own}
     done = subprocess.run(command, cwd=cwd, env={**kept, **environment}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-5_000:]
     return done.stdout
