@@ -10,6 +10,9 @@ in the prompt if the node's context has its line.
 `data/cues.json`: things said long ago and, weeks later, remarks that share no word with them ("I've learned to say no",
 "I volunteered and am overwhelmed"). The cues stand among 200 ordinary turns; found is a cue among the first ten of
 `Memory.search(threshold=0)`, as it is and with the `lasting` of agents. Beside it stands the embedder alone.
+
+Each is measured twice: with what was said alone, and with the phrases of `data/useful_for.json`, as extraction writes
+them (`useful_for`).
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -39,22 +42,35 @@ from langchain_mem.testing import FakeClock
 
 DATA = Path(__file__).parent / "data"
 AROUND = (12, 300)
+WITH = ", with phrases"
 BEGAN = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-def everyday(user: Mapping[str, Any], others: Sequence[str], embeddings: Embeddings) -> list[dict[str, float]]:
+Phrases: TypeAlias = Mapping[str, Sequence[str]]
+"""What each statement is useful for."""
+
+
+def everyday(
+    user: Mapping[str, Any], others: Sequence[str], embeddings: Embeddings, phrases: Phrases | None = None
+) -> list[dict[str, float]]:
     """For each request of a user: needed facts in the prompt, how many it needs, and how many memories came.
 
     Args:
         user: One of the data's users.
         others: Memories around.
         embeddings: What the store embeds with.
+        phrases: What the facts and memories are useful for; without any by default.
     """
+    useful = phrases or {}
     memory = Memory(LongTermStore.in_memory(embed=embeddings), reinforce="none")
     for fact in user["facts"]:
         importance = "always" if fact["always"] else "normal"
-        memory.add(fact["text"], user_id=user["id"], infer=False, importance=importance)
-    memory.add(list(others), user_id=user["id"], infer=False)
+        text = fact["text"]
+        memory.add(text, user_id=user["id"], infer=False, importance=importance, useful_for=useful.get(text))
+    memory.add([text for text in others if not useful.get(text)], user_id=user["id"], infer=False)
+    for text in others:
+        if useful.get(text):
+            memory.add(text, user_id=user["id"], infer=False, useful_for=useful[text])
     node = retrieval_node(memory, user_id=user["id"])
     texts = {fact["id"]: fact["text"] for fact in user["facts"]}
     return [_asked(node, request, texts) for request in user["requests"]]
@@ -87,7 +103,9 @@ def totals(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     }
 
 
-def cues(pairs: Sequence[Mapping[str, str]], filler: Sequence[str], embeddings: Embeddings) -> dict[str, float]:
+def cues(
+    pairs: Sequence[Mapping[str, str]], filler: Sequence[str], embeddings: Embeddings, phrases: Phrases | None = None
+) -> dict[str, float]:
     """The share of remarks whose cue is among the first ten: of a search, of one as agents do it, by cosine alone."""
     clock = FakeClock(BEGAN)
     memory = Memory(LongTermStore.in_memory(embed=embeddings, clock=clock), clock=clock, reinforce="none")
@@ -96,7 +114,8 @@ def cues(pairs: Sequence[Mapping[str, str]], filler: Sequence[str], embeddings: 
     for place, text in enumerate(said):
         clock.now = BEGAN + timedelta(days=place // 8)
         source = {"thread_id": f"day {place // 8}"}
-        memory.add(text, user_id="ann", infer=False, timestamp=clock.now, source=source)
+        useful = (phrases or {}).get(text)
+        memory.add(text, user_id="ann", infer=False, timestamp=clock.now, source=source, useful_for=useful)
     vectors = np.array(embeddings.embed_documents(said))
     found, given, alone = [], [], []
     for pair in pairs:
@@ -110,17 +129,22 @@ def cues(pairs: Sequence[Mapping[str, str]], filler: Sequence[str], embeddings: 
 
 
 def run(split: str, embeddings: Embeddings) -> dict[str, Any]:
-    """All results of a split."""
-    asked, said = (json.loads((DATA / f"{name}.json").read_text()) for name in ("everyday", "cues"))
+    """All results of a split, without phrases and with them."""
+    asked, said, useful = (
+        json.loads((DATA / f"{name}.json").read_text()) for name in ("everyday", "cues", "useful_for")
+    )
     users = [user for user in asked["users"] if user["split"] == split]
     results: dict[str, Any] = {
-        f"{count} others": totals(
-            [row for user in users for row in everyday(user, asked["others"][:count], embeddings)]
+        f"{count} others{name}": totals(
+            [row for user in users for row in everyday(user, asked["others"][:count], embeddings, phrases)]
         )
         for count in AROUND
+        for name, phrases in (("", None), (WITH, useful["everyday"]))
     }
     pairs = [pair for pair in said["pairs"] if pair["split"] == split]
-    return {"everyday": results} | ({"cues": cues(pairs, said["filler"], embeddings)} if pairs else {})
+    ways = (("without", None), ("with", useful["cues"]))
+    found = {name: cues(pairs, said["filler"], embeddings, phrases) for name, phrases in ways if pairs}
+    return {"everyday": results} | ({"cues": found} if found else {})
 
 
 def main() -> None:
@@ -138,7 +162,8 @@ def main() -> None:
         shown.add_row(around, *(str(value) for value in row.values()))
     Console(width=120).print(shown)
     if "cues" in results:
-        Console(width=120).print("Cues among the first ten, %:", results["cues"])
+        for name, row in results["cues"].items():
+            Console(width=120).print(f"Cues among the first ten, {name} phrases, %:", row)
     if args.out:
         args.out.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -77,9 +77,9 @@ asked. What contradicts it is refused.
 """What extraction asks for."""
 
 EXPANSION: Final = (
-    "Each may also have useful_for: up to three phrases of two to six words, in the conversation's language, for "
-    'requests or situations in which an assistant should think of the fact although they do not name it ("planning a '
-    'dinner", "sore knee"). None where none comes to mind.\n'
+    "Each operation may also have useful_for: up to three phrases of two to six words, in the conversation's language, "
+    'for requests or situations in which an assistant should think of the fact although they do not name it ("planning '
+    'a dinner", "sore knee"). None where none comes to mind.\n'
 )
 """Asks for the phrases that a fact is found by where a request shares no word with it."""
 

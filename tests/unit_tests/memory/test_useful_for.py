@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.errors import InvalidRequest
+from langchain_mem.memory.facade import Memory
 from langchain_mem.model.phrases import LONGEST_PHRASE, MOST_PHRASES
+from langchain_mem.store.long_term import LongTermStore
+from langchain_mem.testing import FakeClock, FakeEmbeddings
 from tests.memories import Bench, memory_id, op, proposed, texts
 
 Open = Callable[..., Bench]
@@ -175,3 +179,25 @@ def test_the_same_fact_with_other_phrases_is_one_fact(bench: Open) -> None:
     memory.add("I promised myself to keep the weekend free", user_id="alex")
     memory.add("As I said, I promised myself to keep the weekend free", user_id="alex")
     assert memory.get_all(user_id="alex")["count"] == 1
+
+
+def test_a_repair_embeds_the_phrases_of_what_was_written_without_an_embedder() -> None:
+    """As `doctor --repair` does it, and as memories come into a store with another embedder."""
+    clock = FakeClock()
+    with Memory(LongTermStore(DictionaryBackend(), clock=clock), clock=clock) as bare:
+        bare.add([f"Grows plant number {number}" for number in range(12)], user_id="alex", infer=False)
+        bare.add(PROMISE, user_id="alex", infer=False, useful_for=PHRASES)
+        lines = list(bare.export(user_id="alex"))
+    with Memory(LongTermStore(DictionaryBackend(), embed=FakeEmbeddings(), clock=clock), clock=clock) as memory:
+        memory.import_(lines)
+        (best,) = memory.search(REQUEST, user_id="alex", threshold=0.0, top_k=1)["results"]
+        assert best["memory"] == PROMISE
+
+
+def test_consolidation_knows_duplicates_by_what_they_say_and_keeps_the_phrases_of_both(bench: Open) -> None:
+    memory = bench()
+    memory.add("Likes green tea", user_id="alex", infer=False, useful_for=["buying drinks"])
+    memory.add("Green tea likes", user_id="alex", infer=False, useful_for=["a gift", "breakfast order"])
+    memory.consolidate(user_id="alex")
+    (one,) = memory.get_all(user_id="alex")["results"]
+    assert sorted(one["useful_for"]) == ["a gift", "breakfast order", "buying drinks"]
