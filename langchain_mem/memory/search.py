@@ -25,7 +25,7 @@ from langchain_mem.model.instants import instant, iso
 from langchain_mem.model.kinds import KindName
 from langchain_mem.model.records import PUBLIC, FoundMemory, ScoreDetails, SearchResult, public_all, source_of
 from langchain_mem.model.scopes import Ids, Layer, Scope
-from langchain_mem.ranking.relevance import asks_about_now
+from langchain_mem.ranking.relevance import NEARLY_EQUAL, asks_about_now, names_now
 from langchain_mem.repository.owners import LIVE
 
 _ORDER: Final = {str(layer): place for place, layer in enumerate(Layer)}
@@ -82,7 +82,8 @@ async def _search(
         layers: Only these layers are searched: user, agent, session, app, org.
         as_of: A time in the past. The memories are searched as they were then.
         prefer_newer: Whether the newer of two memories about the same thing comes first; `None` does this if the query
-            asks about the present.
+            asks about the present. A newer one that announces a change ("moved", "no longer") then needs a quarter of
+            the threshold only.
         lasting: How strongly to prefer memories that such a request usually needs, and lasting facts, from 0 to 1. For
             example, "What should I cook?" needs a diet. Use 0 for questions and 0.75 for requests, which seldom name
             what they need.
@@ -129,6 +130,7 @@ async def _search(
         states=LIVE if latest_only else WITH_SUPERSEDED,
         turns=turns_wanted,
         newer=asks_about_now(query) if prefer_newer is None else prefer_newer,
+        newer_from=0.0 if prefer_newer or names_now(query) else NEARLY_EQUAL,
         rerank=rerank,
         lasting=lasting,
     )

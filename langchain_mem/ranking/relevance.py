@@ -63,6 +63,9 @@ SAME_STATEMENT = 0.72
 # The same where the newer one says that something changed ("moved", "now", "no longer"). Three of four such pairs have
 # at least this much on both embedders of the package; pairs of different facts seldom announce a change.
 ANNOUNCED_CHANGE = 0.36
+# What a newer statement needs of an older one's score to stand above it, where a question is in the present tense but
+# does not name the present: "What is it about?" is also asked of what was.
+NEARLY_EQUAL = 0.8
 
 _BREVITIES = 1 - np.log1p(np.arange(INFORMATIVE + 1)) / math.log1p(INFORMATIVE)  # by how many words there are
 
@@ -251,6 +254,15 @@ def asks_about_now(query: str) -> bool:
     >>> asks_about_now("Where does Alex live now?"), asks_about_now("Where did Alex grow up?")
     (True, False)
     """
+    return names_now(query) or _PRESENT.search(query) is not None
+
+
+def names_now(query: str) -> bool:
+    """Whether an English question names the present, and is not just in the present tense.
+
+    >>> names_now("Where does Alex live now?"), names_now("What is Alex's favorite color?")
+    (True, False)
+    """
     return _NOW.search(query) is not None
 
 
@@ -314,7 +326,8 @@ _CHANGE = regex(
     re.IGNORECASE,
 )
 _NOW = regex(
-    r"\b(now|nowadays|today|these days|at the moment|current|currently|presently|latest|newest|most recent"
-    r"|still|anymore|any more|yet|is|are|am|(what|where|who|how)['’]s)\b",
+    r"\b(now|nowadays|today|these days|at (the moment|present)|current|currently|presently|latest|newest|most recent"
+    r"|still|anymore|any more|yet)\b",
     re.IGNORECASE,
 )
+_PRESENT = re.compile(r"\b(is|are|am|(what|where|who|how)['’]s)\b", re.IGNORECASE)

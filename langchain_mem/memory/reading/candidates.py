@@ -51,6 +51,8 @@ class Search:
     Attributes:
         asked: The part of `condition` that may ask for a field without a column in every index: what the user wrote.
         states: The states of memories that may be found.
+        newer: Whether the newer of two memories about the same thing comes first.
+        newer_from: What share of the older one's score it needs for that.
     """
 
     query: str
@@ -65,8 +67,15 @@ class Search:
     states: frozenset[str] = LIVE
     turns: int
     newer: bool
+    newer_from: float = 0.0
     rerank: bool
     lasting: float = 0.0
+
+    @property
+    def least(self) -> float:
+        """The least relevance of a candidate; less than wanted where a change may come along with what it changes."""
+        wanted = self.newer and not self.newer_from and not self.rerank
+        return self.threshold / 4 if wanted else self.threshold
 
     @property
     def pool(self) -> int:
@@ -140,7 +149,7 @@ def _by_index(livings: Sequence[Living], search: Search, question: Question) -> 
         if len(livings) > 1:
             documents = Together([living.index for living in livings])
         near = documents.compared(question.vector, question.scale).agreed(np.logical_or.reduce(sorts))
-        found = answers(documents, question, near, sorts, limit=limit, threshold=search.threshold)
+        found = answers(documents, question, near, sorts, limit=limit, threshold=search.least)
         facts, turns = _hits(found)
         _note_held(livings, search, [*facts, *turns])
         if search.decay is not None:

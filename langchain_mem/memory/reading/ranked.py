@@ -41,6 +41,7 @@ async def ranked(settings: Settings, search: Search, as_of: str | None) -> tuple
     if ready:
         _decay(settings, search, facts, noted)
         facts.sort(key=_place)
+    facts, faint = _faint_apart(facts, search)
     reach = len(facts) if search.rerank else search.top_k if ready else 2 * search.top_k
     while True:
         read = await read_rows(settings, search, [*facts[:reach], *turns])  # in one call
@@ -52,8 +53,9 @@ async def ranked(settings: Settings, search: Search, as_of: str | None) -> tuple
         if needed <= reach or reach >= len(facts):
             break
         reach = min(needed, 2 * reach) if ready else needed
-    scale = await settings.repo.scale() if search.newer else None
-    best = _newer_first([*fresh, *repeats], search, scale)[: search.top_k]
+    best = [*fresh, *repeats][: search.top_k]
+    if search.newer:
+        best = await _newer_first(settings, search, best, faint, noted)
     _undecayed(said)
     return best, _each_once(said)[: search.turns]
 
@@ -189,14 +191,40 @@ def _sources(memory: StoredMemory) -> list[tuple[str | None, str]]:
     return [(source["thread_id"], message_id) for message_id in source["message_ids"]]
 
 
-def _newer_first(hits: list[Hit], search: Search, scale: Scale | None) -> list[Hit]:
-    """Of neighbors that say nearly the same the newer first; which come back stays as it is."""
-    if scale is None:
-        return hits
-    chosen = hits[: search.top_k]
+def _faint_apart(hits: Sequence[Hit], search: Search) -> tuple[list[Hit], list[Hit]]:
+    """Those that reach the threshold, and those that do not."""
+    if search.least == search.threshold:
+        return list(hits), []
+    return (
+        [hit for hit in hits if hit.score >= search.threshold],
+        [hit for hit in hits if hit.score < search.threshold],
+    )
 
-    vectors = [hit.row.vector if hit.row else None for hit in chosen]
-    memories = [memory_of(hit) for hit in chosen]
+
+async def _newer_first(
+    settings: Settings, search: Search, found: list[Hit], faint: Sequence[Hit], noted: Touches
+) -> list[Hit]:
+    """Of memories about the same thing the newer first; a change of what was found comes along, found or not."""
+    scale = await settings.repo.scale()
+    if scale is None:
+        return found
+    read = await read_rows(settings, search, faint[: search.top_k]) if found and faint else []
+    changes = [hit for hit in read if announces_change(memory_of(hit)["memory"])]
+    _decay(settings, search, changes, noted)
+    return _in_order([*found, *changes], len(found), search.newer_from, scale)[: search.top_k]
+
+
+def _in_order(hits: Sequence[Hit], found: int, least: float, scale: Scale) -> list[Hit]:
+    """The first so many hits, each newer one above the older one it replaces; of the others those that replace one.
+
+    Args:
+        hits: Best first.
+        found: How many of them were found; the others are too faint for that.
+        least: What share of an older one's score a newer one needs.
+        scale: Of the embedder.
+    """
+    vectors = [hit.row.vector if hit.row else None for hit in hits]
+    memories = [memory_of(hit) for hit in hits]
 
     def similarity(one: int, other: int) -> float:
         mine, others = vectors[one], vectors[other]
@@ -205,9 +233,14 @@ def _newer_first(hits: list[Hit], search: Search, scale: Scale | None) -> list[H
         return max(alike, SAME_STATEMENT) if announced else alike
 
     def newer(one: int, other: int) -> bool:
-        return _stated(memories[one]) > _stated(memories[other])
+        later = _stated(memories[one]) > _stated(memories[other])
+        return later and hits[one].product >= least * hits[other].product
 
-    return [chosen[at] for at in prefer_newer(range(len(chosen)), similarity=similarity, newer=newer)]
+    def replaces(one: int) -> bool:
+        return any(newer(one, other) and similarity(one, other) >= SAME_STATEMENT for other in range(found))
+
+    shown = [*range(found), *filter(replaces, range(found, len(hits)))]
+    return [hits[at] for at in prefer_newer(shown, similarity=similarity, newer=newer)]
 
 
 def _stated(memory: StoredMemory) -> str:

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_mem.backends.changes import Changes
 from langchain_mem.backends.dictionary import DictionaryBackend
 from langchain_mem.decay.policy import Decay
+from langchain_mem.embeddings.local import local_embeddings
 from langchain_mem.errors import FilterError, InvalidRequest, ScopeError
 from langchain_mem.memory.facade import Memory
 from langchain_mem.model.records import PUBLIC
@@ -459,6 +460,27 @@ class TestTime:
         assert texts(found)[0] == said.format("Acme")
         found = memory.search(said.format("Acme"), user_id="alex", prefer_newer=True)
         assert texts(found)[0] == said.format("Emca")
+
+    def test_the_present_tense_alone_decides_near_ties_only(self, bench: Open) -> None:
+        """ "What is …?" is also asked of what was; there a newer statement has to answer about as well."""
+        memory = bench(decay=False)
+        said = "my employer {} is a limited company of Berlin"
+        memory.add(said.format("Acme"), user_id="alex", timestamp="2020-01-01")
+        memory.add(said.format("Emca"), user_id="alex", timestamp="2024-01-01")
+        asked = "Acme employer limited company of Berlin: what {} it?"
+        assert texts(memory.search(asked.format("is"), user_id="alex"))[0] == said.format("Acme")
+        assert texts(memory.search(asked.format("is now"), user_id="alex"))[0] == said.format("Emca")
+
+    def test_an_announced_change_comes_with_what_it_changes(self) -> None:
+        """It says little that the question asks for, so it is under the threshold, but it is what is true now."""
+        others = "has a sister", "likes long walks", "is allergic to nuts", "plays chess", "keeps cats", "reads a lot"
+        with Memory(LongTermStore.in_memory(embed=local_embeddings()), decay=False, reinforce="none") as memory:
+            memory.add([f"Maya {each}." for each in others], user_id="maya", infer=False, timestamp="2023-01-01")
+            memory.add("Maya lives in Oslo.", user_id="maya", infer=False, timestamp="2024-01-01")
+            memory.add("Maya has moved to Leeds.", user_id="maya", infer=False, timestamp="2024-06-01")
+            assert "Maya has moved to Leeds." not in texts(memory.search("Where does Maya live?", user_id="maya"))
+            found = texts(memory.search("Where does Maya live now?", user_id="maya"))
+            assert found[:2] == ["Maya has moved to Leeds.", "Maya lives in Oslo."]
 
 
 class TestReinforcement:
