@@ -8,11 +8,18 @@ who the sentence is about. Whoever names Dagmar, or asks about the past, finds t
 The kin a person lives with or cares for (partner, children, parents, siblings) and present managers, teachers and
 landlords are no people at a distance. A change of state ("Moved to Oslo", "Has retired", "Wife died in 2021") is no
 passing event, and neither is one whose sentence goes on in the present ("Tore a ligament and must not run").
+
+Of other languages a table, `passing.toml`, has the beginnings that tell opinions and people at a distance for certain;
+the rest of them is told by meaning (`langchain_mem.ranking.situations`).
 """
 
 from __future__ import annotations
 
+import functools
 import re
+import tomllib
+from collections.abc import Iterable
+from importlib.resources import files
 from typing import Final
 
 from langchain_mem._regex import regex
@@ -89,7 +96,7 @@ def is_question(text: str) -> bool:
 def is_passing(text: str) -> bool:
     """Whether a memory tells of something that happened once, of an opinion, or of people at a distance.
 
-    What is in other languages, or is a turn with its speaker before it, is taken for none of these.
+    A turn with its speaker before it is taken for none of these, and of other languages only what is certain.
 
     Args:
         text: Its words, after its date where it has one.
@@ -101,7 +108,9 @@ def is_passing(text: str) -> bool:
     """
     date = _DATE.match(text)
     told = text if date is None else text[date.end() :]
-    return _about_others(told) or _OPINION.match(told) is not None or _happened_once(told)
+    if _about_others(told) or _OPINION.match(told) is not None or _happened_once(told):
+        return True
+    return _elsewhere().match(told) is not None
 
 
 def asks_of_past(query: str) -> bool:
@@ -115,6 +124,24 @@ def asks_of_past(query: str) -> bool:
 
 def _about_others(told: str) -> bool:
     return _OTHERS.match(told) is not None or (" the " in told and _FORMER_PLACE.search(told) is not None)
+
+
+@functools.cache
+def _elsewhere() -> re.Pattern[str]:
+    """What memories in other languages begin with that tell of opinions or of people at a distance."""
+    text = files("langchain_mem.ranking").joinpath("passing.toml").read_text("utf-8")
+    return re.compile(_any(map(_beginnings, tomllib.loads(text).values())) + r"\b", re.IGNORECASE)
+
+
+def _beginnings(words: dict[str, list[str]]) -> str:
+    """The pattern of one language's table."""
+    people = _any([*words["distance"], *words["near"]])
+    distant = _any([*words["distance"], f"{_any(words['former'])}[ -]{people}"])
+    return _any([*words["opinions"], f"(?:{_any(words['articles'])}['’ ])?{distant}"])
+
+
+def _any(patterns: Iterable[str]) -> str:
+    return f"(?:{'|'.join(patterns)})"
 
 
 def _happened_once(told: str) -> bool:
