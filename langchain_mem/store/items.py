@@ -211,7 +211,10 @@ class Items:
 
     async def load(self, prefixes: Sequence[Namespace], now: datetime) -> Scan | None:
         """All rows of a scope with their vectors; `None` where they are too many to rank whole."""
-        return await self.scan(prefixes, now, limit=WHOLE_LIMIT)
+        await self.ready()
+        scanning = self._scanning  # without a stamp: that of a large scope takes longer than all the rest
+        rows = None if scanning is None else await scanning.scan(tuple(prefixes), self.now(now), WHOLE_LIMIT)
+        return None if rows is None else Scan(rows)
 
     async def nearest(
         self,
