@@ -91,14 +91,14 @@ def unpacked(content: bytes | bytearray | memoryview) -> Any:
         raise Unreadable
     end = _HEAD + int.from_bytes(rest[:_NUMBER], "little")
     try:
-        with _without_collecting():
+        with without_collecting():
             return _Unpickler(view[_HEAD:end], view, end).load()
     except (pickle.UnpicklingError, AttributeError, LookupError, TypeError, ValueError, EOFError) as error:
         raise Unreadable from error
 
 
 @contextmanager
-def _without_collecting() -> Iterator[None]:
+def without_collecting() -> Iterator[None]:
     """Looks for no garbage meanwhile, and not among what was made: many small objects come, and none goes.
 
     To freeze and unfreeze puts every object among the old ones, which a collection seldom looks at, and costs nothing.

@@ -27,7 +27,7 @@ from langchain_mem.ranking.columns import Columns
 from langchain_mem.ranking.index import Index, IndexEntry
 from langchain_mem.ranking.parts import Mask, Places
 from langchain_mem.repository.condensed import condensed
-from langchain_mem.repository.kept import Unreadable, joined, pieces_of, unpacked
+from langchain_mem.repository.kept import Unreadable, joined, pieces_of, unpacked, without_collecting
 from langchain_mem.store.items import Items
 
 DIGEST: Final = Path(("digest",))
@@ -247,7 +247,10 @@ class Living:
         if changes.whole:
             self._begin()
         self._drift += len(changes.addresses) + len(changes.gone) + len(changes.used)
-        if changes.addresses or changes.gone:
+        if len(changes.addresses) >= _WORTH_A_FILE:
+            with without_collecting():
+                self._apply(changes)
+        elif changes.addresses or changes.gone:
             self._apply(changes)
         if changes.used:
             self._note_used(changes)
