@@ -28,7 +28,7 @@ from langchain_mem.extraction.reconcile import Action, CheckedProposal
 from langchain_mem.extraction.request import ExtractionRequest
 from langchain_mem.filters.conditions import conjunction, matches
 from langchain_mem.memory.patching import Patching
-from langchain_mem.memory.reading.queries import is_in, live, places
+from langchain_mem.memory.reading.queries import is_in, live, places, shown_at
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.writing.drafts import Addition
 from langchain_mem.model.documents import document_of, merged, read_by
@@ -255,7 +255,8 @@ class Asking:
 
     async def live(self) -> list[Row]:
         """The memories this addition may be about: its owners', and of sessions only its own."""
-        rows, shown = (await self._view("\n".join(turn.text for turn in self.turns))).rows, live(self._addition.now)
+        rows = (await self._view("\n".join(turn.text for turn in self.turns))).rows
+        shown = shown_at(self._addition.now_iso, show_expired=False, latest_only=True)
         return [row for row in rows if row.value["schema"] is None and matches(shown, row.value)]
 
     async def _view(self, query: str) -> Scan:

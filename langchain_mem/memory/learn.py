@@ -280,7 +280,7 @@ class Learning:
 
         These are for each fact the nearest few that have phrases, if names, numbers and times agree; mostly none.
         """
-        moved = [row for row in rows if row.vector is not None and phrases_of(row.value)]
+        moved = [row for row in rows if phrases_of(row.value) and len(row.vectors)]
         facts = [(each, self._vectors.get(self._content(each))) for each in self._operations if each.kind is None]
         near = [row for each, fact in facts if moved and fact is not None for row in _nearest(each.text, fact, moved)]
         texts = [text for text in dict.fromkeys(content(row.value) for row in near) if text not in self._vectors]

@@ -25,7 +25,7 @@ class Form(NamedTuple):
     """Whether a row's digest is a key of its metadata."""
 
 
-def check_revision(write: Write, there: Record | None, now: datetime) -> None:
+def _check_revision(write: Write, there: Record | None, now: datetime) -> None:
     """Compares what a write expects with what is there.
 
     Raises:
@@ -40,7 +40,7 @@ def check_revision(write: Write, there: Record | None, now: datetime) -> None:
         )
 
 
-def check_length(row: Row | None, dims: int) -> None:
+def _check_length(row: Row | None, dims: int) -> None:
     """Refuses vectors of another length than the collection's.
 
     Raises:
@@ -63,11 +63,18 @@ def changes_of(
         before: What is there now, by id.
         now: The present.
         form: How the collection keeps rows.
+
+    Raises:
+        Conflict: A write expects something else than what is there.
+        StoreError: Vectors are longer or shorter than the collection's.
     """
     puts: dict[str, Record] = {}
     dead: list[str] = []
-    for write in batch:
-        old = before.get(record_id(write.address))
+    olds = [before.get(id_) for id_ in map(record_id, [write.address for write in batch])]
+    for write, old in zip(batch, olds, strict=True):
+        _check_revision(write, old, now)
+        _check_length(write.row, form.dims)
+    for write, old in zip(batch, olds, strict=True):
         if write.row is not None:
             puts |= {record.id: record for record in _replacing(write.row, old, now, form)}
         if old is not None:

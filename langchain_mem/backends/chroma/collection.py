@@ -27,7 +27,7 @@ from langchain_mem.backends.base import (
 )
 from langchain_mem.backends.changes import OWNER_DEPTH, Changes, Kept, Log
 from langchain_mem.backends.chroma import records as rows
-from langchain_mem.backends.chroma.batch import Form, changes_of, check_length, check_revision
+from langchain_mem.backends.chroma.batch import Form, changes_of
 from langchain_mem.backends.chroma.buffered import Table
 from langchain_mem.backends.chroma.client import CollectionClient
 from langchain_mem.backends.chroma.engine import Engine, dictionary_of, expired_by, in_scopes
@@ -149,18 +149,16 @@ class SharedCollection:
 
     def write(self, batch: Sequence[Write], now: datetime) -> None:
         """Does all of the batch or none of it, also where the process is killed meanwhile."""
-        with self._writing(write.address for write in batch) as check:
-            self._unkeep(write.address for write in batch)
-            before = self._before(batch)
-            for write in batch:
-                check_revision(write, before.get(record_id(write.address)), now)
-                check_length(write.row, self.dims)
+        addresses = [write.address for write in batch]
+        with self._writing(addresses) as check:
+            self._unkeep(addresses)
+            before = self._before(addresses)
             form = Form(self.dims, self._lane, self._marks, self._digests)
             puts, dead = changes_of(batch, before, now, form)
             if self._feed is not None:
                 puts = self._numbered(self._feed, puts, batch, before)
             check()
-            self._apply(puts, dead, now)
+            self._apply(puts, dead, now, form.dims)
             self._repeat(batch, now)
 
     def search(self, query: Query) -> list[Match]:
@@ -330,9 +328,6 @@ class SharedCollection:
                 "one, or copy the memories to a new store with export() and import_()."
             )
 
-    def _holds(self, address: Address) -> bool:
-        return self._cache is not None and self._cache.covers(address.namespace)
-
     @contextmanager
     def _writing(self, addresses: Iterable[Address]) -> Iterator[Callable[[], None]]:
         """Keeps others from writing at these addresses; gives what makes sure of it right before something is written.
@@ -399,14 +394,11 @@ class SharedCollection:
             return None
         return dictionary_of(rows.rows_of(self.table.find(scope)))
 
-    def _before(self, batch: Sequence[Write]) -> dict[str, Record]:
+    def _before(self, addresses: Sequence[Address]) -> dict[str, Record]:
         """What is at these addresses now. What is known to be absent is not asked for."""
-        asked = [write.address for write in batch if not self._holds(write.address)]
-        held = [write.address for write in batch if self._holds(write.address)]
-        if self._cache is not None:
-            asked += [each for each, row in zip(held, self._cache.at(held), strict=True) if row is not None]
-        heads = () if self._feed is None else self._feed.ids(write.address for write in batch)
-        records = self._bare([*(record_id(address) for address in asked), *heads])
+        asked = addresses if self._cache is None else self._cache.may_be_there(addresses)
+        heads = () if self._feed is None else self._feed.ids(addresses)
+        records = self._bare([*map(record_id, asked), *heads])
         return {record.id: record for record in records if rows.is_row(record) or record.id in heads}
 
     def _numbered(
@@ -426,9 +418,9 @@ class SharedCollection:
         self.table.update({each: number for each, owner in owners.items() if (number := told.number(owner))})
         self.table.upsert(told.records(self.dims))
 
-    def _apply(self, puts: Sequence[Record], dead: Sequence[str], now: datetime) -> None:
+    def _apply(self, puts: Sequence[Record], dead: Sequence[str], now: datetime, dims: int) -> None:
         try:
-            self._journal.apply(puts, dead, dims=self.dims, now=now)
+            self._journal.apply(puts, dead, dims=dims, now=now)
         except StoreError:
             self._forget()  # how far the engine got is not known
             raise

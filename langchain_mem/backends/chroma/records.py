@@ -171,18 +171,16 @@ def records_of(
     identifier = record_id(row.address)
     parts = part_ids(identifier, len(row.vectors))
     first = row.vectors[0] if len(row.vectors) else placeholder(identifier, dims)
-    held, said = tokens(row.address.key, row.value), _text(row.text).lower()
-    asked: dict[str, Any] = _labels(row.address.namespace) | ({} if marks else {"tokens": held})
-    found_by = _digest(row, old or {}) if digests else {}
-    metadata = asked | found_by | _metadata(row, old or {}) | _merged_touches(row, lane, old or {})
-    part = asked | {"revision": row.revision}
-    return [
-        Record(identifier, first, metadata, marked(said, held) if marks else said),
-        *(
-            Record(id_, vector, part, marked("", held) if marks else "")
-            for id_, vector in zip(parts, row.vectors[1:], strict=True)
-        ),
-    ]
+    said, labels = _text(row.text).lower(), _labels(row.address.namespace)
+    told = (_digest(row, old or {}) if digests else {}) | _metadata(row, old or {})
+    told |= _merged_touches(row, lane, old or {})
+    held = tokens(row.address.key, row.value)
+    asked: dict[str, Any] = labels | ({} if marks else {"tokens": held})
+    records = [Record(identifier, first, asked | told, marked(said, held) if marks else said)]
+    for id_, vector in zip(parts, row.vectors[1:], strict=True):
+        part = asked | {"revision": row.revision}
+        records.append(Record(id_, vector, part, marked("", held) if marks else ""))
+    return records
 
 
 def tombstone(identifier: str, dims: int) -> Record:

@@ -55,9 +55,12 @@ class ScopeCache:
             self._sizes[prefix] = size
             self._write([Write(address=row.address, row=row) for row in rows], EVER)
 
-    def at(self, addresses: Sequence[Address]) -> list[Row | None]:
-        """What is at addresses that are covered, expired or not."""
-        return run(self.rows.get(addresses, EVER))
+    def may_be_there(self, addresses: Sequence[Address]) -> list[Address]:
+        """Those of some addresses that are not covered, or where something is, expired or not."""
+        covered = [address for address in addresses if self.covers(address.namespace)]
+        there = run(self.rows.get(covered, EVER)) if covered else []
+        absent = {address for address, row in zip(covered, there, strict=True) if row is None}
+        return [address for address in addresses if address not in absent]
 
     def write(self, batch: Sequence[Write], now: datetime) -> None:
         """Repeats a batch that the collection has taken, as far as it concerns a scope that is here."""

@@ -142,14 +142,14 @@ async def candidates(settings: Settings, search: Search, as_of: str | None) -> t
 
 
 def _by_index(livings: Sequence[Living], search: Search, question: Question) -> tuple[list[Hit], list[Hit]]:
-    views, limit = _views(search), search.pool
+    views, limit, least = _views(search), search.pool, search.least
     with locked(livings):
         sorts = shown_in(livings, views, search.now)
         documents: Documents = livings[0].index
         if len(livings) > 1:
             documents = Together([living.index for living in livings])
         near = documents.compared(question.vector, question.scale).agreed(np.logical_or.reduce(sorts))
-        found = answers(documents, question, near, sorts, limit=limit, threshold=search.least)
+        found = answers(documents, question, near, sorts, limit=limit, threshold=least)
         facts, turns = _hits(found)
         _note_held(livings, search, [*facts, *turns])
         if search.decay is not None:

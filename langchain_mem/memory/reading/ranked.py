@@ -193,8 +193,6 @@ def _sources(memory: StoredMemory) -> list[tuple[str | None, str]]:
 
 def _faint_apart(hits: Sequence[Hit], search: Search) -> tuple[list[Hit], list[Hit]]:
     """Those that reach the threshold, and those that do not."""
-    if search.least == search.threshold:
-        return list(hits), []
     return (
         [hit for hit in hits if hit.score >= search.threshold],
         [hit for hit in hits if hit.score < search.threshold],

@@ -122,7 +122,8 @@ class Batch:
         """Keeps a turn in another home as well, for as long as facts there cite it."""
         value = {**turn.value, **dict.fromkeys(IDS), **ids_of(home), "expiration_date": None}
         memory = cast(StoredMemory, value)
-        row = self._row(Address(home, turn.address.key), memory, content(memory), gone_at(memory, self.purge_after))
+        passage = Passage(content(memory), phrases_of(memory))
+        row = self._row(Address(home, turn.address.key), memory, passage, gone_at(memory, self.purge_after))
         self.others.append(Write.put(row, before=turn))
 
     def put(self, address: Address, value: Mapping[str, Any], *, expires_at: datetime | None = None) -> None:
@@ -135,13 +136,15 @@ class Batch:
 
     def writes(self) -> list[Write]:
         """Everything that is to be written, the memories first and in the order in which they were said."""
-        told = [(content(memory), gone_at(memory, self.purge_after)) for memory in self.after.values()]
+        memories = self.after.values()
+        told = [(Passage(content(each), phrases_of(each)), gone_at(each, self.purge_after)) for each in memories]
+        vectors = [passage.vector(self.vectors) if self.vectors else None for passage, _ in told]
         writes = []
-        for place, ((address, memory), (text, gone)) in enumerate(zip(self.after.items(), told, strict=True)):
+        for place, (address, memory) in enumerate(self.after.items()):
             before = self.rows.get(address)
             expects = before.revision if before is not None and before.address == address else None
             # memories of one batch share an instant; this keeps the order in which they were said
-            row = self._row(address, memory, text, gone, before, later=place * TICK)
+            row = self._row(address, memory, *told[place], vectors[place], before, later=place * TICK)
             writes.append(Write(address=address, row=row, expects=expects, before=before))
         for address, (value, gone) in self.notes.items():
             row = Row(address=address, value=value, created_at=self.now, updated_at=self.now, expires_at=gone)
@@ -152,16 +155,15 @@ class Batch:
         self,
         address: Address,
         memory: StoredMemory,
-        text: str,
+        passage: Passage,
         gone: datetime | None,
+        vector: Vector | None = None,
         before: Row | None = None,
         *,
         later: timedelta = timedelta(0),
     ) -> Row:
         """A memory as it is stored. The store embeds its words where nobody has yet."""
         shown = memory["state"] != "deleted" and address.namespace[0] != INSTRUCTIONS
-        phrases = phrases_of(memory) if shown and memory.get("useful_for") else ()
-        vector = Passage(text, phrases).vector(self.vectors) if shown and self.vectors else None
         touches = self.touches.get(address, before.touches if before else ())
         updated = self.at if memory["updated_at"] == self.at_iso else parse_iso(memory["updated_at"])
         return Row(
@@ -170,8 +172,8 @@ class Batch:
             created_at=before.created_at if before else self.now,
             updated_at=updated + later,
             expires_at=gone,
-            texts=(text,) if shown else (),
-            vectors=no_vectors() if vector is None else vector[None],
+            texts=(passage.text,) if shown else (),
+            vectors=vector[None] if shown and vector is not None else no_vectors(),
             touches=(*touches, self.at) if address in self.used else tuple(touches),
-            phrases=phrases,
+            phrases=passage.phrases if shown else (),
         )

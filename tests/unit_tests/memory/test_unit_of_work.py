@@ -167,7 +167,7 @@ def test_a_repeat_is_a_use(bench: Open) -> None:
     run(made.land(ALEX, event="add"))
     assert made.results[0]["event"] == "NONE"
     assert again(memory, row.address).revision == row.revision
-    assert memory.memory.settings.touches.pending(row.address) == [NOW]
+    assert list(memory.memory.settings.touches.pending(row.address)) == [NOW]
     made = changes(memory)
     made.add(Draft(home=HOME, text="Likes tea", metadata={"b": 2}), row)
     assert made.batch.current(row)["metadata"] == {"a": 1, "b": 2}
