@@ -260,6 +260,7 @@ def test_a_memory_from_its_first_to_its_last_day(folder: Path):
     assert [change["event"] for change in _json("history", added["id"], *at)][:3] == ["ADD", "UPDATE", "RESTORE"]
     assert _json("update", added["id"], "--happened", "2026-06", *at)["event_end"][:10] == "2026-06-30"
     assert _json("update", added["id"], "--happened", "unknown", *at)["event_date"] is None
+    assert _json("update", added["id"], "--useful-for", "a feast", *at)["useful_for"] == ["a feast"]
     assert "happened 2026-06" in run("history", added["id"], *at).stdout
     assert _json("stats", *at)["memories"] == 1
     assert _json("users", *at)["total_users"] == 1

@@ -135,6 +135,7 @@ def _live(memory: Memory, clock: FakeClock, user: str) -> None:
     (first, *_) = memory.add(said, **ids, **marks, infer=False)["results"]
     memory.add(said, **ids, agent_id="bot", infer=False, source={"thread_id": f"{TOKEN}-1", "message_ids": [TOKEN]})
     memory.add(f"{TOKEN} in a session", **ids, run_id=f"run-{TOKEN}", infer=False)
+    memory.add("Feeds the birds", **ids, infer=False, useful_for=[f"a walk with {TOKEN}"])
     memory.promote(run_id=f"run-{TOKEN}", metadata={"why": TOKEN}, **ids)
     memory.add(f"{TOKEN} for a while", **ids, run_id="s2", infer=False)
     memory.end_session("s2", **ids)
