@@ -56,6 +56,7 @@ RELATED: Final = 0.5  # of what the regressions guess, beside a cosine's 1
 RIDGE_REQUESTS, RIDGE_STATEMENTS = 3.0, 1.0  # of those; a third or three times as much changes little
 PASSING: Final = 0.3  # what a memory that passes loses of its weight
 PASSES: Final = 0.1  # how far on the side of what passes a memory lies that does so in full
+PROBES: Final = 16  # requests by which queries are told from passages: half or twice as many tell nearly the same
 SUBJECTS: Final = 0.2  # what sharing a request's everyday subjects brings
 
 
@@ -91,6 +92,11 @@ class Table(NamedTuple):
     def told(self) -> tuple[str, ...]:
         """Those that are no requests."""
         return (*self.statements, *self.passing, *self.distant, *self.lasting)
+
+    @property
+    def probes(self) -> npt.NDArray[np.intp]:
+        """Shape (PROBES,): the numbers of some requests, from all over the table."""
+        return np.linspace(0, len(self.requests) - 1, PROBES).astype(np.intp)
 
     @property
     def kind_of(self) -> Mask:
@@ -203,9 +209,20 @@ class Situations:
         return cls(scale, requests, statements, worth, lasting, asking, telling)
 
     @classmethod
-    def of(cls, vectors: Vectors, scale: Scale) -> Situations:
-        """The situations of the embedder that made these of the table's sentences."""
+    def of(cls, vectors: Vectors, scale: Scale, asked: Vectors | None = None) -> Situations:
+        """The situations of the embedder that made these of the table's sentences.
+
+        Args:
+            vectors: Of the sentences, all embedded as passages.
+            scale: Of the embedder.
+            asked: Of the requests that are `probes`, embedded as queries, where the embedder tells queries from
+                passages: all requests are moved by what these differ from their passages on average.
+        """
         told = table()
+        if asked is not None:
+            vectors = vectors.copy()
+            vectors[: len(told.requests)] += (asked - vectors[told.probes]).mean(axis=0)
+            vectors = _unit(vectors)
         sorts = (told.requests, told.statements, told.passing, told.distant)
         ends = np.cumsum([len(sort) for sort in sorts])
         requests, statements, passing, distant, lasting = np.split(_unit(vectors - scale.mean), ends)

@@ -44,7 +44,7 @@ from langchain_mem.ranking.scale import SENTENCES, Scale
 from langchain_mem.ranking.situations import Situations, table
 from langchain_mem.repository.contract import Repository
 from langchain_mem.store.items import Scan
-from langchain_mem.store.vectorizer import stated_scale, stated_situations
+from langchain_mem.store.vectorizer import measured_situations, stated_scale, stated_situations
 
 R = TypeVar("R")
 
@@ -228,7 +228,8 @@ class AnyStore(Repository):
             self._situations = stated_situations(self._embeddings)
         if self._situations is None:
             vectors = await self.embed(table().sentences)
-            self._situations = None if vectors is None else Situations.of(vectors, scale)
+            if vectors is not None:
+                self._situations = await measured_situations(vectors, scale, self.embed_query)
         return self._situations
 
     @override

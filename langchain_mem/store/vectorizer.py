@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
@@ -139,7 +139,7 @@ class Vectorizer:
             kept, scale = await self._kept(_SITUATIONS, backend, now), await self.scale(backend, now)
             self._situations = None if kept is None else Situations.from_dict(kept, scale)
         if self._situations is None:
-            self._situations = Situations.of(await self.documents(table().sentences), scale)
+            self._situations = await measured_situations(await self.documents(table().sentences), scale, self.query)
             await self._keep(_SITUATIONS, self._situations.as_dict(), backend, now)
         return self._situations
 
@@ -180,6 +180,29 @@ def stated_situations(embeddings: Embeddings) -> Situations | None:
     """The situations that an embedder has as an attribute, likewise."""
     situations = getattr(embeddings, "situations", None)
     return situations if isinstance(situations, Situations) else None
+
+
+async def measured_situations(
+    vectors: Vectors, scale: Scale, query: Callable[[str], Awaitable[Vector | None]]
+) -> Situations:
+    """The situations of an embedder, which is asked a few queries where it tells them from passages.
+
+    Args:
+        vectors: Of the table's sentences, as passages.
+        scale: Of the embedder.
+        query: Embeds a query; `None` where that cannot be done.
+    """
+    told, asked = table(), list[Vector]()
+    for at in told.probes:
+        vector = await query(told.requests[at])
+        if vector is None or (not asked and np.allclose(vector, vectors[at], atol=_ONE_SIDED)):
+            return Situations.of(vectors, scale)
+        asked.append(vector)
+    return Situations.of(vectors, scale, np.stack(asked))
+
+
+_ONE_SIDED: Final = 1e-3
+"""By how much the numbers of a query and of a passage of the same words differ at most, where they are the same."""
 
 
 def unit(given: Sequence[Sequence[float]] | Vectors, count: int, embedder: Embedder) -> Vectors:

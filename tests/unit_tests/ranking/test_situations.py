@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from langchain_core.embeddings import Embeddings
 from langchain_core.messages import HumanMessage
@@ -17,9 +19,10 @@ from langchain_mem.integrations.nodes import retrieval_node
 from langchain_mem.ranking.candidates import drawn
 from langchain_mem.ranking.index import Index, IndexEntry
 from langchain_mem.ranking.scale import Scale
-from langchain_mem.ranking.situations import Situations, table
+from langchain_mem.ranking.situations import PROBES, Situations, table
 from langchain_mem.ranking.union import Together
 from langchain_mem.store.long_term import LongTermStore
+from langchain_mem.store.vectorizer import measured_situations
 
 NEEDED = {
     "What shall I make for supper?": "Gets hives from sesame",
@@ -179,3 +182,28 @@ def test_the_store_embeds_the_table_once() -> None:
     again = LongTermStore(first.items.backend, embed=Hashed())
     Memory(again, reinforce="none").search("cat", user_id="lena", lasting=0.5)
     assert calls.count(len(table().sentences)) == 1
+
+
+@pytest.mark.parametrize(("apart", "calls"), [(0.5, PROBES), (0.0, 1)])
+def test_requests_are_taken_for_queries_where_the_embedder_tells_them_from_passages(apart: float, calls: int) -> None:
+    """A few queries tell how far those lie from passages; one is enough where they are the same."""
+    rng, told, asked = np.random.default_rng(0), table(), list[str]()
+    passages = rng.standard_normal((len(told.sentences), 64)).astype(np.float32)
+    passages /= np.linalg.norm(passages, axis=1, keepdims=True)
+    side = apart * rng.standard_normal(64).astype(np.float32) / 8
+
+    async def query(text: str) -> npt.NDArray[np.float32]:
+        asked.append(text)
+        moved = passages[told.requests.index(text)] + side
+        return np.asarray(moved / np.linalg.norm(moved), dtype=np.float32)
+
+    scale = Scale.of(passages[-100:])
+    found = asyncio.run(measured_situations(passages, scale, query))
+    queries = passages.copy()
+    queries[: len(told.requests)] += side
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    as_queries, as_passages = Situations.of(queries, scale), Situations.of(passages, scale)
+    assert len(asked) == calls
+    assert (found.requests * as_queries.requests).sum(axis=1).mean() > 0.99
+    if apart:
+        assert (as_passages.requests * as_queries.requests).sum(axis=1).mean() < 0.95
