@@ -18,7 +18,7 @@ from langchain_mem.ranking.index import Index, IndexEntry
 from langchain_mem.ranking.scale import PRIOR, SENTENCES, Compared, Scale
 from langchain_mem.ranking.situations import table
 from langchain_mem.store.long_term import LongTermStore
-from langchain_mem.testing import FakeClock
+from langchain_mem.testing import FakeClock, FakeEmbeddings
 
 FACTS = [
     "Is vegetarian and eats no fish",
@@ -138,17 +138,20 @@ def test_the_store_remembers_what_it_measured() -> None:
     """Sentences are embedded once per store: the next process that opens it reads the scale and the situations."""
     asked: list[int] = []
 
-    class Counted(Shifted):
+    class Counted(Embeddings):  # which states no scale and no situations of its own
         def embed_documents(self, texts: list[str]) -> list[list[float]]:
             asked.append(len(texts))
-            return super().embed_documents(texts)
+            return FakeEmbeddings().embed_documents(texts)
 
-    first = LongTermStore.in_memory(embed=Counted(0.5))
+        def embed_query(self, text: str) -> list[float]:
+            return FakeEmbeddings().embed_query(text)
+
+    first = LongTermStore.in_memory(embed=Counted())
     with Memory(first, reinforce="none") as memory:
         memory.add("Has a cat", user_id="lena", infer=False)
         memory.search("cat", user_id="lena", lasting=1.0)
     assert (asked.count(len(SENTENCES)), asked.count(len(table().sentences))) == (1, 1)
-    again = LongTermStore(first.items.backend, embed=Counted(0.5))
+    again = LongTermStore(first.items.backend, embed=Counted())
     Memory(again, reinforce="none").search("cat", user_id="lena", lasting=1.0)
     assert (asked.count(len(SENTENCES)), asked.count(len(table().sentences))) == (1, 1)
     assert all("scales" not in namespace for namespace in again.list_namespaces())
