@@ -67,8 +67,6 @@ ANNOUNCED_CHANGE = 0.36
 # does not name the present: "What is it about?" is also asked of what was.
 NEARLY_EQUAL = 0.8
 
-_BREVITIES = 1 - np.log1p(np.arange(INFORMATIVE + 1)) / math.log1p(INFORMATIVE)  # by how many words there are
-
 Item = TypeVar("Item")
 
 
@@ -224,7 +222,7 @@ def _weighed(parts: Parts) -> Mask:
 
 
 def _brevity(length: Floats) -> Floats:
-    return np.asarray(_BREVITIES[np.minimum(length, INFORMATIVE).astype(np.intp)])  # a tenth of a logarithm's time
+    return np.asarray(np.clip(1 - np.log1p(length) / math.log1p(INFORMATIVE), 0.0, 1.0))
 
 
 def _shares(strengths: Floats, parts: Parts) -> tuple[Floats, Floats]:
