@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from langchain_mem._regex import regex
-from langchain_mem.extraction.languages import alike, root, telling
+from langchain_mem.extraction.languages import alike, language_of, root, telling
 from langchain_mem.extraction.quantities import Date, Quantities, in_digits, quantities
 
 _RELATIVE: Final = regex(
@@ -169,11 +169,13 @@ class Figures:
 
     def _places(self, fact: str) -> Iterator[Objection]:
         """Numbers that were said of another thing: "two cats and a dog" is not "one cat and two dogs"."""
-        said = [pair for text in self.cited for pair in _pairs(text)]
-        for number, thing in _pairs(fact):
-            same = [other for other, noun in said if alike(root(noun, None), root(thing, None))]
-            elsewhere = any(number == other and telling(noun, "en") for other, noun in said)
-            if same and number not in same and elsewhere and thing not in _UNITS:
+        said = [(*pair, language_of(text)) for text in self.cited for pair in _pairs(text)]
+        stated = _pairs(fact)
+        for number, thing in stated:
+            same = [other for other, noun, _ in said if alike(root(noun, None), root(thing, None))]
+            elsewhere = any(number == other and telling(noun, language or "en") for other, noun, language in said)
+            also = any((other, thing) in stated for other in same)  # "20 points, not under 18": both are of it
+            if same and number not in same and elsewhere and not also and thing not in _UNITS:
                 yield Objection(contradiction=f"says {number} {thing} where {same[0]} was said")
 
 

@@ -157,7 +157,7 @@ def proposals_of(answer: Answer, request: ExtractionRequest) -> Proposals:
     operations, rejected, faults = _checked([*answer.operations, *as_operations(answer.documents, kinds)], request)
     patches = {name: patch for name, patch in answer.documents.items() if name not in kinds.many}
     wrong: list[Rejected] = [
-        {"operation": {"document": name, "patch": patches.pop(name)}, "reason": reason}
+        _rejected({"document": name, "patch": patches.pop(name)}, reason)
         for name, reason in [*faulty_patches(patches, request.documents, kinds)]
     ]
     if not kinds:  # a model that was asked for no documents is not asked to correct them

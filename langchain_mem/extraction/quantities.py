@@ -60,12 +60,24 @@ _RELATIVE_CLOCK: Final = regex(
 )
 _AMOUNT: Final = regex(
     r"(?<![\w.,])(?<![^\W\d_]-)(\d+(?:[.,  ]\d{3})*(?:[.,]\d+)?|\d+)"
-    r"\s?(k|tsd|grand|mil|tysięcy|dozen|million|m)?(?![\w])",
+    r"\s?(k|tsd|grand|mil|tysięcy|dozen|m|mn|mio|mln)?(?![\w])",
     re.IGNORECASE,
 )
 _TIMES: Final = {
-    "k": 1000, "tsd": 1000, "grand": 1000, "mil": 1000, "tysięcy": 1000, "dozen": 12, "million": 1_000_000,
+    "k": 1000, "tsd": 1000, "grand": 1000, "mil": 1000, "tysięcy": 1000, "dozen": 12,
+    "mn": 1_000_000, "mio": 1_000_000, "mln": 1_000_000,
 }  # fmt: skip
+_CURRENCIES: Final = ("$", "€", "£", "¥", "₹", "₦")
+_LARGE: Final = {
+    1_000: "thousand thousands tausend duizend mila tysiące tysięcy",
+    1_000_000: "million millions millionen millón millones milhão milhões milione milioni miljoen"
+    " milion miliony milionów",
+    1_000_000_000: "billion billions milliarde milliarden milliard milliards miliardo miliardi miljard"
+    " miliard miliardów",
+}
+_LARGE_VALUES: Final = {word: value for value, words in _LARGE.items() for word in words.split()}
+_OF_LARGE: Final = regex(rf"(?<![\w.,])(\d+(?:[.,]\d+)?)[  ]({'|'.join(_LARGE_VALUES)})\b", re.IGNORECASE)
+"""Digits before such a word: "4.5 million" is one number."""
 _MIXED: Final = regex(r"(\d+)\s?(?:'|ft|foot|feet)\s?(\d+)")
 _IN_WORD: Final = regex(r"(?<=[a-zA-Z])(\d+)|(\d+)(?=[a-zA-Z])")
 
@@ -121,12 +133,20 @@ def in_digits(text: str) -> str:
 
     >>> in_digits("We have thirty-four hens and two dogs")
     'We have 34 hens and 2 dogs'
+    >>> in_digits("I want to have saved 4.5 million by August")
+    'I want to have saved 4500000 by August'
     """
     language = language_of(text) or "en"
     text = _WORDS_FOR_ONE.sub(lambda found: _COUPLE[found[0].lower()], text)
+    text = _OF_LARGE.sub(_multiplied, text)
     if language not in _SPOKEN:
         return text
     return str(alpha2digit(text, language, threshold=0))
+
+
+def _multiplied(found: re.Match[str]) -> str:
+    value = _value(found[1])
+    return found[0] if value is None else f"{value * _LARGE_VALUES[found[2].lower()]:.0f}"
 
 
 def _date(found: re.Match[str]) -> Date | None:
@@ -201,6 +221,8 @@ def _numbers(text: str) -> Iterator[list[float]]:
         value = _value(found[1])
         if value is not None:
             times = _TIMES.get((found[2] or "").lower())
+            if found[2] == "m" and found.string[: found.start()].endswith(_CURRENCIES):
+                times = 1_000_000  # without a currency they are meters
             yield [value, value * times] if times else [value]
     for found in _IN_WORD.finditer(_AMOUNT.sub(" ", text)):
         yield [float(found[1] or found[2])]

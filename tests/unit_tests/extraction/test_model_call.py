@@ -248,6 +248,7 @@ payloads = (
 
 @given(payload=payloads, cut=st.integers(0, 200), fenced=st.booleans())
 @example(payload={"operations": [{"action": "delete", "memory": 0, "evidence": [0]}]}, cut=0, fenced=False)
+@example(payload={"operations": [], "documents": {"Profile": float("inf")}}, cut=0, fenced=False)
 def test_any_answer(payload: Any, cut: int, fenced: bool) -> None:
     """Whatever a model writes, `add` gives a result or an `ExtractionError`, and on an error nothing is written."""
     text = json.dumps(payload)
