@@ -59,6 +59,8 @@ _UNITS: Final = frozenset(
     uhr o'clock heures heure horas hora ore ora uur am pm kilo kilos kg km metres meters litres people times jahre
     jahren monate wochen tage stunden ans mois semaines jours
     años meses semanas días anni mesi settimane giorni anos dias jaar maanden weken dagen lat
+    cent cents naira yen yuan won rupee rupees franc francs franken krone kronor kroner koruna złoty zloty złotych
+    peso pesos real reais rand baht lira shekel shekels dirham dirhams forint lei shilling shillings
     """.split()
 )
 _FACTORS: Final = (1.609, 0.6214, 0.3048, 3.281, 2.54, 0.3937, 0.4536, 2.2046, 28.35, 0.0353, 1000, 0.001, 60, 1 / 60)

@@ -45,7 +45,7 @@ class TestVouching:
             ("Reachable at alice@acme.io", "write to alice@acme.io."),
             ("Nutzt Python 3.12", "Ich nutze Python 3.12"),
             ("住在東京", "我住在東京"),
-            ("Wants 4.5 million saved", "i told myself 4.5 million saved, and a euro is 1,600 naira"),
+            ("Wants 4.5 million naira saved", "i told myself 4.5 million saved, and a euro is 1,600 naira"),
             (
                 "Stellt es auf 20 Punkt, liest unter 18 Punkt nichts",
                 "Auf zwanzig Punkt; unter achtzehn kann ich nichts lesen",
