@@ -20,7 +20,7 @@ from langchain_mem.memory.sessions import DeletesThreads
 from langchain_mem.memory.settings import Settings
 from langchain_mem.memory.waiting import read_now
 from langchain_mem.memory.writing.journal import journals_of
-from langchain_mem.model.instants import iso
+from langchain_mem.model.instants import earlier, iso
 from langchain_mem.model.scopes import (
     BATCHES,
     EXTRACTED,
@@ -138,7 +138,7 @@ async def _purge_expired(settings: Settings, *, older_than: timedelta = timedelt
     if not isinstance(older_than, timedelta) or older_than < timedelta(0):
         raise InvalidRequest("older_than is a timedelta of zero or more: how long ago a memory must have ended.")
     now = settings.now()
-    scope, limit = Scope.of(ids), iso(now - older_than)
+    scope, limit = Scope.of(ids), iso(earlier(now, older_than))
     within = await places(settings.repo, scope.patterns(), now) if scope else ((MEMORIES,),)
     expired = Test(Path(("expiration_date",)), Operator.lte, limit, Kind.instant)
     dead = conjunction(Not(is_in("state", ("live",))), Test(Path(("updated_at",)), Operator.lte, limit, Kind.instant))

@@ -18,8 +18,10 @@ from langchain_mem.errors import InvalidRequest
 from langchain_mem.model.partial_dates import ALLOWED, TICK, Days, days_of, in_short
 
 __all__ = [
+    "EARLIEST",
     "LATEST",
     "TICK",
+    "earlier",
     "event_span",
     "instant",
     "iso",
@@ -29,6 +31,9 @@ __all__ = [
     "span",
     "to_instant",
 ]
+
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+"""The first instant that there is."""
 
 LATEST = datetime.max.replace(tzinfo=UTC)
 """The last instant there is; what would lie beyond it, such as a day after 9999-12-31, is put there."""
@@ -126,6 +131,14 @@ def later(start: datetime, duration: timedelta) -> datetime:
         return start + duration
     except OverflowError:
         return LATEST
+
+
+def earlier(end: datetime, duration: timedelta) -> datetime:
+    """An instant a while earlier, or the first there is where that lies before the calendar."""
+    try:
+        return end - duration
+    except OverflowError:
+        return EARLIEST
 
 
 def iso(instant: datetime) -> str:

@@ -168,6 +168,7 @@ class TestPurge:
         memory.add("Of bob", user_id="bob", infer=False, expiration_date=timedelta(minutes=1))
         memory.clock.advance(hours=1)
         assert memory.purge_expired(older_than=timedelta(hours=2)) == 0
+        assert memory.purge_expired(older_than=timedelta.max) == 0  # reaches back before the calendar
         assert memory.purge_expired(user_id="alex") == 3
         with pytest.raises(NotFound):
             memory.restore(key)
