@@ -169,7 +169,6 @@ def test_searches_beside_erasure_and_purges(memory: Memory) -> None:
     assert "u1" not in json.dumps(memory.export(filters={"user_id": "u1"}))
 
 
-@pytest.mark.soak
 def test_searches_beside_compaction(memory: Memory) -> None:
     """A store that is rewritten answers, too, a little later."""
     _filled(memory)

@@ -83,7 +83,7 @@ class SharedCollection:
         log, recent = Log(), RecentRecords()
         self._recent = recent if exclusive else None
         self._log = log if exclusive else None
-        self._followed = None if kept is None else Followed(log, recent, kept, mutex, page=page)
+        self._followed = None if kept is None else Followed(lambda: self.table, log, recent, kept, mutex, page=page)
         self._broad: dict[Namespace, int] = {}  # at least so many records
         self._lane = rows.lane(shared=not exclusive)
         self.bind(table)
@@ -247,7 +247,7 @@ class SharedCollection:
         """What was written in these scopes since a stamp, or all there is; `None` where that is over `limit` rows."""
         if self._feed is not None:
             return self._feed.changes(scopes, paths, since, limit)
-        return None if self._followed is None else self._followed.changes(self.table, scopes, paths, since, limit)
+        return None if self._followed is None else self._followed.changes(scopes, paths, since, limit)
 
     def unwritten(self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None) -> Changes | None:
         """What `changes` gives, if nothing was written in these scopes since the stamp. It waits for nothing."""
@@ -255,11 +255,11 @@ class SharedCollection:
 
     def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
         """Keeps something derived beside the folder's database until its scopes change; not over HTTP."""
-        return self._followed is not None and self._followed.keep(self.table, scopes, name, content, stamp)
+        return self._followed is not None and self._followed.keep(scopes, name, content, stamp)
 
     def kept(self, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
         """What was kept, if nobody has written to the database since the folder was closed."""
-        return None if self._followed is None else self._followed.kept(self.table, scopes, name)
+        return None if self._followed is None else self._followed.kept(scopes, name)
 
     def lexical(self, query: Query, words: Sequence[str]) -> list[Match]:
         """The rows that hold at least one of the words, those that hold more and rarer ones first."""
@@ -369,7 +369,7 @@ class SharedCollection:
     def _unkeep(self, addresses: Iterable[Address]) -> None:
         """Drops what is kept of scopes that are about to change."""
         if self._followed is not None:
-            self._followed.unkeep(self.table, addresses)
+            self._followed.unkeep(addresses)
 
     def _take_in(self, held: ScopeCache, prefixes: Collection[Namespace], *, load: bool) -> bool:
         """Whether all of the scope is held now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -33,6 +33,7 @@ class Followed:
     """The scopes of one collection that nobody else writes to.
 
     Args:
+        table: Gives the collection. It is asked while the mutex is held, for a compaction opens the collection anew.
         log: What was written lately.
         recent: Records that were read lately.
         kept: What is kept beside the folder.
@@ -41,8 +42,16 @@ class Followed:
     """
 
     def __init__(
-        self, log: Log, recent: RecentRecords, kept: KeptFiles, mutex: AbstractContextManager[Any], *, page: int = PAGE
+        self,
+        table: Callable[[], Table],
+        log: Log,
+        recent: RecentRecords,
+        kept: KeptFiles,
+        mutex: AbstractContextManager[Any],
+        *,
+        page: int = PAGE,
     ) -> None:
+        self._table = table
         self._log = log
         self._recent = recent
         self._kept = kept
@@ -50,40 +59,41 @@ class Followed:
         self._page_size = page
 
     def changes(
-        self, table: Table, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None, limit: int
+        self, scopes: tuple[Namespace, ...], paths: Sequence[Path], since: Hashable | None, limit: int
     ) -> Changes | None:
         """What was written in these scopes since a stamp, or all there is; `None` over `limit` rows."""
         stamp, written, used = self._log.look(scopes, since)
         if written == []:
             return of_rows([], paths, stamp=stamp, whole=False, used=used)
         if isinstance(since, _Rest):
-            return self._page(table, since, paths)
+            return self._page(since, paths)
         if written is None:
-            return self._whole(table, scopes, paths, stamp, limit)
-        found = self._written(table, written)
+            return self._whole(scopes, paths, stamp, limit)
+        found = self._written(written)
         gone = [address for address in written if found.get(address) is None]
         here = [row for row in found.values() if row is not None]
         changes = of_rows(here, paths, stamp=stamp, whole=False, used=used, gone=gone)
         return replace(changes, values=[row.value for row in here])
 
     def _whole(
-        self, table: Table, scopes: tuple[Namespace, ...], paths: Sequence[Path], stamp: Hashable, limit: int
+        self, scopes: tuple[Namespace, ...], paths: Sequence[Path], stamp: Hashable, limit: int
     ) -> Changes | None:
         """All there is in these scopes, or the first part of it."""
         with self._mutex:
+            table = self._table()
             records = table.find(in_scopes(scopes), limit=min(limit, self._page_size) + 1)
             if len(records) <= min(limit, self._page_size):
                 self._recent.put(records)
                 return rows.changes_of(records, paths, stamp=stamp, whole=True)
             del records
             ids = [each for each in table.ids(in_scopes(scopes)) if rows.is_row_id(each)]
-        return None if len(ids) > limit else self._page(table, _Rest(stamp, ids), paths, whole=True)
+        return None if len(ids) > limit else self._page(_Rest(stamp, ids), paths, whole=True)
 
-    def _page(self, table: Table, rest: _Rest, paths: Sequence[Path], *, whole: bool = False) -> Changes:
+    def _page(self, rest: _Rest, paths: Sequence[Path], *, whole: bool = False) -> Changes:
         """The next part of all there is."""
         some, others = rest.ids[: self._page_size], rest.ids[self._page_size :]
         with self._mutex:
-            records = table.read(some)
+            records = self._table().read(some)
         stamp = _Rest(rest.stamp, others) if others else rest.stamp
         return rows.changes_of(records, paths, stamp=stamp, whole=whole, more=bool(others))
 
@@ -94,29 +104,30 @@ class Followed:
         stamp, written, used = self._log.look(scopes, since)
         return of_rows([], paths, stamp=stamp, whole=False, used=used) if written == [] else None
 
-    def keep(self, table: Table, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
+    def keep(self, scopes: tuple[Namespace, ...], name: str, content: bytes, stamp: Hashable) -> bool:
         """Keeps something derived beside the folder's database until its scopes change."""
         with self._mutex:
             now = self._log.look(scopes, stamp)
             if now.written is None or now.written or now.used:
                 return False
-            return self._kept.put(table.name, scopes, name, content)
+            return self._kept.put(self._table().name, scopes, name, content)
 
-    def kept(self, table: Table, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
+    def kept(self, scopes: tuple[Namespace, ...], name: str) -> Kept | None:
         """What was kept, if nobody has written to the database since the folder was closed."""
         with self._mutex:
-            content = self._kept.get(table.name, scopes, name)
+            content = self._kept.get(self._table().name, scopes, name)
             return None if content is None else Kept(content, self._log.look(scopes, None).stamp)
 
-    def _written(self, table: Table, addresses: Sequence[Address]) -> dict[Address, Row | None]:
+    def _written(self, addresses: Sequence[Address]) -> dict[Address, Row | None]:
         """The rows at addresses that were written: as the log remembers them, and the others as they are read."""
         found = self._log.latest(addresses)
         forgotten = [record_id(address) for address in addresses if address not in found]
         if forgotten:
             with self._mutex:
-                found |= {row.address: row for row in rows.rows_of(table.read(forgotten), table.read)}
+                read = self._table().read
+                found |= {row.address: row for row in rows.rows_of(read(forgotten), read)}
         return found
 
-    def unkeep(self, table: Table, addresses: Iterable[Address]) -> None:
+    def unkeep(self, addresses: Iterable[Address]) -> None:
         """Drops what is kept of scopes that are about to change."""
-        self._kept.drop(table.name, {address.namespace[:OWNER_DEPTH] for address in addresses})
+        self._kept.drop(self._table().name, {address.namespace[:OWNER_DEPTH] for address in addresses})
